@@ -1,0 +1,262 @@
+//! Storage of one card key: two versions and a failure counter.
+//!
+//! A new version is loaded beside the active one and takes over at its first successful use; the
+//! old one stays as fall-back until it is retired or overwritten. Failures are counted per key,
+//! over both versions. Layout project-defined.
+
+use crate::algorithm::{Algorithm, BLOCK_LEN};
+use crate::error::InvalidLength;
+use crate::key::{Card, Key, KeyVersion};
+
+/// Failed authentications after which a key is blocked.
+pub const FAILURE_LIMIT: u16 = 1000;
+
+/// By how much one success lowers the failure counter.
+pub const SUCCESS_CREDIT: u16 = 10;
+
+/// Version byte of an empty slot.
+pub const EMPTY: u8 = 0xFF;
+
+/// One version of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Slot {
+    version: KeyVersion,
+    key: Key<Card>,
+}
+
+/// A card key with its active version, its other version and its failure counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySlots {
+    active: Slot,
+    other: Option<Slot>,
+    failures: u16,
+}
+
+impl KeySlots {
+    /// Length of the encoding, in bytes.
+    pub const LEN: usize = 5 + 2 * BLOCK_LEN;
+
+    /// A key with one version and no failures.
+    #[must_use]
+    pub const fn new(version: KeyVersion, key: Key<Card>) -> Self {
+        Self {
+            active: Slot { version, key },
+            other: None,
+            failures: 0,
+        }
+    }
+
+    /// Reads failures (2) ‖ algorithm ‖ active version ‖ other version ‖ active key ‖ other key.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSlots`] when a field holds an undefined value.
+    pub fn parse(bytes: &[u8; Self::LEN]) -> Result<Self, InvalidSlots> {
+        let [f1, f2, algorithm, active, other, keys @ ..] = bytes;
+        let algorithm =
+            Algorithm::from_code(*algorithm).ok_or(InvalidSlots::Algorithm(*algorithm))?;
+        let (active_key, other_key) = keys.split_at(BLOCK_LEN);
+        let key = |bytes: &[u8]| -> Result<Key<Card>, InvalidSlots> {
+            let wrong = InvalidLength {
+                what: "key",
+                actual: bytes.len(),
+                expected: BLOCK_LEN,
+            };
+            Ok(Key::new(algorithm, bytes.try_into().map_err(|_| wrong)?))
+        };
+        let slot = |version: u8, bytes: &[u8]| -> Result<Slot, InvalidSlots> {
+            let version = KeyVersion::new(version).ok_or(InvalidSlots::Version(version))?;
+            Ok(Slot {
+                version,
+                key: key(bytes)?,
+            })
+        };
+        Ok(Self {
+            active: slot(*active, active_key)?,
+            other: if *other == EMPTY {
+                None
+            } else {
+                Some(slot(*other, other_key)?)
+            },
+            failures: u16::from_be_bytes([*f1, *f2]),
+        })
+    }
+
+    /// The bytes stored by the card; they hold the keys in the clear.
+    #[must_use]
+    pub fn emit(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let other_version = self
+            .other
+            .as_ref()
+            .map_or(EMPTY, |slot| slot.version.number());
+        let other_key = self
+            .other
+            .as_ref()
+            .map_or([0; BLOCK_LEN], |slot| *slot.key.expose());
+        let fields = self
+            .failures
+            .to_be_bytes()
+            .into_iter()
+            .chain([
+                self.algorithm().code(),
+                self.active.version.number(),
+                other_version,
+            ])
+            .chain(*self.active.key.expose())
+            .chain(other_key);
+        bytes
+            .iter_mut()
+            .zip(fields)
+            .for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// The algorithm of both versions.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.active.key.algorithm()
+    }
+
+    /// The version in use.
+    #[must_use]
+    pub const fn active_version(&self) -> KeyVersion {
+        self.active.version
+    }
+
+    /// The other version: the next one before its first use, the fall-back after it.
+    #[must_use]
+    pub fn other_version(&self) -> Option<KeyVersion> {
+        self.other.as_ref().map(|slot| slot.version)
+    }
+
+    /// The key of this version, if one of the two slots holds it.
+    #[must_use]
+    pub fn key(&self, version: KeyVersion) -> Option<&Key<Card>> {
+        core::iter::once(&self.active)
+            .chain(&self.other)
+            .find(|slot| slot.version == version)
+            .map(|slot| &slot.key)
+    }
+
+    /// Failures counted so far.
+    #[must_use]
+    pub const fn failures(&self) -> u16 {
+        self.failures
+    }
+
+    /// Whether [`FAILURE_LIMIT`] has been reached.
+    #[must_use]
+    pub const fn is_blocked(&self) -> bool {
+        self.failures >= FAILURE_LIMIT
+    }
+
+    /// Counts a failed authentication.
+    pub fn count_failure(&mut self) {
+        self.failures = self.failures.saturating_add(1).min(FAILURE_LIMIT);
+    }
+
+    /// Counts a successful authentication with `version`: credits [`SUCCESS_CREDIT`] and, when it
+    /// was the other version, makes that one active. Says whether anything changed.
+    pub fn count_success(&mut self, version: KeyVersion) -> bool {
+        let before = self.failures;
+        self.failures = before.saturating_sub(SUCCESS_CREDIT);
+        let switched = match &mut self.other {
+            Some(other) if other.version == version && other.version != self.active.version => {
+                core::mem::swap(&mut self.active, other);
+                true
+            }
+            _ => false,
+        };
+        switched || self.failures != before
+    }
+}
+
+/// A stored key cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSlots {
+    /// The algorithm identifier is not defined.
+    #[error("key algorithm {0:02X} is not defined")]
+    Algorithm(u8),
+    /// The version is not usable.
+    #[error("key version {0:02X} is not usable")]
+    Version(u8),
+    /// A part has the wrong length.
+    #[error(transparent)]
+    Length(#[from] InvalidLength),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn version(number: u8) -> KeyVersion {
+        KeyVersion::new(number).unwrap()
+    }
+
+    fn two_versions() -> KeySlots {
+        KeySlots {
+            active: Slot {
+                version: version(1),
+                key: Key::new(Algorithm::Sm4, [1; 16]),
+            },
+            other: Some(Slot {
+                version: version(2),
+                key: Key::new(Algorithm::Sm4, [2; 16]),
+            }),
+            failures: 0,
+        }
+    }
+
+    #[test]
+    fn the_other_version_takes_over_and_the_old_one_stays() {
+        let mut slots = two_versions();
+        assert!(!slots.count_success(version(1)));
+        assert!(slots.count_success(version(2)));
+        assert_eq!(slots.active_version(), version(2));
+        assert_eq!(slots.other_version(), Some(version(1)));
+        assert_eq!(slots.key(version(1)).unwrap().expose(), &[1; 16]);
+        assert!(slots.key(version(3)).is_none());
+    }
+
+    #[test]
+    fn blocks_at_the_limit_and_never_counts_below_zero() {
+        let mut slots = two_versions();
+        for _ in 0..FAILURE_LIMIT - 1 {
+            slots.count_failure();
+        }
+        assert!(!slots.is_blocked());
+        slots.count_failure();
+        assert!(slots.is_blocked());
+        slots.count_failure();
+        assert_eq!(slots.failures(), FAILURE_LIMIT);
+        assert!(slots.count_success(version(1)));
+        assert_eq!(slots.failures(), FAILURE_LIMIT - SUCCESS_CREDIT);
+        slots.failures = 3;
+        slots.count_success(version(1));
+        assert_eq!(slots.failures(), 0);
+    }
+
+    #[test]
+    fn undefined_values_are_named() {
+        let mut bytes = two_versions().emit();
+        bytes[2] = 0x81;
+        assert_eq!(KeySlots::parse(&bytes), Err(InvalidSlots::Algorithm(0x81)));
+        let mut bytes = two_versions().emit();
+        bytes[3] = 0xFF;
+        assert_eq!(KeySlots::parse(&bytes), Err(InvalidSlots::Version(0xFF)));
+        let mut bytes = two_versions().emit();
+        bytes[4] = 0x00;
+        assert_eq!(KeySlots::parse(&bytes), Err(InvalidSlots::Version(0x00)));
+    }
+
+    proptest! {
+        #[test]
+        fn parse_reverses_emit(key: [u8; 16], other: Option<[u8; 16]>, failures in 0..=FAILURE_LIMIT) {
+            let slot = |number, key| Slot { version: version(number), key: Key::new(Algorithm::Aes128, key) };
+            let slots = KeySlots { active: slot(7, key), other: other.map(|key| slot(9, key)), failures };
+            prop_assert_eq!(KeySlots::parse(&slots.emit()), Ok(slots));
+        }
+    }
+}
