@@ -84,7 +84,9 @@ mod tests {
             let body = [code];
             let message = Message::parse(&body);
             match code {
-                0 | 1 | 2 | 4 => assert_eq!(message, Message::Control(Control::from_code(code).unwrap())),
+                0 | 1 | 2 | 4 => {
+                    assert_eq!(message, Message::Control(Control::from_code(code).unwrap()));
+                }
                 _ => assert_eq!(message, Message::Undefined),
             }
         }

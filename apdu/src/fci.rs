@@ -1,0 +1,150 @@
+//! File control information of a selected DF (ISO 7816-4:2020 §7.4), as this card answers SELECT.
+//!
+//! `6F { 84 DF name, 8A life-cycle status, A5 { 80 algorithm, 81 card serial, 82 key versions,
+//! 83 profile version } }`. The contents of A5 are project-defined.
+
+use alloc::vec::Vec;
+
+use crate::tlv::{Tag, TlvError, TlvReader, Writer};
+
+const TEMPLATE: Tag = Tag::of(0x6F);
+const DF_NAME: Tag = Tag::of(0x84);
+const LIFE_CYCLE: Tag = Tag::of(0x8A);
+const PROPRIETARY: Tag = Tag::of(0xA5);
+const ALGORITHM: Tag = Tag::of(0x80);
+const SERIAL: Tag = Tag::of(0x81);
+const KEYS: Tag = Tag::of(0x82);
+const PROFILE: Tag = Tag::of(0x83);
+
+/// Life-cycle status byte of an activated file (ISO 7816-4:2020 table 15).
+pub const ACTIVATED: u8 = 0x05;
+
+/// One row of the key list: a key number and its two versions (FF = slot empty).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Key number.
+    pub number: u8,
+    /// Version in use.
+    pub active: u8,
+    /// The other version, next or fall-back.
+    pub other: u8,
+}
+
+/// What SELECT answers for a DF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fci {
+    /// DF name (AID).
+    pub df_name: Vec<u8>,
+    /// Life-cycle status byte.
+    pub life_cycle: u8,
+    /// The part a DF with keys adds.
+    pub security: Option<SecurityInfo>,
+}
+
+/// What a reader needs before it authenticates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityInfo {
+    /// Algorithm identifier of the keys.
+    pub algorithm: u8,
+    /// Serial number of the card (SN.ICC).
+    pub serial: [u8; 8],
+    /// The keys of the DF.
+    pub keys: Vec<KeyInfo>,
+    /// Version of the card profile.
+    pub profile: u8,
+}
+
+impl Fci {
+    /// Reads an FCI template.
+    ///
+    /// # Errors
+    /// Returns an [`FciError`] for malformed, missing, misplaced or unknown objects.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FciError> {
+        let mut outer = TlvReader::new(bytes);
+        let mut template = TlvReader::new(outer.expect(TEMPLATE)?);
+        outer.finish()?;
+        let df_name = template.expect(DF_NAME)?.to_vec();
+        let [life_cycle] = *template.expect(LIFE_CYCLE)? else {
+            return Err(FciError::Value(LIFE_CYCLE));
+        };
+        let security = match template.optional(PROPRIETARY)? {
+            Some(value) => Some(SecurityInfo::parse(value)?),
+            None => None,
+        };
+        template.finish()?;
+        Ok(Self {
+            df_name,
+            life_cycle,
+            security,
+        })
+    }
+
+    /// Appends the template to `out`.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        Writer::new(out).template(TEMPLATE, |fci| {
+            fci.object(DF_NAME, &self.df_name)
+                .object(LIFE_CYCLE, &[self.life_cycle]);
+            if let Some(security) = &self.security {
+                fci.template(PROPRIETARY, |out| security.emit(out));
+            }
+        });
+    }
+}
+
+impl SecurityInfo {
+    fn parse(bytes: &[u8]) -> Result<Self, FciError> {
+        let mut objects = TlvReader::new(bytes);
+        let [algorithm] = *objects.expect(ALGORITHM)? else {
+            return Err(FciError::Value(ALGORITHM));
+        };
+        let serial = objects
+            .expect(SERIAL)?
+            .try_into()
+            .map_err(|_| FciError::Value(SERIAL))?;
+        let (rows, []) = objects.expect(KEYS)?.as_chunks() else {
+            return Err(FciError::Value(KEYS));
+        };
+        let keys = rows
+            .iter()
+            .map(|&[number, active, other]| KeyInfo {
+                number,
+                active,
+                other,
+            })
+            .collect();
+        let [profile] = *objects.expect(PROFILE)? else {
+            return Err(FciError::Value(PROFILE));
+        };
+        objects.finish()?;
+        Ok(Self {
+            algorithm,
+            serial,
+            keys,
+            profile,
+        })
+    }
+
+    fn emit(&self, out: &mut Writer<'_>) {
+        let keys: Vec<u8> = self
+            .keys
+            .iter()
+            .flat_map(|key| [key.number, key.active, key.other])
+            .collect();
+        out.object(ALGORITHM, &[self.algorithm])
+            .object(SERIAL, &self.serial)
+            .object(KEYS, &keys)
+            .object(PROFILE, &[self.profile]);
+    }
+}
+
+/// Why an answer to SELECT is not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FciError {
+    /// The data objects are malformed, missing or misplaced.
+    #[error(transparent)]
+    Tlv(#[from] TlvError),
+    /// An object has a value of the wrong length.
+    #[error("object {0} has the wrong length")]
+    Value(Tag),
+}

@@ -1,0 +1,360 @@
+//! Secure messaging: the AES profile of ICAO 9303-11 §9.8 / BSI TR-03110-3 §F.2, also with SM4.
+//!
+//! The send sequence counter starts at 0 and moves before every command and every response, so an
+//! odd value is a command and an even one a response. Data is encrypted first (DO 87), then
+//! everything is authenticated (DO 8E); the checksum is verified before anything is decrypted.
+//!
+//! The decoder takes one encoding only: objects in the fixed order, each at most once, nothing
+//! behind them. Any error ends the session; see [`SmError`].
+
+use alloc::vec::Vec;
+
+use xuejika_keyscheme::algorithm::BLOCK_LEN;
+use xuejika_keyscheme::algorithm::cipher::Block;
+use xuejika_keyscheme::algorithm::cipher::consts::U16;
+use xuejika_keyscheme::algorithm::cipher::{BlockCipherDecrypt, BlockCipherEncrypt};
+use xuejika_keyscheme::auth::SessionKeys;
+use xuejika_keyscheme::cmac::Cmac;
+use xuejika_keyscheme::{CardCipher, cbc, padding};
+use zeroize::Zeroize;
+
+use crate::class::Security;
+use crate::command::{Command, MAX_NE};
+use crate::response::Response;
+use crate::status::StatusWord;
+use crate::tlv::{Tag, TlvError, TlvReader, Writer};
+
+/// Commands after which a session ends.
+pub const MAX_COMMANDS: u32 = 65_535;
+
+/// Length of the checksum, in bytes.
+pub const CHECKSUM_LEN: usize = 8;
+
+/// Padding-content indicator of DO 87: padding with 80 00...
+const PADDED: u8 = 0x01;
+
+const CRYPTOGRAM: Tag = Tag::of(0x87);
+const LE: Tag = Tag::of(0x97);
+const STATUS: Tag = Tag::of(0x99);
+const CHECKSUM: Tag = Tag::of(0x8E);
+
+/// Why a protected message was refused. The session is over in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SmError {
+    /// The checksum or another required object is missing.
+    #[error("a secure-messaging object is missing")]
+    Missing,
+    /// An object is malformed, misplaced, unknown or does not verify.
+    #[error("a secure-messaging object is incorrect")]
+    Incorrect,
+    /// A response without protection came inside a session.
+    #[error("the card answered {0} without protection inside a session")]
+    Unprotected(StatusWord),
+    /// The session has carried [`MAX_COMMANDS`] commands.
+    #[error("the session has carried its last command")]
+    Exhausted,
+    /// The command cannot be protected: odd instruction, chaining, or too long.
+    #[error("this command cannot be carried under secure messaging")]
+    NotCarried,
+}
+
+/// A protected command or response as its parts, in wire order.
+struct Objects<'a> {
+    cryptogram: Option<&'a [u8]>,
+    /// DO 97 of a command, DO 99 of a response.
+    control: Option<&'a [u8]>,
+    /// The bytes under the checksum.
+    authenticated: &'a [u8],
+    checksum: &'a [u8],
+}
+
+impl<'a> Objects<'a> {
+    fn parse(data: &'a [u8], control_tag: Tag) -> Result<Self, SmError> {
+        let incorrect = |_: TlvError| SmError::Incorrect;
+        let mut reader = TlvReader::new(data);
+        let cryptogram = reader.optional(CRYPTOGRAM).map_err(incorrect)?;
+        let control = reader.optional(control_tag).map_err(incorrect)?;
+        let authenticated = data.len() - reader.rest().len();
+        if reader.rest().is_empty() {
+            return Err(SmError::Missing);
+        }
+        let checksum = reader.expect(CHECKSUM).map_err(incorrect)?;
+        reader.finish().map_err(incorrect)?;
+        if checksum.len() != CHECKSUM_LEN {
+            return Err(SmError::Incorrect);
+        }
+        let authenticated = data.get(..authenticated).unwrap_or(&[]);
+        Ok(Self {
+            cryptogram,
+            control,
+            authenticated,
+            checksum,
+        })
+    }
+}
+
+/// The two keys and the counter, the same on both sides.
+struct Engine<C: BlockCipherEncrypt> {
+    cipher: C,
+    mac: Cmac<C>,
+    ssc: u128,
+}
+
+impl<C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>> Engine<C> {
+    fn advance(&mut self) {
+        self.ssc += 1;
+    }
+
+    fn start_command(&mut self) -> Result<(), SmError> {
+        if self.ssc / 2 >= u128::from(MAX_COMMANDS) {
+            return Err(SmError::Exhausted);
+        }
+        self.advance();
+        Ok(())
+    }
+
+    /// The IV of a message: the encrypted counter.
+    fn iv(&self) -> Block<C> {
+        let mut iv: Block<C> = self.ssc.to_be_bytes().into();
+        self.cipher.encrypt_block(&mut iv);
+        iv
+    }
+
+    /// Appends DO 87 with the encryption of `plain`.
+    fn encrypt(&self, plain: &[u8], out: &mut Vec<u8>) {
+        let mut value = Vec::with_capacity(1 + plain.len() + BLOCK_LEN);
+        value.push(PADDED);
+        value.extend_from_slice(plain);
+        // Padding counts from behind the indicator byte.
+        value.push(padding::MARKER);
+        value.resize(1 + (value.len() - 1).next_multiple_of(BLOCK_LEN), 0);
+        if let Some((_, body)) = value.split_first_mut() {
+            let encrypted = cbc::encrypt(&self.cipher, &self.iv(), body);
+            debug_assert!(encrypted.is_ok(), "padded to whole blocks");
+        }
+        Writer::new(out).object(CRYPTOGRAM, &value);
+        value.zeroize();
+    }
+
+    /// Decrypts the value of DO 87 to the end of `out`. Only after the checksum has been verified.
+    fn decrypt(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), SmError> {
+        let [PADDED, body @ ..] = value else {
+            return Err(SmError::Incorrect);
+        };
+        if body.is_empty() {
+            return Err(SmError::Incorrect);
+        }
+        let start = out.len();
+        out.extend_from_slice(body);
+        let plain = out.get_mut(start..).unwrap_or(&mut []);
+        cbc::decrypt(&self.cipher, &self.iv(), plain).map_err(|_| SmError::Incorrect)?;
+        let length = padding::unpad(plain).map_err(|_| SmError::Incorrect)?.len();
+        out.truncate(start + length);
+        Ok(())
+    }
+
+    /// Counter, padded header (commands only) and objects, each part padded to whole blocks.
+    fn checksum_message(
+        &self,
+        header: Option<[u8; 4]>,
+        objects: &[u8],
+    ) -> xuejika_keyscheme::cmac::Message<'_, C> {
+        let mut message = self.mac.start().with(&self.ssc.to_be_bytes());
+        if let Some(header) = header {
+            message.update(&header);
+            message.update(fill(header.len()));
+        }
+        if !objects.is_empty() {
+            message.update(objects);
+            message.update(fill(objects.len()));
+        }
+        message
+    }
+
+    fn append_checksum(&self, header: Option<[u8; 4]>, out: &mut Vec<u8>, start: usize) {
+        let objects = out.get(start..).unwrap_or(&[]);
+        let tag = self.checksum_message(header, objects).finish();
+        let (checksum, _) = tag.split_at(CHECKSUM_LEN);
+        Writer::new(out).object(CHECKSUM, checksum);
+    }
+
+    fn verify(&self, header: Option<[u8; 4]>, objects: &Objects<'_>) -> Result<(), SmError> {
+        self.checksum_message(header, objects.authenticated)
+            .verify(objects.checksum)
+            .map_err(|_| SmError::Incorrect)
+    }
+}
+
+/// The padding behind `length` bytes.
+fn fill(length: usize) -> &'static [u8] {
+    const PAD: [u8; BLOCK_LEN] = [padding::MARKER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    PAD.get(..BLOCK_LEN - length % BLOCK_LEN).unwrap_or(&PAD)
+}
+
+/// The card's end of a session.
+pub struct CardSm<C: BlockCipherEncrypt = CardCipher>(Engine<C>);
+
+/// The reader's end of a session.
+pub struct ReaderSm<C: BlockCipherEncrypt = CardCipher>(Engine<C>);
+
+macro_rules! ends {
+    ($($end:ident),*) => {$(
+        impl $end<CardCipher> {
+            /// Starts a session with the keys of a mutual authentication.
+            #[must_use]
+            pub fn new(keys: &SessionKeys) -> Self {
+                Self::with_keys(keys.enc.cipher(), keys.mac.mac(), 0)
+            }
+        }
+
+        impl<C> $end<C>
+        where
+            C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
+        {
+            /// Starts with these keys and this value of the send sequence counter.
+            pub const fn with_keys(enc: C, mac: Cmac<C>, ssc: u128) -> Self {
+                Self(Engine { cipher: enc, mac, ssc })
+            }
+        }
+
+        impl<C: BlockCipherEncrypt> core::fmt::Debug for $end<C> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, "{}(ssc {})", stringify!($end), self.0.ssc)
+            }
+        }
+    )*};
+}
+
+ends!(CardSm, ReaderSm);
+
+impl<C> CardSm<C>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
+{
+    /// Verifies and decrypts a command. Its data is left in `buffer`, which is overwritten.
+    ///
+    /// # Errors
+    /// Returns an [`SmError`]; the session must be dropped then.
+    pub fn unwrap_command<'b>(
+        &mut self,
+        command: &Command<'_>,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Command<'b>, SmError> {
+        self.0.start_command()?;
+        let objects = Objects::parse(command.data, LE)?;
+        let full = if command.extended { MAX_NE } else { 256 };
+        if command.ne != full {
+            return Err(SmError::Incorrect);
+        }
+        self.0.verify(Some(command.header()), &objects)?;
+        let (ne, extended) = match objects.control {
+            None => (0, command.extended),
+            Some([0]) => (256, false),
+            Some([le]) => (u32::from(*le), false),
+            Some([0, 0]) => (MAX_NE, true),
+            Some([high, low]) => (u32::from(u16::from_be_bytes([*high, *low])), true),
+            Some(_) => return Err(SmError::Incorrect),
+        };
+        buffer.clear();
+        if let Some(value) = objects.cryptogram {
+            self.0.decrypt(value, buffer)?;
+        }
+        let class = command.class.without_secure_messaging();
+        Ok(Command {
+            class,
+            data: buffer,
+            ne,
+            extended,
+            ..*command
+        })
+    }
+
+    /// Protects a response and appends it, with the status word behind it, to `out`.
+    pub fn wrap_response(&mut self, response: &Response<'_>, out: &mut Vec<u8>) {
+        self.0.advance();
+        let start = out.len();
+        if !response.data.is_empty() {
+            self.0.encrypt(response.data, out);
+        }
+        Writer::new(out).object(STATUS, &response.status.bytes());
+        self.0.append_checksum(None, out, start);
+        out.extend_from_slice(&response.status.bytes());
+    }
+}
+
+impl<C> ReaderSm<C>
+where
+    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
+{
+    /// Protects a plain command and appends its bytes to `out`.
+    ///
+    /// # Errors
+    /// Returns [`SmError::NotCarried`] for odd instructions, classes beyond channels 0 to 3 and
+    /// over-long data, and [`SmError::Exhausted`] at the end of the session.
+    pub fn wrap_command(
+        &mut self,
+        command: &Command<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SmError> {
+        let carried = command
+            .class
+            .fields()
+            .is_some_and(|class| class.security == Security::None && class.channel < 4);
+        if !carried || command.instruction & 1 != 0 {
+            return Err(SmError::NotCarried);
+        }
+        self.0.start_command()?;
+        let class = command.class.with_secure_messaging();
+        let mut data = Vec::new();
+        if !command.data.is_empty() {
+            self.0.encrypt(command.data, &mut data);
+        }
+        let [.., high, low] = command.ne.to_be_bytes();
+        match (command.ne, command.extended || command.ne > 256) {
+            (0, _) => {}
+            (_, false) => drop(Writer::new(&mut data).object(LE, &[low])),
+            (_, true) => drop(Writer::new(&mut data).object(LE, &[high, low])),
+        }
+        let header = Command { class, ..*command }.header();
+        self.0.append_checksum(Some(header), &mut data, 0);
+        let extended = command.extended || command.ne > 256 || data.len() > 255;
+        let ne = if extended { MAX_NE } else { 256 };
+        Command {
+            class,
+            data: &data,
+            ne,
+            extended,
+            ..*command
+        }
+        .emit(out)
+        .map_err(|_| SmError::NotCarried)
+    }
+
+    /// Verifies and decrypts a response. Its data is left in `buffer`, which is overwritten.
+    ///
+    /// # Errors
+    /// Returns an [`SmError`], above all [`SmError::Unprotected`] for a bare status word; the
+    /// session must be dropped then and what the card did is unknown.
+    pub fn unwrap_response(
+        &mut self,
+        response: &Response<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<StatusWord, SmError> {
+        if response.data.is_empty() {
+            return Err(SmError::Unprotected(response.status));
+        }
+        self.0.advance();
+        let objects = Objects::parse(response.data, STATUS)?;
+        let status = objects.control.ok_or(SmError::Missing)?;
+        self.0.verify(None, &objects)?;
+        if status != response.status.bytes() {
+            return Err(SmError::Incorrect);
+        }
+        buffer.clear();
+        if let Some(value) = objects.cryptogram {
+            self.0.decrypt(value, buffer)?;
+        }
+        Ok(response.status)
+    }
+}

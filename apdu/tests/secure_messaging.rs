@@ -1,0 +1,267 @@
+//! Secure messaging: both ends meet, and every deviation ends the session.
+#![allow(clippy::unwrap_used, reason = "test helpers")]
+
+use proptest::prelude::*;
+use xuejika_apdu::sm::{CardSm, MAX_COMMANDS, ReaderSm, SmError};
+use xuejika_apdu::{Class, Command, Response, StatusWord};
+use xuejika_keyscheme::auth::SessionKeys;
+use xuejika_keyscheme::{Algorithm, Key};
+
+fn keys(algorithm: Algorithm) -> SessionKeys {
+    SessionKeys {
+        enc: Key::new(algorithm, [0xE0; 16]),
+        mac: Key::new(algorithm, [0x0D; 16]),
+    }
+}
+
+fn ends() -> (ReaderSm, CardSm) {
+    let keys = keys(Algorithm::Aes128);
+    (ReaderSm::new(&keys), CardSm::new(&keys))
+}
+
+/// One command with both kinds of data, protected.
+fn protected() -> Vec<u8> {
+    let mut wire = Vec::new();
+    let command = Command::new(Class::ISO, 0xD6, 0x87, 0)
+        .with_data(b"seventeen bytes!!")
+        .with_ne(16);
+    ends().0.wrap_command(&command, &mut wire).unwrap();
+    wire
+}
+
+fn unwrap(wire: &[u8]) -> Result<(), SmError> {
+    let command = Command::parse(wire).unwrap();
+    ends().1.unwrap_command(&command, &mut Vec::new()).map(drop)
+}
+
+/// Rebuilds the protected command around other objects; the checksum is not recomputed.
+fn with_objects(objects: &[u8]) -> Result<(), SmError> {
+    let command = Command::new(Class(0x0C), 0xD6, 0x87, 0)
+        .with_data(objects)
+        .with_ne(256);
+    ends().1.unwrap_command(&command, &mut Vec::new()).map(drop)
+}
+
+proptest! {
+    #[test]
+    fn a_conversation_arrives(
+        sm4: bool,
+        turns in proptest::collection::vec(
+            (proptest::collection::vec(any::<u8>(), 0..300), 0..=400_u32,
+             proptest::collection::vec(any::<u8>(), 0..300), any::<u16>()),
+            1..6,
+        ),
+    ) {
+        let keys = keys(if sm4 { Algorithm::Sm4 } else { Algorithm::Aes128 });
+        let (mut reader, mut card) = (ReaderSm::new(&keys), CardSm::new(&keys));
+        for (data, ne, answer, status) in &turns {
+            let mut command = Command::new(Class::OWN, 0xF0, 1, 2).with_data(data).with_ne(*ne);
+            command.extended = *ne > 256;
+            let mut wire = Vec::new();
+            reader.wrap_command(&command, &mut wire).unwrap();
+            let mut buffer = Vec::new();
+            let seen = card.unwrap_command(&Command::parse(&wire).unwrap(), &mut buffer).unwrap();
+            prop_assert_eq!((seen.header(), seen.data, seen.ne), (command.header(), &data[..], *ne));
+            let response = Response { data: answer, status: StatusWord(*status) };
+            let mut wire = Vec::new();
+            card.wrap_response(&response, &mut wire);
+            let mut buffer = Vec::new();
+            let status = reader.unwrap_response(&Response::parse(&wire).unwrap(), &mut buffer);
+            prop_assert_eq!(status, Ok(response.status));
+            prop_assert_eq!(&buffer, answer);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused(data in proptest::collection::vec(any::<u8>(), 0..80)) {
+        prop_assert!(with_objects(&data).is_err());
+        let response = Response { data: &data, status: StatusWord::SUCCESS };
+        prop_assert!(ends().0.unwrap_response(&response, &mut Vec::new()).is_err());
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_command_is_refused() {
+    let wire = protected();
+    assert_eq!(unwrap(&wire), Ok(()));
+    for bit in 0..8 * wire.len() {
+        let mut bad = wire.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        let refused = match Command::parse(&bad) {
+            Err(_) => true,
+            Ok(command) => ends().1.unwrap_command(&command, &mut Vec::new()).is_err(),
+        };
+        assert!(refused, "bit {bit}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_truncation_of_a_response_is_refused() {
+    let mut wire = Vec::new();
+    let (_, mut card) = ends();
+    let mut buffer = Vec::new();
+    card.unwrap_command(&Command::parse(&protected()).unwrap(), &mut buffer)
+        .unwrap();
+    card.wrap_response(
+        &Response {
+            data: b"answer",
+            status: StatusWord::SUCCESS,
+        },
+        &mut wire,
+    );
+    let accepted = |wire: &[u8]| {
+        let (mut reader, _) = ends();
+        let command = Command::new(Class::ISO, 0xB0, 0, 0);
+        reader.wrap_command(&command, &mut Vec::new()).unwrap();
+        Response::parse(wire)
+            .is_some_and(|response| reader.unwrap_response(&response, &mut Vec::new()).is_ok())
+    };
+    assert!(accepted(&wire));
+    for bit in 0..8 * wire.len() {
+        let mut bad = wire.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(!accepted(&bad), "bit {bit}");
+    }
+    for length in 0..wire.len() {
+        assert!(!accepted(&wire[..length]), "length {length}");
+    }
+    assert!(!accepted(&[&wire[..], &[0]].concat()));
+}
+
+#[test]
+fn the_decoder_takes_one_encoding_only() {
+    let wire = protected();
+    let objects = Command::parse(&wire).unwrap().data.to_vec();
+    let (cryptogram, rest) = objects.split_at(2 + 33);
+    let (le, checksum) = rest.split_at(3);
+    assert_eq!(with_objects(&objects), Ok(()));
+    assert_eq!(with_objects(&[]), Err(SmError::Missing));
+    assert_eq!(
+        with_objects(&[cryptogram, le].concat()),
+        Err(SmError::Missing)
+    );
+    for bad in [
+        [le, cryptogram, checksum].concat(),
+        [cryptogram, cryptogram, le, checksum].concat(),
+        [cryptogram, le, le, checksum].concat(),
+        [cryptogram, le, checksum, checksum].concat(),
+        [cryptogram, le, checksum, &[0]].concat(),
+        [&[0x85, 0], cryptogram, le, checksum].concat(),
+        [&[0x81], &cryptogram[1..], le, checksum].concat(),
+        [cryptogram, le, &checksum[..9]].concat(),
+        [&[0x87, 0x81], &cryptogram[1..], le, checksum].concat(),
+    ] {
+        assert_eq!(with_objects(&bad), Err(SmError::Incorrect), "{bad:02X?}");
+    }
+}
+
+#[test]
+fn the_outer_le_is_fixed() {
+    let wire = protected();
+    let command = Command::parse(&wire).unwrap();
+    for ne in [0, 1, 255] {
+        let mut card = ends().1;
+        let changed = command.with_ne(ne);
+        assert_eq!(
+            card.unwrap_command(&changed, &mut Vec::new()).err(),
+            Some(SmError::Incorrect)
+        );
+    }
+}
+
+#[test]
+fn replay_and_reordering_are_refused() {
+    let (mut reader, mut card) = ends();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let command = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(16);
+    reader.wrap_command(&command, &mut first).unwrap();
+    card.unwrap_command(&Command::parse(&first).unwrap(), &mut Vec::new())
+        .unwrap();
+    let mut answer = Vec::new();
+    card.wrap_response(
+        &Response {
+            data: b"1",
+            status: StatusWord::SUCCESS,
+        },
+        &mut answer,
+    );
+    reader
+        .unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new())
+        .unwrap();
+    let again = card
+        .unwrap_command(&Command::parse(&first).unwrap(), &mut Vec::new())
+        .err();
+    assert_eq!(again, Some(SmError::Incorrect));
+    reader.wrap_command(&command, &mut second).unwrap();
+    let old = reader.unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new());
+    assert_eq!(old, Err(SmError::Incorrect));
+}
+
+#[test]
+fn a_bare_status_word_is_a_downgrade() {
+    for status in [StatusWord::SUCCESS, StatusWord::SECURITY_STATUS] {
+        let (mut reader, _) = ends();
+        let bare = Response { data: &[], status };
+        let refused = reader.unwrap_response(&bare, &mut Vec::new());
+        assert_eq!(refused, Err(SmError::Unprotected(status)));
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_is_said_before_the_counter_moves() {
+    let (mut reader, mut card) = ends();
+    for command in [
+        Command::new(Class::ISO, 0xB1, 0, 0),
+        Command::new(Class(0x0C), 0xB0, 0, 0),
+        Command::new(Class(0x40), 0xB0, 0, 0),
+        Command::new(Class(0xFF), 0xB0, 0, 0),
+    ] {
+        assert_eq!(
+            reader.wrap_command(&command, &mut Vec::new()),
+            Err(SmError::NotCarried)
+        );
+    }
+    let mut wire = Vec::new();
+    reader
+        .wrap_command(&Command::new(Class::ISO, 0xB0, 0, 0), &mut wire)
+        .unwrap();
+    assert!(
+        card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new())
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_session_ends_after_its_last_command() {
+    let keys = keys(Algorithm::Aes128);
+    let last = 2 * u128::from(MAX_COMMANDS) - 2;
+    let mut reader = ReaderSm::with_keys(keys.enc.cipher(), keys.mac.mac(), last);
+    let mut card = CardSm::with_keys(keys.enc.cipher(), keys.mac.mac(), last);
+    let command = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(16);
+    let mut wire = Vec::new();
+    reader.wrap_command(&command, &mut wire).unwrap();
+    card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new())
+        .unwrap();
+    let mut answer = Vec::new();
+    card.wrap_response(
+        &Response {
+            data: &[],
+            status: StatusWord::SUCCESS,
+        },
+        &mut answer,
+    );
+    reader
+        .unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new())
+        .unwrap();
+    assert_eq!(
+        reader.wrap_command(&command, &mut wire),
+        Err(SmError::Exhausted)
+    );
+    let next = Command::parse(&answer[..0]).err();
+    assert!(next.is_some());
+    let plain = Command::new(Class(0x0C), 0xB0, 0x86, 0).with_ne(256);
+    assert_eq!(
+        card.unwrap_command(&plain, &mut Vec::new()).err(),
+        Some(SmError::Exhausted)
+    );
+}
