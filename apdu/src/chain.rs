@@ -44,11 +44,7 @@ impl Assembler {
     /// An assembler for chains of up to `limit` data bytes in all.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self {
-            header: None,
-            data: Vec::new(),
-            limit,
-        }
+        Self { header: None, data: Vec::new(), limit }
     }
 
     /// Forgets a chain under way.
@@ -90,11 +86,7 @@ impl Assembler {
             return Ok(Assembled::Pending);
         }
         self.header = None;
-        Ok(Assembled::Complete(Command {
-            class,
-            data: &self.data,
-            ..command
-        }))
+        Ok(Assembled::Complete(Command { class, data: &self.data, ..command }))
     }
 }
 
@@ -110,12 +102,7 @@ pub fn split<'a>(command: Command<'a>, piece: usize) -> impl Iterator<Item = Com
         if index + 1 == count {
             Command { data, ..command }
         } else {
-            Command {
-                data,
-                ne: 0,
-                class: Class(command.class.0 | 0x10),
-                ..command
-            }
+            Command { data, ne: 0, class: Class(command.class.0 | 0x10), ..command }
         }
     })
 }
@@ -128,6 +115,12 @@ pub struct Splitter {
 }
 
 impl Splitter {
+    /// Nothing pending.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { pending: Vec::new(), sent: 0 }
+    }
+
     /// Forgets what is pending.
     pub fn clear(&mut self) {
         self.pending.clear();

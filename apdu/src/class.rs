@@ -129,11 +129,8 @@ impl ClassFields {
                 Some(Class(family | chaining | security | self.channel))
             }
             (4..=19, security @ (Security::None | Security::Body), Family::Interindustry) => {
-                let security = if matches!(security, Security::Body) {
-                    FURTHER_SECURITY
-                } else {
-                    0
-                };
+                let security =
+                    if matches!(security, Security::Body) { FURTHER_SECURITY } else { 0 };
                 let channel = self.channel - FIRST_FURTHER_CHANNEL;
                 Some(Class(FURTHER | chaining | security | channel))
             }

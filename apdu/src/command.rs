@@ -52,15 +52,7 @@ impl<'a> Command<'a> {
     /// A case 1 command; add data and Ne with [`Self::with_data`] and [`Self::with_ne`].
     #[must_use]
     pub const fn new(class: Class, instruction: u8, p1: u8, p2: u8) -> Self {
-        Self {
-            class,
-            instruction,
-            p1,
-            p2,
-            data: &[],
-            ne: 0,
-            extended: false,
-        }
+        Self { class, instruction, p1, p2, data: &[], ne: 0, extended: false }
     }
 
     /// The same command with this data.
@@ -113,13 +105,11 @@ impl<'a> Command<'a> {
         match body {
             [] => Ok(command),
             [le] => Ok(command.with_ne(short_ne(*le))),
-            [0, high, low] => Ok(command
-                .with_ne(extended_ne(*high, *low))
-                .with_extended_lengths()),
+            [0, high, low] => Ok(command.with_ne(extended_ne(*high, *low)).with_extended_lengths()),
             [0, _] => Err(ParseError::Truncated { nc: 0, actual: 0 }),
-            [0, high, low, rest @ ..] => command
-                .with_extended_lengths()
-                .parse_data(be16(*high, *low), rest),
+            [0, high, low, rest @ ..] => {
+                command.with_extended_lengths().parse_data(be16(*high, *low), rest)
+            }
             [lc, rest @ ..] => command.parse_data(*lc as usize, rest),
         }
     }
@@ -130,10 +120,7 @@ impl<'a> Command<'a> {
             return Err(ParseError::ZeroLc);
         }
         let Some((data, le)) = rest.split_at_checked(nc) else {
-            return Err(ParseError::Truncated {
-                nc,
-                actual: rest.len(),
-            });
+            return Err(ParseError::Truncated { nc, actual: rest.len() });
         };
         let command = self.with_data(data);
         match (le, self.extended) {

@@ -72,18 +72,13 @@ impl Fci {
             None => None,
         };
         template.finish()?;
-        Ok(Self {
-            df_name,
-            life_cycle,
-            security,
-        })
+        Ok(Self { df_name, life_cycle, security })
     }
 
     /// Appends the template to `out`.
     pub fn emit(&self, out: &mut Vec<u8>) {
         Writer::new(out).template(TEMPLATE, |fci| {
-            fci.object(DF_NAME, &self.df_name)
-                .object(LIFE_CYCLE, &[self.life_cycle]);
+            fci.object(DF_NAME, &self.df_name).object(LIFE_CYCLE, &[self.life_cycle]);
             if let Some(security) = &self.security {
                 fci.template(PROPRIETARY, |out| security.emit(out));
             }
@@ -97,39 +92,22 @@ impl SecurityInfo {
         let [algorithm] = *objects.expect(ALGORITHM)? else {
             return Err(FciError::Value(ALGORITHM));
         };
-        let serial = objects
-            .expect(SERIAL)?
-            .try_into()
-            .map_err(|_| FciError::Value(SERIAL))?;
+        let serial = objects.expect(SERIAL)?.try_into().map_err(|_| FciError::Value(SERIAL))?;
         let (rows, []) = objects.expect(KEYS)?.as_chunks() else {
             return Err(FciError::Value(KEYS));
         };
-        let keys = rows
-            .iter()
-            .map(|&[number, active, other]| KeyInfo {
-                number,
-                active,
-                other,
-            })
-            .collect();
+        let keys =
+            rows.iter().map(|&[number, active, other]| KeyInfo { number, active, other }).collect();
         let [profile] = *objects.expect(PROFILE)? else {
             return Err(FciError::Value(PROFILE));
         };
         objects.finish()?;
-        Ok(Self {
-            algorithm,
-            serial,
-            keys,
-            profile,
-        })
+        Ok(Self { algorithm, serial, keys, profile })
     }
 
     fn emit(&self, out: &mut Writer<'_>) {
-        let keys: Vec<u8> = self
-            .keys
-            .iter()
-            .flat_map(|key| [key.number, key.active, key.other])
-            .collect();
+        let keys: Vec<u8> =
+            self.keys.iter().flat_map(|key| [key.number, key.active, key.other]).collect();
         out.object(ALGORITHM, &[self.algorithm])
             .object(SERIAL, &self.serial)
             .object(KEYS, &keys)

@@ -18,10 +18,9 @@ impl<'a> Response<'a> {
     #[must_use]
     pub const fn parse(apdu: &'a [u8]) -> Option<Self> {
         match apdu {
-            [data @ .., sw1, sw2] => Some(Self {
-                data,
-                status: StatusWord(u16::from_be_bytes([*sw1, *sw2])),
-            }),
+            [data @ .., sw1, sw2] => {
+                Some(Self { data, status: StatusWord(u16::from_be_bytes([*sw1, *sw2])) })
+            }
             _ => None,
         }
     }

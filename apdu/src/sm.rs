@@ -85,12 +85,7 @@ impl<'a> Objects<'a> {
             return Err(SmError::Incorrect);
         }
         let authenticated = data.get(..authenticated).unwrap_or(&[]);
-        Ok(Self {
-            cryptogram,
-            control,
-            authenticated,
-            checksum,
-        })
+        Ok(Self { cryptogram, control, authenticated, checksum })
     }
 }
 
@@ -261,13 +256,7 @@ where
             self.0.decrypt(value, buffer)?;
         }
         let class = command.class.without_secure_messaging();
-        Ok(Command {
-            class,
-            data: buffer,
-            ne,
-            extended,
-            ..*command
-        })
+        Ok(Command { class, data: buffer, ne, extended, ..*command })
     }
 
     /// Protects a response and appends it, with the status word behind it, to `out`.
@@ -320,15 +309,9 @@ where
         self.0.append_checksum(Some(header), &mut data, 0);
         let extended = command.extended || command.ne > 256 || data.len() > 255;
         let ne = if extended { MAX_NE } else { 256 };
-        Command {
-            class,
-            data: &data,
-            ne,
-            extended,
-            ..*command
-        }
-        .emit(out)
-        .map_err(|_| SmError::NotCarried)
+        Command { class, data: &data, ne, extended, ..*command }
+            .emit(out)
+            .map_err(|_| SmError::NotCarried)
     }
 
     /// Verifies and decrypts a response. Its data is left in `buffer`, which is overwritten.

@@ -58,12 +58,8 @@ fn every_class_byte_has_its_row_and_goes_both_ways() {
 
 #[test]
 fn what_no_byte_can_say_is_refused() {
-    let fields = |family, security, channel| ClassFields {
-        family,
-        chaining: false,
-        security,
-        channel,
-    };
+    let fields =
+        |family, security, channel| ClassFields { family, chaining: false, security, channel };
     for bad in [
         fields(Family::Interindustry, Security::Header, 4),
         fields(Family::Interindustry, Security::Proprietary, 19),

@@ -32,9 +32,7 @@ fn the_seven_forms_at_their_edges() {
     ];
     for &(nc, ne, extended, case, length) in forms {
         let data = vec![0x5A; nc];
-        let mut command = Command::new(Class(0x80), 0xF0, 1, 2)
-            .with_data(&data)
-            .with_ne(ne);
+        let mut command = Command::new(Class(0x80), 0xF0, 1, 2).with_data(&data).with_ne(ne);
         if extended {
             command = command.with_extended_lengths();
         }
@@ -49,20 +47,11 @@ fn the_seven_forms_at_their_edges() {
 fn broken_lengths_are_named() {
     let parse = |body: &[u8]| Command::parse(&[&HEADER, body].concat()).err();
     assert_eq!(Command::parse(&HEADER[..3]), Err(ParseError::TooShort(3)));
-    assert_eq!(
-        parse(&[2, 1]),
-        Some(ParseError::Truncated { nc: 2, actual: 1 })
-    );
+    assert_eq!(parse(&[2, 1]), Some(ParseError::Truncated { nc: 2, actual: 1 }));
     assert_eq!(parse(&[1, 1, 2, 3]), Some(ParseError::Trailing(2)));
-    assert_eq!(
-        parse(&[0, 1]),
-        Some(ParseError::Truncated { nc: 0, actual: 0 })
-    );
+    assert_eq!(parse(&[0, 1]), Some(ParseError::Truncated { nc: 0, actual: 0 }));
     assert_eq!(parse(&[0, 0, 0, 1]), Some(ParseError::ZeroLc));
-    assert_eq!(
-        parse(&[0, 0, 2, 1]),
-        Some(ParseError::Truncated { nc: 2, actual: 1 })
-    );
+    assert_eq!(parse(&[0, 0, 2, 1]), Some(ParseError::Truncated { nc: 2, actual: 1 }));
     assert_eq!(parse(&[0, 0, 1, 9, 0]), Some(ParseError::Trailing(1)));
     assert_eq!(parse(&[0, 0, 1, 9, 0, 0, 0]), Some(ParseError::Trailing(3)));
 }
@@ -72,14 +61,8 @@ fn what_lengths_cannot_say_is_not_written() {
     let mut out = vec![1];
     let long = vec![0; MAX_NC + 1];
     let command = Command::new(Class::ISO, 0xB0, 0, 0);
-    assert_eq!(
-        command.with_data(&long).emit(&mut out),
-        Err(EmitError::Data(MAX_NC + 1))
-    );
-    assert_eq!(
-        command.with_ne(MAX_NE + 1).emit(&mut out),
-        Err(EmitError::Ne(MAX_NE + 1))
-    );
+    assert_eq!(command.with_data(&long).emit(&mut out), Err(EmitError::Data(MAX_NC + 1)));
+    assert_eq!(command.with_ne(MAX_NE + 1).emit(&mut out), Err(EmitError::Ne(MAX_NE + 1)));
     assert_eq!(out, [1]);
 }
 
@@ -88,10 +71,7 @@ fn debug_shows_no_data() {
     let data = [0xAB; 3];
     let command = Command::new(Class::ISO, 0x20, 0, 1).with_data(&data);
     assert_eq!(format!("{command:?}"), "Command(00 20 00 01, Nc 3, Ne 0)");
-    let response = Response {
-        data: &data,
-        status: StatusWord::SUCCESS,
-    };
+    let response = Response { data: &data, status: StatusWord::SUCCESS };
     assert_eq!(format!("{response:?}"), "Response(Nr 3, 9000)");
 }
 
@@ -104,18 +84,9 @@ fn every_status_word_survives_and_speaks_both_languages() {
         assert!(!status.text(Language::English).is_empty());
         assert!(status.text(Language::Chinese).chars().all(|c| c != '?'));
     }
-    assert_eq!(
-        StatusWord(0x63C2).text(Language::English),
-        "wrong, 2 tries left"
-    );
-    assert_eq!(
-        StatusWord(0x6100).text(Language::English),
-        "256 more bytes available"
-    );
-    assert_eq!(
-        StatusWord(0x6C10).text(Language::Chinese),
-        "Le 错误，应为 16"
-    );
+    assert_eq!(StatusWord(0x63C2).text(Language::English), "wrong, 2 tries left");
+    assert_eq!(StatusWord(0x6100).text(Language::English), "256 more bytes available");
+    assert_eq!(StatusWord(0x6C10).text(Language::Chinese), "Le 错误，应为 16");
     assert_eq!(StatusWord::more_data(300), StatusWord(0x6100));
     assert_eq!(StatusWord::exact_length(16), StatusWord(0x6C10));
     assert_eq!(Response::parse(&[0x90]), None);
@@ -123,28 +94,18 @@ fn every_status_word_survives_and_speaks_both_languages() {
 
 #[test]
 fn tags_of_one_two_and_three_bytes() {
-    for number in [
-        0x6F, 0x84, 0xA5, 0x9F0C, 0x9F38, 0x9F1D, 0xBF0C, 0xDF01, 0x7F21, 0x7F4E, 0xDF8101,
-    ] {
+    for number in
+        [0x6F, 0x84, 0xA5, 0x9F0C, 0x9F38, 0x9F1D, 0xBF0C, 0xDF01, 0x7F21, 0x7F4E, 0xDF8101]
+    {
         let tag = Tag::new(number).unwrap_or_else(|| panic!("{number:X}"));
         let mut out = Vec::new();
         Writer::new(&mut out).object(tag, &[1, 2]);
         let object = TlvReader::new(&out).read().unwrap().unwrap();
         assert_eq!((object.tag, object.value), (tag, &[1, 2][..]));
     }
-    for number in [
-        0x00,
-        0xFF,
-        0x1F,
-        0x9F,
-        0x9F00,
-        0x9F80,
-        0x9F81,
-        0x9F8001,
-        0x9F8181,
-        0x6F01,
-        0x0100_0000,
-    ] {
+    for number in
+        [0x00, 0xFF, 0x1F, 0x9F, 0x9F00, 0x9F80, 0x9F81, 0x9F8001, 0x9F8181, 0x6F01, 0x0100_0000]
+    {
         assert_eq!(Tag::new(number), None, "{number:X}");
     }
     assert!(Tag::of(0x7F21).is_constructed() && Tag::of(0xA5).is_constructed());
@@ -170,26 +131,14 @@ fn all_tags_of_up_to_three_bytes_agree_in_both_directions() {
 
 #[test]
 fn lengths_have_one_form() {
-    let read = |bytes: &[u8]| {
-        TlvReader::new(bytes)
-            .read()
-            .map(|object| object.unwrap().value.len())
-    };
+    let read =
+        |bytes: &[u8]| TlvReader::new(bytes).read().map(|object| object.unwrap().value.len());
     let tag = Tag::of(0x87);
     assert_eq!(read(&[0x87, 0x80]), Err(TlvError::InvalidLength(tag)));
     assert_eq!(read(&[0x87, 0x81, 0x7F]), Err(TlvError::InvalidLength(tag)));
-    assert_eq!(
-        read(&[0x87, 0x82, 0x00, 0xFF]),
-        Err(TlvError::InvalidLength(tag))
-    );
-    assert_eq!(
-        read(&[0x87, 0x83, 0x00, 0xFF, 0xFF]),
-        Err(TlvError::InvalidLength(tag))
-    );
-    assert_eq!(
-        read(&[0x87, 0x84, 0, 0, 0, 1, 9]),
-        Err(TlvError::InvalidLength(tag))
-    );
+    assert_eq!(read(&[0x87, 0x82, 0x00, 0xFF]), Err(TlvError::InvalidLength(tag)));
+    assert_eq!(read(&[0x87, 0x83, 0x00, 0xFF, 0xFF]), Err(TlvError::InvalidLength(tag)));
+    assert_eq!(read(&[0x87, 0x84, 0, 0, 0, 1, 9]), Err(TlvError::InvalidLength(tag)));
     assert_eq!(read(&[0x87, 0x02, 1]), Err(TlvError::Truncated));
     assert_eq!(read(&[0x87, 0x81]), Err(TlvError::Truncated));
     assert_eq!(read(&[0x87]), Err(TlvError::Truncated));
@@ -213,10 +162,7 @@ fn the_reader_names_what_it_wanted() {
     assert_eq!(reader.optional(Tag::of(0x85)), Ok(None));
     assert_eq!(
         reader.expect(Tag::of(0x6F)),
-        Err(TlvError::Unexpected {
-            expected: Tag::of(0x6F),
-            found: Some(Tag::of(0x84))
-        })
+        Err(TlvError::Unexpected { expected: Tag::of(0x6F), found: Some(Tag::of(0x84)) })
     );
     assert_eq!(reader.finish(), Err(TlvError::Trailing(2)));
 }
@@ -224,12 +170,8 @@ fn the_reader_names_what_it_wanted() {
 fn fci() -> impl Strategy<Value = Fci> {
     let keys = proptest::collection::vec(any::<(u8, u8, u8)>(), 0..9);
     let security = proptest::option::of((any::<u8>(), any::<[u8; 8]>(), keys, any::<u8>()));
-    (
-        proptest::collection::vec(any::<u8>(), 0..17),
-        any::<u8>(),
-        security,
-    )
-        .prop_map(|(df_name, life_cycle, security)| Fci {
+    (proptest::collection::vec(any::<u8>(), 0..17), any::<u8>(), security).prop_map(
+        |(df_name, life_cycle, security)| Fci {
             df_name,
             life_cycle,
             security: security.map(|(algorithm, serial, keys, profile)| SecurityInfo {
@@ -237,15 +179,12 @@ fn fci() -> impl Strategy<Value = Fci> {
                 serial,
                 keys: keys
                     .into_iter()
-                    .map(|(number, active, other)| KeyInfo {
-                        number,
-                        active,
-                        other,
-                    })
+                    .map(|(number, active, other)| KeyInfo { number, active, other })
                     .collect(),
                 profile,
             }),
-        })
+        },
+    )
 }
 
 proptest! {
@@ -350,16 +289,10 @@ proptest! {
 fn a_chain_is_refused_when_mixed_or_too_long() {
     let part = Command::new(Class(0x10), 0xD6, 0, 0).with_data(&[1; 8]);
     for other in [
-        Command {
-            instruction: 0xD7,
-            ..part
-        },
+        Command { instruction: 0xD7, ..part },
         Command { p1: 1, ..part },
         Command { p2: 1, ..part },
-        Command {
-            class: Class(0x90),
-            ..part
-        },
+        Command { class: Class(0x90), ..part },
     ] {
         let mut assembler = Assembler::new(100);
         assert_eq!(assembler.push(part, true), Ok(Assembled::Pending));
@@ -369,13 +302,7 @@ fn a_chain_is_refused_when_mixed_or_too_long() {
     }
     let mut assembler = Assembler::new(15);
     assert_eq!(assembler.push(part, true), Ok(Assembled::Pending));
-    assert_eq!(
-        assembler.push(part, true),
-        Err(ChainError::TooLong { limit: 15 })
-    );
-    let last = Command {
-        class: Class::ISO,
-        ..part
-    };
+    assert_eq!(assembler.push(part, true), Err(ChainError::TooLong { limit: 15 }));
+    let last = Command { class: Class::ISO, ..part };
     assert_eq!(assembler.push(last, false), Ok(Assembled::Complete(last)));
 }

@@ -8,10 +8,7 @@ use xuejika_keyscheme::auth::SessionKeys;
 use xuejika_keyscheme::{Algorithm, Key};
 
 fn keys(algorithm: Algorithm) -> SessionKeys {
-    SessionKeys {
-        enc: Key::new(algorithm, [0xE0; 16]),
-        mac: Key::new(algorithm, [0x0D; 16]),
-    }
+    SessionKeys { enc: Key::new(algorithm, [0xE0; 16]), mac: Key::new(algorithm, [0x0D; 16]) }
 }
 
 fn ends() -> (ReaderSm, CardSm) {
@@ -22,9 +19,8 @@ fn ends() -> (ReaderSm, CardSm) {
 /// One command with both kinds of data, protected.
 fn protected() -> Vec<u8> {
     let mut wire = Vec::new();
-    let command = Command::new(Class::ISO, 0xD6, 0x87, 0)
-        .with_data(b"seventeen bytes!!")
-        .with_ne(16);
+    let command =
+        Command::new(Class::ISO, 0xD6, 0x87, 0).with_data(b"seventeen bytes!!").with_ne(16);
     ends().0.wrap_command(&command, &mut wire).unwrap();
     wire
 }
@@ -36,9 +32,7 @@ fn unwrap(wire: &[u8]) -> Result<(), SmError> {
 
 /// Rebuilds the protected command around other objects; the checksum is not recomputed.
 fn with_objects(objects: &[u8]) -> Result<(), SmError> {
-    let command = Command::new(Class(0x0C), 0xD6, 0x87, 0)
-        .with_data(objects)
-        .with_ne(256);
+    let command = Command::new(Class(0x0C), 0xD6, 0x87, 0).with_data(objects).with_ne(256);
     ends().1.unwrap_command(&command, &mut Vec::new()).map(drop)
 }
 
@@ -100,15 +94,8 @@ fn every_flipped_bit_and_truncation_of_a_response_is_refused() {
     let mut wire = Vec::new();
     let (_, mut card) = ends();
     let mut buffer = Vec::new();
-    card.unwrap_command(&Command::parse(&protected()).unwrap(), &mut buffer)
-        .unwrap();
-    card.wrap_response(
-        &Response {
-            data: b"answer",
-            status: StatusWord::SUCCESS,
-        },
-        &mut wire,
-    );
+    card.unwrap_command(&Command::parse(&protected()).unwrap(), &mut buffer).unwrap();
+    card.wrap_response(&Response { data: b"answer", status: StatusWord::SUCCESS }, &mut wire);
     let accepted = |wire: &[u8]| {
         let (mut reader, _) = ends();
         let command = Command::new(Class::ISO, 0xB0, 0, 0);
@@ -136,10 +123,7 @@ fn the_decoder_takes_one_encoding_only() {
     let (le, checksum) = rest.split_at(3);
     assert_eq!(with_objects(&objects), Ok(()));
     assert_eq!(with_objects(&[]), Err(SmError::Missing));
-    assert_eq!(
-        with_objects(&[cryptogram, le].concat()),
-        Err(SmError::Missing)
-    );
+    assert_eq!(with_objects(&[cryptogram, le].concat()), Err(SmError::Missing));
     for bad in [
         [le, cryptogram, checksum].concat(),
         [cryptogram, cryptogram, le, checksum].concat(),
@@ -162,10 +146,7 @@ fn the_outer_le_is_fixed() {
     for ne in [0, 1, 255] {
         let mut card = ends().1;
         let changed = command.with_ne(ne);
-        assert_eq!(
-            card.unwrap_command(&changed, &mut Vec::new()).err(),
-            Some(SmError::Incorrect)
-        );
+        assert_eq!(card.unwrap_command(&changed, &mut Vec::new()).err(), Some(SmError::Incorrect));
     }
 }
 
@@ -175,22 +156,11 @@ fn replay_and_reordering_are_refused() {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let command = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(16);
     reader.wrap_command(&command, &mut first).unwrap();
-    card.unwrap_command(&Command::parse(&first).unwrap(), &mut Vec::new())
-        .unwrap();
+    card.unwrap_command(&Command::parse(&first).unwrap(), &mut Vec::new()).unwrap();
     let mut answer = Vec::new();
-    card.wrap_response(
-        &Response {
-            data: b"1",
-            status: StatusWord::SUCCESS,
-        },
-        &mut answer,
-    );
-    reader
-        .unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new())
-        .unwrap();
-    let again = card
-        .unwrap_command(&Command::parse(&first).unwrap(), &mut Vec::new())
-        .err();
+    card.wrap_response(&Response { data: b"1", status: StatusWord::SUCCESS }, &mut answer);
+    reader.unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new()).unwrap();
+    let again = card.unwrap_command(&Command::parse(&first).unwrap(), &mut Vec::new()).err();
     assert_eq!(again, Some(SmError::Incorrect));
     reader.wrap_command(&command, &mut second).unwrap();
     let old = reader.unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new());
@@ -216,19 +186,11 @@ fn what_cannot_be_carried_is_said_before_the_counter_moves() {
         Command::new(Class(0x40), 0xB0, 0, 0),
         Command::new(Class(0xFF), 0xB0, 0, 0),
     ] {
-        assert_eq!(
-            reader.wrap_command(&command, &mut Vec::new()),
-            Err(SmError::NotCarried)
-        );
+        assert_eq!(reader.wrap_command(&command, &mut Vec::new()), Err(SmError::NotCarried));
     }
     let mut wire = Vec::new();
-    reader
-        .wrap_command(&Command::new(Class::ISO, 0xB0, 0, 0), &mut wire)
-        .unwrap();
-    assert!(
-        card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new())
-            .is_ok()
-    );
+    reader.wrap_command(&Command::new(Class::ISO, 0xB0, 0, 0), &mut wire).unwrap();
+    assert!(card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new()).is_ok());
 }
 
 #[test]
@@ -240,28 +202,13 @@ fn a_session_ends_after_its_last_command() {
     let command = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(16);
     let mut wire = Vec::new();
     reader.wrap_command(&command, &mut wire).unwrap();
-    card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new())
-        .unwrap();
+    card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new()).unwrap();
     let mut answer = Vec::new();
-    card.wrap_response(
-        &Response {
-            data: &[],
-            status: StatusWord::SUCCESS,
-        },
-        &mut answer,
-    );
-    reader
-        .unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new())
-        .unwrap();
-    assert_eq!(
-        reader.wrap_command(&command, &mut wire),
-        Err(SmError::Exhausted)
-    );
+    card.wrap_response(&Response { data: &[], status: StatusWord::SUCCESS }, &mut answer);
+    reader.unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new()).unwrap();
+    assert_eq!(reader.wrap_command(&command, &mut wire), Err(SmError::Exhausted));
     let next = Command::parse(&answer[..0]).err();
     assert!(next.is_some());
     let plain = Command::new(Class(0x0C), 0xB0, 0x86, 0).with_ne(256);
-    assert_eq!(
-        card.unwrap_command(&plain, &mut Vec::new()).err(),
-        Some(SmError::Exhausted)
-    );
+    assert_eq!(card.unwrap_command(&plain, &mut Vec::new()).err(), Some(SmError::Exhausted));
 }

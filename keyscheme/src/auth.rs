@@ -89,10 +89,7 @@ impl Context {
             .chain(self.reader.0)
             .chain(self.card_nonce)
             .chain(self.reader_nonce);
-        context
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = from);
+        context.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         context
     }
 }
@@ -185,22 +182,14 @@ impl Request {
         let (nonce, rest) = data.split_first_chunk().ok_or_else(wrong)?;
         let (reader, rest) = rest.split_first_chunk().ok_or_else(wrong)?;
         let token = rest.try_into().map_err(|_| wrong())?;
-        Ok(Self {
-            nonce: *nonce,
-            reader: ReaderId(*reader),
-            token,
-        })
+        Ok(Self { nonce: *nonce, reader: ReaderId(*reader), token })
     }
 
     /// RND.IFD (16) ‖ ID.IFD (8) ‖ T.IFD (16).
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
         let mut data = [0; Self::LEN];
-        let bytes = self
-            .nonce
-            .into_iter()
-            .chain(self.reader.0)
-            .chain(self.token);
+        let bytes = self.nonce.into_iter().chain(self.reader.0).chain(self.token);
         data.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         data
     }
@@ -255,11 +244,8 @@ impl CardChallenge {
         if !bool::from(derived.reader_token.ct_eq(&request.token)) {
             return Err(Mismatch);
         }
-        let session = CardSession {
-            id: self.id,
-            reader: request.reader,
-            keys: derived.keys.clone(),
-        };
+        let session =
+            CardSession { id: self.id, reader: request.reader, keys: derived.keys.clone() };
         Ok((derived.card_token, session))
     }
 }
@@ -284,21 +270,8 @@ pub fn respond(
     card_nonce: [u8; TOKEN_LEN],
     reader_nonce: [u8; TOKEN_LEN],
 ) -> (Request, AwaitingCard) {
-    let derived = Derived::new(
-        key,
-        &Context {
-            id,
-            card,
-            reader,
-            card_nonce,
-            reader_nonce,
-        },
-    );
-    let request = Request {
-        nonce: reader_nonce,
-        reader,
-        token: derived.reader_token,
-    };
+    let derived = Derived::new(key, &Context { id, card, reader, card_nonce, reader_nonce });
+    let request = Request { nonce: reader_nonce, reader, token: derived.reader_token };
     (request, AwaitingCard { derived })
 }
 
@@ -381,17 +354,12 @@ mod tests {
         let id = id(Algorithm::Aes128);
         let key = Key::new(Algorithm::Aes128, [7; 16]);
         let answer = |answer: &[u8]| {
-            respond(&key, id, CARD, READER, [1; 16], [2; 16])
-                .1
-                .verify(answer)
-                .is_ok()
+            respond(&key, id, CARD, READER, [1; 16], [2; 16]).1.verify(answer).is_ok()
         };
         let (request, _) = respond(&key, id, CARD, READER, [1; 16], [2; 16]);
         assert!(!answer(&request.token));
         assert!(!answer(&[]));
-        let (token, _) = CardChallenge::new(id, CARD, [1; 16])
-            .verify(&key, &request)
-            .unwrap();
+        let (token, _) = CardChallenge::new(id, CARD, [1; 16]).verify(&key, &request).unwrap();
         assert!(answer(&token));
         assert!(!answer(&token[..15]));
         for length in [0, 39, 41] {

@@ -31,11 +31,7 @@ impl<C: BlockCipherEncrypt> Cmac<C> {
 
     /// Starts a message that arrives in parts.
     pub fn start(&self) -> Message<'_, C> {
-        Message {
-            key: self,
-            chain: Block::<C>::default(),
-            filled: 0,
-        }
+        Message { key: self, chain: Block::<C>::default(), filled: 0 }
     }
 
     /// The full tag of `message`.

@@ -69,10 +69,7 @@ impl Key<School> {
 
 impl<P: Purpose> Key<P> {
     fn step<Q: Purpose>(&self, ident: &[u8], id: &KeyId, level: Level) -> Key<Q> {
-        Key::new(
-            self.algorithm(),
-            an10922(&self.mac(), &input(ident, id, level)),
-        )
+        Key::new(self.algorithm(), an10922(&self.mac(), &input(ident, id, level)))
     }
 }
 
@@ -90,11 +87,8 @@ pub fn an10922<C: BlockCipherEncrypt>(mac: &Cmac<C>, m: &[u8]) -> [u8; BLOCK_LEN
 fn input(ident: &[u8], id: &KeyId, level: Level) -> [u8; INPUT_LEN] {
     let mut m = [0; INPUT_LEN];
     let padding = core::iter::repeat_n(0, 8_usize.saturating_sub(ident.len()));
-    let bytes = padding
-        .chain(ident.iter().copied())
-        .chain(id.emit())
-        .chain([level as u8])
-        .chain(SYSTEM_ID);
+    let bytes =
+        padding.chain(ident.iter().copied()).chain(id.emit()).chain([level as u8]).chain(SYSTEM_ID);
     m.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
     m
 }

@@ -41,26 +41,17 @@ pub struct Kcv {
 impl Kcv {
     /// CMAC of one zero block under a card algorithm.
     pub fn cmac<C: BlockCipherEncrypt>(algorithm: Algorithm, mac: &Cmac<C>) -> Self {
-        Self {
-            method: KcvMethod::Cmac(algorithm),
-            bytes: left(&mac.tag(&Block::<C>::default())),
-        }
+        Self { method: KcvMethod::Cmac(algorithm), bytes: left(&mac.tag(&Block::<C>::default())) }
     }
 
     /// Encryption of one block of 01 bytes.
     pub fn ones_block<C: BlockCipherEncrypt>(cipher: &C) -> Self {
-        Self {
-            method: KcvMethod::OnesBlock,
-            bytes: encrypt_filled(cipher, 1),
-        }
+        Self { method: KcvMethod::OnesBlock, bytes: encrypt_filled(cipher, 1) }
     }
 
     /// Encryption of one zero block.
     pub fn zero_block<C: BlockCipherEncrypt>(cipher: &C) -> Self {
-        Self {
-            method: KcvMethod::ZeroBlock,
-            bytes: encrypt_filled(cipher, 0),
-        }
+        Self { method: KcvMethod::ZeroBlock, bytes: encrypt_filled(cipher, 0) }
     }
 
     /// How it was computed.
@@ -101,9 +92,6 @@ fn encrypt_filled<C: BlockCipherEncrypt>(cipher: &C, value: u8) -> [u8; 3] {
 
 fn left(block: &[u8]) -> [u8; 3] {
     let mut bytes = [0; 3];
-    bytes
-        .iter_mut()
-        .zip(block)
-        .for_each(|(to, from)| *to = *from);
+    bytes.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
     bytes
 }

@@ -20,10 +20,7 @@ pub fn counter_mode<C: BlockCipherEncrypt>(
         let start = counter.len().saturating_sub(counter_len);
         let counter = counter.get(start..).unwrap_or(&[]);
         let block = prf.start().with(before).with(counter).with(after).finish();
-        chunk
-            .iter_mut()
-            .zip(&block)
-            .for_each(|(to, from)| *to = *from);
+        chunk.iter_mut().zip(&block).for_each(|(to, from)| *to = *from);
     }
 }
 
@@ -41,14 +38,9 @@ pub fn scp03<C: BlockCipherEncrypt>(
     context: &[u8],
     out: &mut [u8],
 ) {
-    let bits = u16::try_from(out.len() * 8)
-        .unwrap_or(u16::MAX)
-        .to_be_bytes();
+    let bits = u16::try_from(out.len() * 8).unwrap_or(u16::MAX).to_be_bytes();
     let mut before = [0; LABEL_LEN + 4];
     let fixed = label.iter().chain([&constant, &0]).chain(&bits);
-    before
-        .iter_mut()
-        .zip(fixed)
-        .for_each(|(to, from)| *to = *from);
+    before.iter_mut().zip(fixed).for_each(|(to, from)| *to = *from);
     counter_mode(prf, &before, 1, context, out);
 }

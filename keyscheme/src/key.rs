@@ -64,11 +64,7 @@ impl<P: Purpose> Key<P> {
     /// Takes the bytes as a key of purpose `P`.
     #[must_use]
     pub fn new(algorithm: Algorithm, bytes: [u8; BLOCK_LEN]) -> Self {
-        Self {
-            algorithm,
-            bytes: Zeroizing::new(bytes),
-            purpose: PhantomData,
-        }
+        Self { algorithm, bytes: Zeroizing::new(bytes), purpose: PhantomData }
     }
 
     /// The algorithm this key belongs to.
@@ -246,23 +242,13 @@ impl KeyId {
     #[must_use]
     pub const fn emit(&self) -> [u8; Self::LEN] {
         let [high, low] = self.zone.0.to_be_bytes();
-        [
-            high,
-            low,
-            self.number.0,
-            self.version.0,
-            self.algorithm.code(),
-        ]
+        [high, low, self.number.0, self.version.0, self.algorithm.code()]
     }
 }
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}v{} ({})",
-            self.zone, self.number, self.version, self.algorithm
-        )
+        write!(f, "{}/{}v{} ({})", self.zone, self.number, self.version, self.algorithm)
     }
 }
 

@@ -39,11 +39,7 @@ impl KeySlots {
     /// A key with one version and no failures.
     #[must_use]
     pub const fn new(version: KeyVersion, key: Key<Card>) -> Self {
-        Self {
-            active: Slot { version, key },
-            other: None,
-            failures: 0,
-        }
+        Self { active: Slot { version, key }, other: None, failures: 0 }
     }
 
     /// Reads failures (2) ‖ algorithm ‖ active version ‖ other version ‖ active key ‖ other key.
@@ -56,27 +52,16 @@ impl KeySlots {
             Algorithm::from_code(*algorithm).ok_or(InvalidSlots::Algorithm(*algorithm))?;
         let (active_key, other_key) = keys.split_at(BLOCK_LEN);
         let key = |bytes: &[u8]| -> Result<Key<Card>, InvalidSlots> {
-            let wrong = InvalidLength {
-                what: "key",
-                actual: bytes.len(),
-                expected: BLOCK_LEN,
-            };
+            let wrong = InvalidLength { what: "key", actual: bytes.len(), expected: BLOCK_LEN };
             Ok(Key::new(algorithm, bytes.try_into().map_err(|_| wrong)?))
         };
         let slot = |version: u8, bytes: &[u8]| -> Result<Slot, InvalidSlots> {
             let version = KeyVersion::new(version).ok_or(InvalidSlots::Version(version))?;
-            Ok(Slot {
-                version,
-                key: key(bytes)?,
-            })
+            Ok(Slot { version, key: key(bytes)? })
         };
         Ok(Self {
             active: slot(*active, active_key)?,
-            other: if *other == EMPTY {
-                None
-            } else {
-                Some(slot(*other, other_key)?)
-            },
+            other: if *other == EMPTY { None } else { Some(slot(*other, other_key)?) },
             failures: u16::from_be_bytes([*f1, *f2]),
         })
     }
@@ -85,29 +70,16 @@ impl KeySlots {
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let other_version = self
-            .other
-            .as_ref()
-            .map_or(EMPTY, |slot| slot.version.number());
-        let other_key = self
-            .other
-            .as_ref()
-            .map_or([0; BLOCK_LEN], |slot| *slot.key.expose());
+        let other_version = self.other.as_ref().map_or(EMPTY, |slot| slot.version.number());
+        let other_key = self.other.as_ref().map_or([0; BLOCK_LEN], |slot| *slot.key.expose());
         let fields = self
             .failures
             .to_be_bytes()
             .into_iter()
-            .chain([
-                self.algorithm().code(),
-                self.active.version.number(),
-                other_version,
-            ])
+            .chain([self.algorithm().code(), self.active.version.number(), other_version])
             .chain(*self.active.key.expose())
             .chain(other_key);
-        bytes
-            .iter_mut()
-            .zip(fields)
-            .for_each(|(to, from)| *to = from);
+        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
         bytes
     }
 
@@ -197,14 +169,8 @@ mod tests {
 
     fn two_versions() -> KeySlots {
         KeySlots {
-            active: Slot {
-                version: version(1),
-                key: Key::new(Algorithm::Sm4, [1; 16]),
-            },
-            other: Some(Slot {
-                version: version(2),
-                key: Key::new(Algorithm::Sm4, [2; 16]),
-            }),
+            active: Slot { version: version(1), key: Key::new(Algorithm::Sm4, [1; 16]) },
+            other: Some(Slot { version: version(2), key: Key::new(Algorithm::Sm4, [2; 16]) }),
             failures: 0,
         }
     }

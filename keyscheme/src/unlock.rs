@@ -47,10 +47,7 @@ impl UnlockContext {
             .chain(self.sam.0)
             .chain(self.management.0)
             .chain(*self.secret);
-        context
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = from);
+        context.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         context
     }
 }
@@ -140,10 +137,6 @@ mod tests {
         for length in 0..sealed.len() {
             assert!(kek.open(b"head", &sealed[..length]).is_err());
         }
-        assert!(
-            Key::<Kek>::new(Algorithm::Sm4, [9; 16])
-                .open(b"head", &sealed)
-                .is_err()
-        );
+        assert!(Key::<Kek>::new(Algorithm::Sm4, [9; 16]).open(b"head", &sealed).is_err());
     }
 }

@@ -67,10 +67,7 @@ impl<'a> TlvReader<'a> {
     pub fn expect(&mut self, tag: Tag) -> Result<&'a [u8], TlvError> {
         match self.read()? {
             Some(object) if object.tag == tag => Ok(object.value),
-            other => Err(TlvError::Unexpected {
-                expected: tag,
-                found: other.map(|tlv| tlv.tag),
-            }),
+            other => Err(TlvError::Unexpected { expected: tag, found: other.map(|tlv| tlv.tag) }),
         }
     }
 
@@ -89,10 +86,7 @@ impl<'a> TlvReader<'a> {
 fn read_tag(bytes: &[u8]) -> Result<(Tag, &[u8]), TlvError> {
     let (first, rest) = bytes.split_first().ok_or(TlvError::Truncated)?;
     if !more_follow(*first) {
-        return Ok((
-            Tag::new(u32::from(*first)).ok_or(TlvError::InvalidTag)?,
-            rest,
-        ));
+        return Ok((Tag::new(u32::from(*first)).ok_or(TlvError::InvalidTag)?, rest));
     }
     let mut number = u32::from(*first);
     for (index, byte) in rest.iter().take(MAX_TAG_LEN - 1).enumerate() {
@@ -102,11 +96,7 @@ fn read_tag(bytes: &[u8]) -> Result<(Tag, &[u8]), TlvError> {
             return Ok((Tag::new(number).ok_or(TlvError::InvalidTag)?, rest));
         }
     }
-    Err(if rest.len() < MAX_TAG_LEN - 1 {
-        TlvError::Truncated
-    } else {
-        TlvError::InvalidTag
-    })
+    Err(if rest.len() < MAX_TAG_LEN - 1 { TlvError::Truncated } else { TlvError::InvalidTag })
 }
 
 /// Reads a definite length of one to four bytes in its shortest form.
@@ -122,8 +112,5 @@ fn read_length(tag: Tag, bytes: &[u8]) -> Result<(usize, &[u8]), TlvError> {
     if length < minimum {
         return Err(TlvError::InvalidLength(tag));
     }
-    Ok((
-        usize::try_from(length).map_err(|_| TlvError::InvalidLength(tag))?,
-        rest,
-    ))
+    Ok((usize::try_from(length).map_err(|_| TlvError::InvalidLength(tag))?, rest))
 }

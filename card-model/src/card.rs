@@ -1,0 +1,444 @@
+//! A card: memory, the tree laid over it, and the operations that keep its rules.
+//!
+//! The card never sees a command. Whoever calls says under which key the caller has proved itself
+//! in the file's own DF, and gets data or a [`CardError`] naming the broken rule.
+
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::slots::{InvalidSlots, KeySlots};
+use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
+
+use crate::file::tree::{CardKind, HEADER_LEN, PROFILE_VERSION, Tree, sfi};
+use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
+use crate::nvm::{Nvm, NvmError};
+use crate::record::{FieldErrors, Issuance, StatusPair};
+use crate::state::LifeCycleState;
+use crate::txn::{Store, Transaction};
+
+pub use crate::file::Denied;
+
+/// Length of a radio identifier of double size, in bytes.
+pub const UID_LEN: usize = 7;
+
+/// The memory header: what the card is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// What kind of card.
+    pub kind: CardKind,
+    /// Algorithm of its keys.
+    pub algorithm: Algorithm,
+    /// Radio identifier (UID).
+    pub uid: [u8; UID_LEN],
+    /// Card serial.
+    pub serial: CardId,
+}
+
+impl Header {
+    /// Reads the first bytes of a memory.
+    #[rustfmt::skip]
+    fn parse(bytes: &[u8]) -> Result<Self, OpenError> {
+        let Some(&[
+            kind, algorithm, version, _,
+            u1, u2, u3, u4, u5, u6, u7,
+            _, _, _, _, _,
+            s1, s2, s3, s4, s5, s6, s7, s8,
+            ..
+        ]) = bytes.first_chunk::<HEADER_LEN>() else {
+            return Err(OpenError::Size { found: bytes.len(), expected: HEADER_LEN });
+        };
+        if version != PROFILE_VERSION {
+            return Err(OpenError::Profile(version));
+        }
+        Ok(Self {
+            kind: CardKind::from_code(kind).ok_or(OpenError::Kind(kind))?,
+            algorithm: Algorithm::from_code(algorithm).ok_or(OpenError::Algorithm(algorithm))?,
+            uid: [u1, u2, u3, u4, u5, u6, u7],
+            serial: CardId([s1, s2, s3, s4, s5, s6, s7, s8]),
+        })
+    }
+
+    /// The first bytes of a memory.
+    #[must_use]
+    pub fn emit(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, 0]
+            .into_iter()
+            .chain(self.uid)
+            .chain([0; 5])
+            .chain(self.serial.0);
+        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+        bytes
+    }
+}
+
+/// A card over some memory.
+#[derive(Debug)]
+pub struct Card<N: Nvm> {
+    store: Store<N>,
+    header: Header,
+}
+
+impl<N: Nvm> Card<N> {
+    /// Opens a memory: completes an interrupted commit and checks that everything can be read.
+    ///
+    /// # Errors
+    /// Returns an [`OpenError`] naming what is damaged.
+    pub fn open(nvm: N) -> Result<Self, OpenError> {
+        let header = Header::parse(nvm.bytes())?;
+        let tree = header.kind.tree();
+        if nvm.bytes().len() != tree.size {
+            return Err(OpenError::Size { found: nvm.bytes().len(), expected: tree.size });
+        }
+        let card = Self { store: Store::open(nvm, tree.journal..tree.size)?, header };
+        card.check()?;
+        Ok(card)
+    }
+
+    /// Brings power up and completes a commit that a power cut interrupted.
+    ///
+    /// # Errors
+    /// Returns an [`NvmError`] when power goes again or the memory cannot be had.
+    pub fn power_on(&mut self) -> Result<(), NvmError> {
+        self.store.nvm_mut().power_on()?;
+        self.store.recover()
+    }
+
+    fn check(&self) -> Result<(), OpenError> {
+        for df in self.tree().all() {
+            for &number in df.keys {
+                self.key_slots(df, number).map_err(|error| OpenError::Key {
+                    df: df.fid,
+                    number,
+                    error,
+                })?;
+            }
+        }
+        if self.header.kind == CardKind::Student {
+            let issuance = Issuance::parse(self.file(sfi::ISSUANCE)).map_err(OpenError::Record)?;
+            if issuance.card_serial.bytes() != self.header.serial.0 {
+                return Err(OpenError::Serial);
+            }
+            StatusPair::parse(self.file(sfi::STATUS)).map_err(OpenError::Record)?;
+        }
+        Ok(())
+    }
+
+    /// What the card is.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Its tree of files.
+    #[must_use]
+    pub const fn tree(&self) -> &'static Tree {
+        self.header.kind.tree()
+    }
+
+    /// Its memory.
+    #[must_use]
+    pub const fn nvm(&self) -> &N {
+        self.store.nvm()
+    }
+
+    /// Its memory, to plan a power cut.
+    pub const fn nvm_mut(&mut self) -> &mut N {
+        self.store.nvm_mut()
+    }
+
+    /// State of its life. A management card has no life of its own and counts as active.
+    ///
+    /// # Errors
+    /// Returns [`CardError::Corrupt`] when neither status copy can be read.
+    pub fn state(&self) -> Result<LifeCycleState, CardError> {
+        match self.header.kind {
+            CardKind::Student => Ok(self.status()?.current.state),
+            CardKind::Management => Ok(LifeCycleState::Active),
+        }
+    }
+
+    /// The current status record and its copy.
+    ///
+    /// # Errors
+    /// Returns [`CardError::Corrupt`] when neither copy can be read.
+    pub fn status(&self) -> Result<StatusPair, CardError> {
+        StatusPair::parse(self.file(sfi::STATUS)).map_err(|_| CardError::Corrupt)
+    }
+
+    /// The slots of a key; `None` when the card has no such key loaded.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSlots`] when the stored key cannot be read.
+    pub fn key_slots(&self, df: &Df, number: KeyNumber) -> Result<Option<KeySlots>, InvalidSlots> {
+        let slots = df
+            .key_offset(number)
+            .and_then(|offset| self.store.bytes().get(offset..))
+            .and_then(|bytes| bytes.first_chunk::<{ KeySlots::LEN }>());
+        match slots {
+            None => Ok(None),
+            Some(bytes) if bytes.iter().all(|&byte| byte == 0) => Ok(None),
+            Some(bytes) => Ok(Some(KeySlots::parse(bytes)?)),
+        }
+    }
+
+    /// Writes a failed authentication into the key's counter.
+    ///
+    /// # Errors
+    /// Returns a [`CardError`] when there is no such key or the write fails; the verdict must not be
+    /// told then.
+    pub fn count_failure(&mut self, df: &Df, number: KeyNumber) -> Result<(), CardError> {
+        let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
+        slots.count_failure();
+        self.write_slots(df, number, &slots)
+    }
+
+    /// Writes a successful authentication with `version`, if it changes anything.
+    ///
+    /// # Errors
+    /// As [`Self::count_failure`].
+    pub fn count_success(
+        &mut self,
+        df: &Df,
+        number: KeyNumber,
+        version: KeyVersion,
+    ) -> Result<(), CardError> {
+        let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
+        if slots.count_success(version) { self.write_slots(df, number, &slots) } else { Ok(()) }
+    }
+
+    fn write_slots(
+        &mut self,
+        df: &Df,
+        number: KeyNumber,
+        slots: &KeySlots,
+    ) -> Result<(), CardError> {
+        let offset = df.key_offset(number).ok_or(CardError::KeyNotFound)?;
+        let mut txn = self.store.begin();
+        txn.write(offset, &slots.emit());
+        Ok(txn.commit()?)
+    }
+
+    /// Bytes of a transparent file.
+    ///
+    /// # Errors
+    /// Returns [`CardError::Denied`] or [`CardError::Structure`].
+    pub fn read(&self, file: &Ef, key: Option<KeyNumber>) -> Result<&[u8], CardError> {
+        let Structure::Transparent { .. } = file.structure else {
+            return Err(CardError::Structure);
+        };
+        file.read.check(key, || self.state())?;
+        Ok(self.contents(file))
+    }
+
+    /// Bytes of a record, numbered from 1; in a cyclic file 1 is the newest.
+    ///
+    /// # Errors
+    /// Returns [`CardError::Denied`], [`CardError::Structure`] or [`CardError::RecordNotFound`].
+    pub fn record(
+        &self,
+        file: &Ef,
+        number: u8,
+        key: Option<KeyNumber>,
+    ) -> Result<&[u8], CardError> {
+        if let Structure::Transparent { .. } = file.structure {
+            return Err(CardError::Structure);
+        }
+        file.read.check(key, || self.state())?;
+        self.stored_record(file, number).ok_or(CardError::RecordNotFound)
+    }
+
+    /// Overwrites bytes of a transparent file.
+    ///
+    /// # Errors
+    /// Returns [`CardError::Denied`], [`CardError::Structure`], [`CardError::Outside`], or what a
+    /// failed write gives; nothing has changed then.
+    pub fn update(
+        &mut self,
+        file: &Ef,
+        offset: usize,
+        bytes: &[u8],
+        key: Option<KeyNumber>,
+    ) -> Result<(), CardError> {
+        let Structure::Transparent { size } = file.structure else {
+            return Err(CardError::Structure);
+        };
+        file.update.check(key, || self.state())?;
+        if offset >= usize::from(size) {
+            return Err(CardError::Offset);
+        }
+        if bytes.len() > usize::from(size) - offset {
+            return Err(CardError::Outside);
+        }
+        let serial = self.header.serial;
+        let is_issuance = self.education(sfi::ISSUANCE) == Some(file);
+        let mut txn = self.store.begin();
+        txn.write(file.offset + offset, bytes);
+        if is_issuance {
+            let after = txn.read(file.offset..file.offset + Issuance::LEN);
+            let issuance = Issuance::parse(&after)?;
+            if issuance.card_serial.bytes() != serial.0 {
+                return Err(CardError::ForeignSerial);
+            }
+        }
+        Ok(txn.commit()?)
+    }
+
+    /// All bytes of a file as stored, without asking who may.
+    pub(crate) fn contents(&self, file: &Ef) -> &[u8] {
+        self.store.bytes().get(file.offset..file.offset + file.structure.storage()).unwrap_or(&[])
+    }
+
+    /// A record as stored, without asking who may.
+    pub(crate) fn stored_record(&self, file: &Ef, number: u8) -> Option<&[u8]> {
+        record(file, self.contents(file), number)
+    }
+
+    /// As [`Self::contents`], of a file of the education zone.
+    pub(crate) fn file(&self, sfi: u8) -> &[u8] {
+        self.education(sfi).map_or(&[], |file| self.contents(file))
+    }
+
+    /// A file of the education zone.
+    pub(crate) fn education(&self, sfi: u8) -> Option<&'static Ef> {
+        self.tree().education().and_then(|df| df.by_sfi(sfi))
+    }
+
+    pub(crate) fn begin(&mut self) -> Transaction<'_, N> {
+        self.store.begin()
+    }
+}
+
+/// Record `number` of a file with these contents.
+fn record<'a>(file: &Ef, contents: &'a [u8], number: u8) -> Option<&'a [u8]> {
+    let index = number.checked_sub(1)?;
+    match file.structure {
+        Structure::Transparent { .. } => None,
+        Structure::Linear { length, count } => {
+            if index >= count {
+                return None;
+            }
+            contents.chunks_exact(length.into()).nth(index.into())
+        }
+        Structure::Cyclic { length, count } => {
+            let (&[newest, used], ring) = contents.split_first_chunk::<CYCLIC_HEADER_LEN>()?;
+            if index >= used.min(count) {
+                return None;
+            }
+            let slot = (u16::from(newest) + u16::from(count) - u16::from(index)) % u16::from(count);
+            ring.chunks_exact(length.into()).nth(slot.into())
+        }
+    }
+}
+
+/// Plans to append a record to a cyclic file with these contents: the oldest gives way.
+pub(crate) fn append<N: Nvm>(txn: &mut Transaction<'_, N>, file: &Ef, bytes: &[u8]) {
+    let Structure::Cyclic { length, count } = file.structure else {
+        return;
+    };
+    let header = txn.read(file.offset..file.offset + CYCLIC_HEADER_LEN);
+    let &[newest, used] = header.as_slice() else {
+        return;
+    };
+    let slot = if used == 0 { 0 } else { (newest + 1) % count };
+    let place = CYCLIC_HEADER_LEN + usize::from(slot) * usize::from(length);
+    txn.write(file.offset + place, bytes);
+    txn.write(file.offset, &[slot, used.saturating_add(1).min(count)]);
+}
+
+/// Why an operation was refused. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CardError {
+    /// The session or the state does not allow it.
+    #[error("access denied: {0:?}")]
+    Denied(Denied),
+    /// The operation does not fit the file's structure.
+    #[error("the file has another structure")]
+    Structure,
+    /// There is no record with this number.
+    #[error("no such record")]
+    RecordNotFound,
+    /// The offset lies behind the file.
+    #[error("the offset lies outside the file")]
+    Offset,
+    /// The data reaches beyond the file.
+    #[error("the data reaches beyond the end of the file")]
+    Outside,
+    /// The key is not loaded.
+    #[error("no such key")]
+    KeyNotFound,
+    /// The event is not allowed in the card's state.
+    #[error("{0} is not allowed in this state")]
+    Event(&'static str),
+    /// The event is defined but this version of the profile does not offer it.
+    #[error("{0} is not offered")]
+    NotOffered(&'static str),
+    /// The acting unit is not the one the card belongs to.
+    #[error("the card belongs to another unit")]
+    ForeignUnit,
+    /// The issuance record names another card.
+    #[error("the issuance record names another card")]
+    ForeignSerial,
+    /// Command data is malformed.
+    #[error("malformed event data")]
+    EventData,
+    /// Records on the card or in the command break their rules.
+    #[error(transparent)]
+    Records(#[from] FieldErrors),
+    /// The status record cannot be read.
+    #[error("the status record is unreadable")]
+    Corrupt,
+    /// A stored key cannot be read.
+    #[error(transparent)]
+    Key(#[from] InvalidSlots),
+    /// The memory failed or power was lost.
+    #[error(transparent)]
+    Nvm(#[from] NvmError),
+}
+
+impl From<Denied> for CardError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+/// Why a memory is no card.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The memory has the wrong size.
+    #[error("the memory has {found} bytes, expected {expected}")]
+    Size {
+        /// Bytes found.
+        found: usize,
+        /// Bytes expected.
+        expected: usize,
+    },
+    /// The kind of card is not defined.
+    #[error("card kind {0:02X} is not defined")]
+    Kind(u8),
+    /// The algorithm is not defined.
+    #[error("algorithm {0:02X} is not defined")]
+    Algorithm(u8),
+    /// The card follows another profile version.
+    #[error("card profile version {0} is not supported, expected {PROFILE_VERSION}")]
+    Profile(u8),
+    /// A key cannot be read.
+    #[error("key {number} of {df:04X}: {error}")]
+    Key {
+        /// The DF.
+        df: u16,
+        /// The key.
+        number: KeyNumber,
+        /// What is wrong.
+        error: InvalidSlots,
+    },
+    /// A record cannot be read.
+    #[error(transparent)]
+    Record(FieldErrors),
+    /// The issuance record names another serial than the memory header.
+    #[error("the issuance record and the memory header name different serials")]
+    Serial,
+    /// Completing an interrupted commit failed.
+    #[error(transparent)]
+    Nvm(#[from] NvmError),
+}

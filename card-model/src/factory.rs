@@ -1,0 +1,163 @@
+//! New cards: the memory a vendor loads before a card leaves the factory.
+
+use alloc::vec::Vec;
+
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::key::{Card as CardKey, Key};
+use xuejika_keyscheme::slots::KeySlots;
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
+
+use crate::card::{Header, UID_LEN};
+use crate::date::Time;
+use crate::file::tree::{CardKind, Tree, sfi};
+use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
+use crate::ident::UnitCode;
+use crate::lifecycle::Event;
+use crate::management::Authorisation;
+use crate::record::{
+    ExtensionEntry, ExtensionIndex, Issuance, LogEntry, Profile, Sector, Status, StatusFlags,
+};
+use crate::state::LifeCycleState;
+
+/// Memory of a new student-record card in state "initialised".
+///
+/// `key` gives each card key by its name; the caller derives them. The algorithm follows from the
+/// issuance record's profile; `None` for `s70`, which is no processor card.
+#[must_use]
+pub fn student(
+    issuance: &Issuance,
+    uid: [u8; UID_LEN],
+    key: impl FnMut(&KeyId) -> Key<CardKey>,
+) -> Option<Vec<u8>> {
+    let algorithm = match issuance.profile {
+        Profile::CpuAes => Algorithm::Aes128,
+        Profile::CpuSm4 => Algorithm::Sm4,
+        Profile::S70 => return None,
+    };
+    let serial = CardId(issuance.card_serial.bytes());
+    let mut memory = Memory::new(Header { kind: CardKind::Student, algorithm, uid, serial });
+    let version = KeyVersion::new(issuance.key_set_version.get()).unwrap_or(KeyVersion::FIRST);
+    memory.load_keys(version, key);
+    memory.fill_mf(issuance);
+    if let Some(education) = memory.tree.education() {
+        memory.fill_education(education, issuance);
+    }
+    Some(memory.bytes)
+}
+
+/// Memory of a new management card.
+#[must_use]
+pub fn management(
+    algorithm: Algorithm,
+    serial: CardId,
+    uid: [u8; UID_LEN],
+    authorisation: &Authorisation,
+    key: impl FnMut(&KeyId) -> Key<CardKey>,
+) -> Vec<u8> {
+    let mut memory = Memory::new(Header { kind: CardKind::Management, algorithm, uid, serial });
+    memory.load_keys(KeyVersion::FIRST, key);
+    let file = memory.tree.dfs.first().and_then(|df| df.by_sfi(sfi::ONLY));
+    memory.fill(file, 0, &*authorisation.emit());
+    memory.bytes
+}
+
+/// A memory under construction.
+struct Memory {
+    bytes: Vec<u8>,
+    tree: &'static Tree,
+    header: Header,
+}
+
+impl Memory {
+    fn new(header: Header) -> Self {
+        let tree = header.kind.tree();
+        let mut memory = Self { bytes: alloc::vec![0; tree.size], tree, header };
+        memory.write(0, &header.emit());
+        memory
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        self.bytes.iter_mut().skip(offset).zip(bytes).for_each(|(to, from)| *to = *from);
+    }
+
+    fn fill(&mut self, file: Option<&Ef>, offset: usize, bytes: &[u8]) {
+        if let Some(file) = file {
+            self.write(file.offset + offset, bytes);
+        }
+    }
+
+    /// Loads every key but the owner's keys of the extension sectors, which come when one is opened.
+    fn load_keys(&mut self, version: KeyVersion, mut key: impl FnMut(&KeyId) -> Key<CardKey>) {
+        for df in self.tree.dfs {
+            for &number in df.keys.iter().filter(|&&number| number != KeyNumber::APPLICATION) {
+                let id =
+                    KeyId { zone: df.zone(), number, version, algorithm: self.header.algorithm };
+                if let Some(offset) = df.key_offset(number) {
+                    self.write(offset, &KeySlots::new(version, key(&id)).emit());
+                }
+            }
+        }
+    }
+
+    /// Public information and counter in the layout of the Beijing transit card, and EF.DIR.
+    fn fill_mf(&mut self, issuance: &Issuance) {
+        let mf = &self.tree.mf;
+        let number = transit_number(issuance);
+        self.fill(mf.by_sfi(sfi::PUBLIC), 0, &number);
+        // Card type 01, in use 02, version 0030: the values validators have been seen to accept.
+        self.fill(mf.by_sfi(sfi::PUBLIC), 8, &[0x01, 0x02, 0x00, 0x30]);
+        self.fill(mf.by_sfi(sfi::PUBLIC), 24, &issuance.valid_from.bytes());
+        self.fill(mf.by_sfi(sfi::PUBLIC), 28, &issuance.valid_until.bytes());
+        let mut directory = Vec::new();
+        for df in self.tree.dfs {
+            // 61 { 4F name }: application template (ISO 7816-4:2020 §12.2.2).
+            let length = |value: usize| u8::try_from(value).unwrap_or(0);
+            directory.extend([0x61, length(2 + df.name.len()), 0x4F, length(df.name.len())]);
+            directory.extend(df.name);
+        }
+        self.fill(mf.by_sfi(sfi::DIR), 0, &directory);
+    }
+
+    fn fill_education(&mut self, education: &'static Df, issuance: &Issuance) {
+        self.fill(education.by_sfi(sfi::ISSUANCE), 0, &issuance.emit());
+        let status = |state, previous, counter| Status {
+            state,
+            previous,
+            flags: StatusFlags::default(),
+            counter,
+            date: issuance.init_date,
+            unit: UnitCode::CITY,
+            reason: None,
+        };
+        let blank = status(LifeCycleState::Blank, LifeCycleState::Blank, 0);
+        let initialised = status(LifeCycleState::Initialised, LifeCycleState::Blank, 1);
+        self.fill(education.by_sfi(sfi::STATUS), 0, &blank.emit());
+        self.fill(education.by_sfi(sfi::STATUS), Status::LEN, &initialised.emit());
+        for index in (1..=ExtensionIndex::MAX).filter_map(ExtensionIndex::new) {
+            let entry = ExtensionEntry { index, sector: Sector::Closed };
+            let offset = usize::from(index.value() - 1) * ExtensionEntry::LEN;
+            self.fill(education.by_sfi(sfi::DIRECTORY), offset, &entry.emit());
+        }
+        let entry = LogEntry {
+            operation: Event::Initialise.code(),
+            result: 0,
+            date: issuance.init_date,
+            time: Time::MIDNIGHT,
+            unit: UnitCode::CITY,
+            counter: initialised.counter,
+        };
+        let log = education.by_sfi(sfi::LOG);
+        debug_assert!(log.is_some_and(|log| matches!(log.structure, Structure::Cyclic { .. })));
+        self.fill(log, 0, &[0, 1]);
+        self.fill(log, CYCLIC_HEADER_LEN, &entry.emit());
+    }
+}
+
+/// Number of the transit card: 1000 for Beijing, then the last twelve digits of the card serial
+/// (project-defined; the operator assigns the real one).
+fn transit_number(issuance: &Issuance) -> [u8; 8] {
+    let [_, _, rest @ ..] = issuance.card_serial.bytes();
+    let mut number = [0x10, 0x00, 0, 0, 0, 0, 0, 0];
+    number.iter_mut().skip(2).zip(rest).for_each(|(to, from)| *to = from);
+    number
+}

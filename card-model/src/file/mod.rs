@@ -1,0 +1,129 @@
+//! Files: what they are called, how they are structured, where they lie, who may use them.
+//!
+//! A card's tree is one constant ([`tree`]); the card model interprets it. Structures follow
+//! ISO 7816-4:2020 §7.2.
+
+mod rights;
+pub mod tree;
+
+use xuejika_keyscheme::slots::KeySlots;
+use xuejika_keyscheme::{KeyNumber, Zone};
+
+pub use rights::{Denied, KeySet, Right, StateSet};
+
+/// Bytes in front of the records of a cyclic file: index of the newest, number in use.
+pub const CYCLIC_HEADER_LEN: usize = 2;
+
+/// Structure of an elementary file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// A string of `size` bytes.
+    Transparent {
+        /// Size in bytes.
+        size: u16,
+    },
+    /// `count` records of `length` bytes, numbered from 1.
+    Linear {
+        /// Record length in bytes.
+        length: u16,
+        /// Number of records.
+        count: u8,
+    },
+    /// A ring of `count` records of `length` bytes; record 1 is the newest.
+    Cyclic {
+        /// Record length in bytes.
+        length: u16,
+        /// Number of records.
+        count: u8,
+    },
+}
+
+impl Structure {
+    /// Bytes the file takes in memory.
+    #[must_use]
+    pub const fn storage(self) -> usize {
+        match self {
+            Self::Transparent { size } => size as usize,
+            Self::Linear { length, count } => length as usize * count as usize,
+            Self::Cyclic { length, count } => CYCLIC_HEADER_LEN + length as usize * count as usize,
+        }
+    }
+
+    /// Plain word for the structure.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transparent { .. } => "transparent",
+            Self::Linear { .. } => "linear",
+            Self::Cyclic { .. } => "cyclic",
+        }
+    }
+}
+
+/// An elementary file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ef {
+    /// File identifier.
+    pub fid: u16,
+    /// Short file identifier, 1 to 30.
+    pub sfi: u8,
+    /// English name.
+    pub name: &'static str,
+    /// Chinese name.
+    pub chinese: &'static str,
+    /// Structure and size.
+    pub structure: Structure,
+    /// Who may read it, in which states.
+    pub read: Right,
+    /// Who may update it by command, in which states. Files that only events change have
+    /// [`Right::NEVER`].
+    pub update: Right,
+    /// Where it lies in memory.
+    pub offset: usize,
+}
+
+/// A dedicated file.
+#[derive(Clone, Copy, Debug)]
+pub struct Df {
+    /// File identifier; also the zone of its keys.
+    pub fid: u16,
+    /// DF name (AID); empty for the MF, which is selected by identifier only.
+    pub name: &'static [u8],
+    /// English title.
+    pub title: &'static str,
+    /// Chinese title.
+    pub chinese: &'static str,
+    /// Numbers of its keys, in storage order.
+    pub keys: &'static [KeyNumber],
+    /// Where its keys lie in memory.
+    pub keys_offset: usize,
+    /// Its files, in order of short identifier.
+    pub files: &'static [Ef],
+}
+
+impl Df {
+    /// The zone of its keys.
+    #[must_use]
+    pub const fn zone(&self) -> Zone {
+        Zone(self.fid)
+    }
+
+    /// The file with this short identifier.
+    #[must_use]
+    pub fn by_sfi(&self, sfi: u8) -> Option<&'static Ef> {
+        self.files.iter().find(|file| file.sfi == sfi)
+    }
+
+    /// The file with this identifier.
+    #[must_use]
+    pub fn by_fid(&self, fid: u16) -> Option<&'static Ef> {
+        self.files.iter().find(|file| file.fid == fid)
+    }
+
+    /// Where the slots of a key lie in memory.
+    #[must_use]
+    pub fn key_offset(&self, number: KeyNumber) -> Option<usize> {
+        let index = self.keys.iter().position(|&key| key == number)?;
+        Some(self.keys_offset + index * KeySlots::LEN)
+    }
+}

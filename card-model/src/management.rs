@@ -1,0 +1,221 @@
+//! What a management card (管理卡) grants, and how a SAM is numbered. Layouts project-defined.
+
+use xuejika_keyscheme::auth::ReaderId;
+use zeroize::Zeroizing;
+
+use crate::bcd::Digits;
+use crate::crc::{is_sealed, seal};
+use crate::date::Date;
+use crate::file::KeySet;
+use crate::ident::UnitCode;
+
+/// On whose behalf a reader works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// City card authority (市级).
+    City = 0x01,
+    /// District card authority (区县级).
+    District = 0x02,
+    /// School card office (校级).
+    School = 0x03,
+    /// Application unit (应用单位).
+    Application = 0x04,
+}
+
+impl Role {
+    /// The role with this code.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0x01 => Some(Self::City),
+            0x02 => Some(Self::District),
+            0x03 => Some(Self::School),
+            0x04 => Some(Self::Application),
+            _ => None,
+        }
+    }
+
+    /// The code on the card.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Lowest acceptable version of the keys K0 to K6 and KA.
+pub type VersionFloor = [u8; 8];
+
+/// The contents of a management card's one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorisation {
+    /// Role of the reader it unlocks.
+    pub role: Role,
+    /// Unit of the reader it unlocks.
+    pub unit: UnitCode,
+    /// Number of the key set the SAM must hold.
+    pub key_set: u8,
+    /// Last day on which it unlocks.
+    pub valid_until: Date,
+    /// Keys the SAM may use.
+    pub permitted: KeySet,
+    /// Lowest acceptable version of each key.
+    pub floor: VersionFloor,
+    /// Secret from which the SAM's unlock key is derived.
+    pub secret: Zeroizing<[u8; 16]>,
+}
+
+impl Authorisation {
+    /// Length in bytes: role, unit (3), key set, valid until (4), permitted keys (2), floor (8),
+    /// secret (16), RFU (11), CRC (2).
+    pub const LEN: usize = 48;
+
+    const RFU_LEN: usize = 11;
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Returns an [`AuthorisationError`] naming the first field that breaks a rule.
+    pub fn parse(bytes: &[u8; Self::LEN]) -> Result<Self, AuthorisationError> {
+        use AuthorisationError as E;
+        if !is_sealed(bytes) {
+            return Err(E::Checksum);
+        }
+        let [role, u1, u2, u3, key_set, d1, d2, d3, d4, k1, k2, rest @ ..] = *bytes;
+        let (floor, rest) = rest.split_first_chunk().ok_or(E::Reserved)?;
+        let (secret, rest) = rest.split_first_chunk().ok_or(E::Reserved)?;
+        if rest.iter().take(Self::RFU_LEN).any(|&byte| byte != 0) {
+            return Err(E::Reserved);
+        }
+        Ok(Self {
+            role: Role::from_code(role).ok_or(E::Role(role))?,
+            unit: UnitCode::from_bytes([u1, u2, u3]).map_err(|_| E::Unit)?,
+            key_set,
+            valid_until: Date::from_bytes([d1, d2, d3, d4]).map_err(|_| E::Date)?,
+            permitted: KeySet::from_bits(u16::from_be_bytes([k1, k2])),
+            floor: *floor,
+            secret: Zeroizing::new(*secret),
+        })
+    }
+
+    /// Writes the file.
+    #[must_use]
+    pub fn emit(&self) -> Zeroizing<[u8; Self::LEN]> {
+        let mut bytes = Zeroizing::new([0; Self::LEN]);
+        let fields = core::iter::once(self.role.code())
+            .chain(self.unit.bytes())
+            .chain([self.key_set])
+            .chain(self.valid_until.bytes())
+            .chain(self.permitted.bits().to_be_bytes())
+            .chain(self.floor)
+            .chain(*self.secret);
+        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+        seal(&mut *bytes);
+        bytes
+    }
+}
+
+/// Why a management card's file is not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorisationError {
+    /// The CRC does not match.
+    #[error("the checksum does not match")]
+    Checksum,
+    /// The role code is not defined.
+    #[error("role {0:02X} is not defined")]
+    Role(u8),
+    /// The unit is no unit code.
+    #[error("the unit is no unit code")]
+    Unit,
+    /// The end of validity is no date.
+    #[error("the end of validity is no date")]
+    Date,
+    /// Reserved bytes are set.
+    #[error("reserved bytes are not 00")]
+    Reserved,
+}
+
+/// The number of a SAM: 0000 ‖ unit (3) ‖ running number (3), all BCD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SamSerial {
+    /// Unit it was handed to.
+    pub unit: UnitCode,
+    /// Running number inside the unit.
+    pub number: Digits<3>,
+}
+
+impl SamSerial {
+    /// Reads the number from the identifier used in an authentication; `None` when it is no SAM's.
+    #[must_use]
+    pub fn from_reader(reader: ReaderId) -> Option<Self> {
+        let [0, 0, u1, u2, u3, n1, n2, n3] = reader.0 else {
+            return None;
+        };
+        Some(Self {
+            unit: UnitCode::from_bytes([u1, u2, u3]).ok()?,
+            number: Digits::from_bytes([n1, n2, n3]).ok()?,
+        })
+    }
+
+    /// The identifier used in an authentication (ID.IFD).
+    #[must_use]
+    pub const fn reader(&self) -> ReaderId {
+        let [u1, u2, u3] = self.unit.bytes();
+        let [n1, n2, n3] = self.number.bytes();
+        ReaderId([0, 0, u1, u2, u3, n1, n2, n3])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xuejika_keyscheme::KeyNumber;
+
+    fn authorisation() -> Authorisation {
+        Authorisation {
+            role: Role::School,
+            unit: UnitCode::from_bytes([0x08, 0x40, 0x12]).unwrap(),
+            key_set: 1,
+            valid_until: Date::new(2027, 8, 31).unwrap(),
+            permitted: KeySet::of(&[KeyNumber::READ, KeyNumber::PERSONALISE]),
+            floor: [1; 8],
+            secret: Zeroizing::new([7; 16]),
+        }
+    }
+
+    #[test]
+    fn parse_reverses_emit_and_every_flipped_bit_is_refused() {
+        let bytes = authorisation().emit();
+        assert_eq!(Authorisation::parse(&bytes), Ok(authorisation()));
+        for bit in 0..8 * Authorisation::LEN {
+            let mut bad = *bytes;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(Authorisation::parse(&bad).is_err());
+        }
+    }
+
+    #[test]
+    fn each_field_is_checked() {
+        let with = |at: usize, value: u8| {
+            let mut bytes = *authorisation().emit();
+            bytes[at] = value;
+            seal(&mut bytes);
+            Authorisation::parse(&bytes).unwrap_err()
+        };
+        assert_eq!(with(0, 9), AuthorisationError::Role(9));
+        assert_eq!(with(1, 0xAA), AuthorisationError::Unit);
+        assert_eq!(with(7, 0x13), AuthorisationError::Date);
+        assert_eq!(with(40, 1), AuthorisationError::Reserved);
+    }
+
+    #[test]
+    fn sam_numbers_go_both_ways() {
+        let reader = ReaderId([0, 0, 0x08, 0x40, 0x12, 0, 0, 0x42]);
+        let serial = SamSerial::from_reader(reader).unwrap();
+        assert_eq!(serial.unit.bytes(), [0x08, 0x40, 0x12]);
+        assert_eq!(serial.reader(), reader);
+        assert_eq!(SamSerial::from_reader(ReaderId([1, 0, 8, 0x40, 0x12, 0, 0, 1])), None);
+        assert_eq!(SamSerial::from_reader(ReaderId([0, 0, 8, 0x40, 0x12, 0, 0, 0xA])), None);
+    }
+}

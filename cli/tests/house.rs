@@ -1,0 +1,431 @@
+//! House rules that no compiler checks: the direction between the crates, sizes, who does I/O, and
+//! no leftover notes. `ARCHITECTURE.md` and `CONTRIBUTING.md` state them.
+//!
+//! Each rule is a function from a text to its findings, so that the tests at the end can show it a
+//! text that breaks it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a broken premise fails the test"
+)]
+
+use std::fs;
+use std::path::Path;
+
+/// The crates, and which of the others each may link. `benches` and `fuzz` are nobody's.
+const EDGES: [(&str, &[&str]); 8] = [
+    ("keyscheme", &[]),
+    ("apdu", &["keyscheme"]),
+    ("card-model", &["keyscheme"]),
+    ("emulator", &["apdu", "card-model", "keyscheme"]),
+    ("reader", &["apdu", "card-model", "keyscheme"]),
+    ("vectors", &["apdu", "card-model", "keyscheme"]),
+    ("cli", &["apdu", "card-model", "emulator", "keyscheme", "reader", "vectors"]),
+    ("benches", &["apdu", "card-model", "emulator", "keyscheme", "reader", "vectors"]),
+];
+
+/// Crates that firmware links.
+const NO_STD: [&str; 4] = ["keyscheme", "apdu", "card-model", "reader"];
+
+/// Where files, sockets and terminals may be used.
+const IO: [&str; 5] = ["emulator/", "reader/src/channel", "cli/", "benches/", "fuzz/"];
+
+/// What I/O looks like in code.
+const IO_WORDS: [&str; 5] = ["std::fs", "std::net", "print!(", "println!(", "std::process"];
+
+/// What unfinished work looks like, split so that this file holds none of it.
+const NOTES: [&str; 4] = [
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("to", "do!("),
+    concat!("unimpl", "emented!"),
+];
+
+/// Longest source file outside `tests/`, in lines.
+const MAX_FILE_LINES: usize = 600;
+
+/// Longest function outside test code, in lines.
+const MAX_FUNCTION_LINES: usize = 70;
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let workspace = manifest("");
+    let members = workspace["workspace"]["members"].as_array().unwrap();
+    let known = |name: &str| EDGES.iter().any(|(member, _)| *member == name);
+    let strangers = members
+        .iter()
+        .filter_map(|member| member.as_str())
+        .filter(|member| !known(member))
+        .map(|member| format!("{member} has no place in the table of edges"));
+    let wrong =
+        EDGES.iter().flat_map(|(member, allowed)| wrong_edges(member, &manifest(member), allowed));
+    assert_none(strangers.chain(wrong));
+}
+
+#[test]
+fn crate_roots_forbid_unsafe_code() {
+    let roots = sources().filter(|(path, _)| {
+        let in_member = EDGES.iter().any(|(member, _)| path.starts_with(&format!("{member}/src/")));
+        in_member && (path.ends_with("src/lib.rs") || path.ends_with("src/main.rs"))
+    });
+    let checked: Vec<_> = roots
+        .map(|(path, text)| (path, code_of(&text).contains("#![forbid(unsafe_code)]")))
+        .collect();
+    assert!(checked.len() >= EDGES.len(), "only {} crate roots were found", checked.len());
+    assert_none(
+        checked
+            .iter()
+            .filter(|(_, forbids)| !forbids)
+            .map(|(path, _)| format!("{path} does not forbid unsafe code")),
+    );
+}
+
+#[test]
+fn firmware_crates_are_no_std() {
+    assert_none(NO_STD.into_iter().filter_map(|member| {
+        let path = format!("{member}/src/lib.rs");
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let no_std = code_of(&text).contains("#![no_std]");
+        (!no_std).then(|| format!("{path} is not no_std"))
+    }));
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    assert_none(
+        sources()
+            .filter(|(path, _)| !is_test(path))
+            .flat_map(|(path, text)| too_long(&path, &text)),
+    );
+}
+
+#[test]
+fn only_the_outer_crates_do_io() {
+    let inner = sources().filter(|(path, _)| {
+        let outer = IO.iter().any(|place| path.starts_with(place));
+        !(outer || is_test(path) || is_example(path))
+    });
+    assert_none(inner.flat_map(|(path, text)| io(&path, &text)));
+}
+
+#[test]
+fn exceptions_to_lints_have_a_reason() {
+    assert_none(sources().flat_map(|(path, text)| bare_exceptions(&path, &text)));
+}
+
+#[test]
+fn no_leftover_notes() {
+    assert_none(files().flat_map(|(path, text)| notes(&path, &text)));
+}
+
+#[test]
+fn tests_named_by_the_threat_model_exist() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    assert!(text.contains("::"), "SECURITY.md names no test");
+    assert_none(missing_tests(&text, |path| fs::read_to_string(root().join(path)).ok()));
+}
+
+/// Tests named as `path::function` in `text` that are not there.
+fn missing_tests(text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| quoted.split_once(".rs::").map(|parts| (quoted, parts)))
+        .filter(|(_, (path, function))| {
+            let source = read(&format!("{path}.rs")).unwrap_or_default();
+            !source.contains(&format!("fn {function}("))
+        })
+        .map(|(quoted, _)| format!("there is no {quoted}"))
+        .collect()
+}
+
+/// Dependencies of a crate that point the wrong way. Tests may look anywhere but at the outside.
+fn wrong_edges(member: &str, manifest: &toml::Table, allowed: &[&str]) -> Vec<String> {
+    let tables = |table: &toml::Table, name: &str| -> Vec<String> {
+        let entries = table.get(name).and_then(toml::Value::as_table);
+        entries
+            .into_iter()
+            .flat_map(|entries| entries.keys())
+            .filter_map(|key| key.strip_prefix("xuejika-").map(str::to_owned))
+            .collect()
+    };
+    let targets = manifest.get("target").and_then(toml::Value::as_table);
+    let linked = core::iter::once(manifest)
+        .chain(targets.into_iter().flat_map(|t| t.values()).filter_map(toml::Value::as_table))
+        .flat_map(|table| {
+            [tables(table, "dependencies"), tables(table, "build-dependencies")].concat()
+        })
+        .filter(|edge| !allowed.contains(&edge.as_str()));
+    let outside = tables(manifest, "dev-dependencies")
+        .into_iter()
+        .filter(|edge| edge == "benches" || edge == "fuzz");
+    linked.chain(outside).map(|edge| format!("{member} must not depend on {edge}")).collect()
+}
+
+fn too_long(path: &str, text: &str) -> Vec<String> {
+    let lines = text.lines().count();
+    let file = (lines > MAX_FILE_LINES).then(|| format!("{path} has {lines} lines"));
+    let code = without_tests(&code_of(text));
+    let long = functions(&code)
+        .into_iter()
+        .filter(|function| function.lines > MAX_FUNCTION_LINES)
+        .map(|Function { name, line, lines }| format!("{path}:{line} {name} has {lines} lines"));
+    file.into_iter().chain(long).collect()
+}
+
+fn io(path: &str, text: &str) -> Vec<String> {
+    find(path, &without_tests(&code_of(text)), &IO_WORDS)
+}
+
+fn notes(path: &str, text: &str) -> Vec<String> {
+    find(path, text, &NOTES)
+}
+
+fn bare_exceptions(path: &str, text: &str) -> Vec<String> {
+    let code = code_of(text);
+    ["[allow(", "[expect("]
+        .iter()
+        .flat_map(|attribute| code.match_indices(attribute))
+        .filter(|(at, _)| {
+            let end = code[*at..].find(")]").map_or(code.len(), |length| at + length);
+            !code[*at..end].contains("reason")
+        })
+        .map(|(at, _)| format!("{path}:{} gives no reason", line_of(&code, at)))
+        .collect()
+}
+
+fn find(path: &str, text: &str, words: &[&str]) -> Vec<String> {
+    words
+        .iter()
+        .flat_map(|word| text.match_indices(word))
+        .map(|(at, word)| format!("{path}:{} holds {word}", line_of(text, at)))
+        .collect()
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text[..at].matches('\n').count()
+}
+
+/// A function with a body.
+#[derive(Debug, PartialEq)]
+struct Function<'a> {
+    name: &'a str,
+    line: usize,
+    lines: usize,
+}
+
+/// The functions in `code`, which holds neither literals nor comments.
+fn functions(code: &str) -> Vec<Function<'_>> {
+    code.match_indices("fn ")
+        .filter(|(at, _)| !code[..*at].ends_with(is_word))
+        .filter_map(|(at, keyword)| {
+            let rest = &code[at + keyword.len()..];
+            let name = &rest[..rest.find(|c| !is_word(c))?];
+            let length = item_len(&code[at..]);
+            let item = &code[at..at + length];
+            let lines = item.lines().count();
+            let line = line_of(code, at);
+            (!name.is_empty() && item.ends_with('}')).then_some(Function { name, line, lines })
+        })
+        .collect()
+}
+
+/// `code` with the items under `#[cfg(test)]` blanked.
+fn without_tests(code: &str) -> String {
+    let attribute = "#[cfg(test)]";
+    let mut rest = code;
+    let mut kept = String::new();
+    while let Some(at) = rest.find(attribute) {
+        let end = at + attribute.len() + item_len(&rest[at + attribute.len()..]);
+        kept.push_str(&rest[..at]);
+        kept.extend(rest[at..end].chars().map(blank));
+        rest = &rest[end..];
+    }
+    kept + rest
+}
+
+/// Length of the item that starts `code`: to its `;`, or to the end of its first block.
+fn item_len(code: &str) -> usize {
+    let mut brackets = 0_i32;
+    let mut braces = 0_i32;
+    for (at, c) in code.char_indices() {
+        match c {
+            '(' | '[' => brackets += 1,
+            ')' | ']' => brackets -= 1,
+            '{' if brackets == 0 => braces += 1,
+            '}' if brackets == 0 => braces -= 1,
+            _ => {}
+        }
+        let ends = brackets == 0 && braces == 0 && matches!(c, ';' | '}');
+        if ends {
+            return at + 1;
+        }
+    }
+    code.len()
+}
+
+/// `source` with comments and literals blanked, line by line as before.
+fn code_of(source: &str) -> String {
+    let chars: Vec<char> = source.chars().collect();
+    let mut code = String::with_capacity(source.len());
+    let mut rest = chars.as_slice();
+    while let Some(first) = rest.first() {
+        let literal = literal_len(rest);
+        if literal == 0 {
+            code.push(*first);
+        }
+        code.extend(rest[..literal].iter().copied().map(blank));
+        rest = &rest[literal.max(1)..];
+    }
+    code
+}
+
+/// Length of the comment or literal that starts `rest`, 0 if there is none.
+fn literal_len(rest: &[char]) -> usize {
+    let until = |from: usize, end: &[char]| {
+        let found =
+            rest.get(from..).and_then(|tail| tail.windows(end.len()).position(|w| w == end));
+        found.map_or(rest.len(), |length| from + length + end.len())
+    };
+    match rest {
+        ['/', '/', ..] => until(2, &['\n']),
+        ['/', '*', ..] => until(2, &['*', '/']),
+        ['"', ..] => string_len(rest),
+        ['\'', '\\', ..] => until(3, &['\'']),
+        ['\'', _, '\'', ..] => 3,
+        ['r', '"' | '#', ..] => {
+            let hashes = rest[1..].iter().take_while(|c| **c == '#').count();
+            let end: Vec<char> = core::iter::once('"').chain(vec!['#'; hashes]).collect();
+            if rest.get(1 + hashes) == Some(&'"') { until(2 + hashes, &end) } else { 0 }
+        }
+        _ => 0,
+    }
+}
+
+fn string_len(rest: &[char]) -> usize {
+    let mut escaped = true; // the opening quote does not close
+    for (at, c) in rest.iter().enumerate() {
+        match c {
+            '"' if !escaped => return at + 1,
+            '\\' if !escaped => escaped = true,
+            _ => escaped = false,
+        }
+    }
+    rest.len()
+}
+
+fn blank(c: char) -> char {
+    if c == '\n' { c } else { ' ' }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/")
+}
+
+fn is_example(path: &str) -> bool {
+    path.starts_with("examples/") || path.contains("/examples/")
+}
+
+fn manifest(folder: &str) -> toml::Table {
+    let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    text.parse().unwrap()
+}
+
+/// Rust sources of the repository, each with its path.
+fn sources() -> impl Iterator<Item = (String, String)> {
+    files().filter(|(path, _)| path.ends_with(".rs"))
+}
+
+/// Text files of the repository, each with its path from the root.
+fn files() -> impl Iterator<Item = (String, String)> {
+    let mut folders = vec![root().to_path_buf()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = entry.file_name();
+            let left_out = [".git", "target", "corpus"].iter().any(|other| name == *other);
+            if entry.file_type().unwrap().is_dir() {
+                folders.extend((!left_out).then(|| entry.path()));
+            } else {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.into_iter().filter_map(|file| {
+        let text = String::from_utf8(fs::read(&file).ok()?).ok()?;
+        let path = file.strip_prefix(root()).ok()?.to_str()?.replace('\\', "/");
+        Some((path, text))
+    })
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn assert_none(findings: impl IntoIterator<Item = String>) {
+    let findings: Vec<_> = findings.into_iter().collect();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn a_wrong_edge_is_found() {
+    let table = "[dependencies]\nxuejika-apdu = \"1\"\nxuejika-keyscheme = \"1\"\n\
+                 [target.'cfg(unix)'.dependencies]\nxuejika-emulator = \"1\"\n\
+                 [dev-dependencies]\nxuejika-vectors = \"1\"\nxuejika-benches = \"1\"\n";
+    let findings = wrong_edges("card-model", &table.parse().unwrap(), &["keyscheme"]);
+    let edges = ["apdu", "emulator", "benches"];
+    assert_eq!(findings, edges.map(|edge| format!("card-model must not depend on {edge}")));
+}
+
+#[test]
+fn a_long_file_and_a_long_function_are_found() {
+    let body = "    a();\n".repeat(MAX_FUNCTION_LINES - 2);
+    let function = format!("fn f(a: [u8; 2]) {{\n{body}}}\n");
+    assert_eq!(too_long("a.rs", &function), [""; 0]);
+    let long = function.replacen("a();", "a();\n", 1);
+    assert_eq!(too_long("a.rs", &long), ["a.rs:1 f has 71 lines"]);
+    let hidden = format!("\n#[cfg(test)]\nmod tests {{\n{long}}}\nfn g() {{}}\n");
+    assert_eq!(too_long("a.rs", &hidden), [""; 0]);
+    assert_eq!(too_long("a.rs", &"\n".repeat(MAX_FILE_LINES + 1)), ["a.rs has 601 lines"]);
+}
+
+#[test]
+fn io_is_found_in_code_alone() {
+    let innocent =
+        "// println!(\nconst A: &str = \"std::fs\";\n#[cfg(test)]\nmod t { use std::fs; }";
+    assert_eq!(io("a.rs", innocent), [""; 0]);
+    assert_eq!(io("a.rs", "\nuse std::net::TcpStream;"), ["a.rs:2 holds std::net"]);
+    assert_eq!(io("a.rs", "fn f() { eprintln!(\"\") }"), ["a.rs:1 holds println!("]);
+}
+
+#[test]
+fn a_note_and_a_bare_exception_are_found() {
+    assert_eq!(notes("a.md", NOTES[0]), [format!("a.md:1 holds {}", NOTES[0])]);
+    let code = "#[allow(dead_code)]\n#[allow(dead_code, reason = \"because\")]\nfn f() {}";
+    assert_eq!(bare_exceptions("a.rs", code), ["a.rs:1 gives no reason"]);
+}
+
+#[test]
+fn a_missing_test_is_found() {
+    let text = "`a.rs::here` and `a.rs::gone`, `b.rs::here`, not `a.rs`";
+    let read = |path: &str| (path == "a.rs").then(|| "fn here() {}".to_owned());
+    assert_eq!(missing_tests(text, read), ["there is no a.rs::gone", "there is no b.rs::here"]);
+}
+
+#[test]
+fn comments_and_literals_are_blanked() {
+    let source = "a /* b\n */ \"c\\\"}\" '{' '\\'' 'l r#\"\"d\"# e // }\nr#f";
+    assert_eq!(code_of(source).split_whitespace().collect::<Vec<_>>(), ["a", "'l", "e", "r#f"]);
+    assert_eq!(code_of(source).lines().count(), source.lines().count());
+}
+
+#[test]
+fn functions_without_a_body_are_not_counted() {
+    let code = "trait T { fn a(&self) -> [u8; 2];\n fn b() {\n} }\nlet f: fn (u8) = g;";
+    assert_eq!(functions(code), [Function { name: "b", line: 2, lines: 2 }]);
+}

@@ -1,0 +1,159 @@
+//! The one map from errors to status words.
+
+use xuejika_apdu::StatusWord;
+use xuejika_apdu::chain::ChainError;
+use xuejika_apdu::command::ParseError;
+use xuejika_apdu::sm::SmError;
+use xuejika_apdu::tlv::TlvError;
+use xuejika_card_model::CardError;
+use xuejika_card_model::card::Denied;
+use xuejika_card_model::nvm::NvmError;
+use xuejika_keyscheme::InvalidLength;
+use xuejika_keyscheme::slots::InvalidSlots;
+
+/// Why a command was refused, by the rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The bytes are no command APDU.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The class byte is not defined or not offered.
+    #[error("class not supported")]
+    Class,
+    /// Another logical channel than 0.
+    #[error("logical channels are not offered")]
+    Channel,
+    /// A form of secure messaging that is not offered, or a command that does not take it.
+    #[error("secure messaging is not offered here")]
+    SecureMessaging,
+    /// Chaining together with secure messaging.
+    #[error("chaining is not offered under secure messaging")]
+    Chaining,
+    /// A broken chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A protected command outside a session.
+    #[error("no secure-messaging session")]
+    NoSession,
+    /// A protected command that does not verify.
+    #[error(transparent)]
+    Sm(#[from] SmError),
+    /// The instruction is not defined for this class.
+    #[error("instruction not supported")]
+    Instruction,
+    /// P1 or P2 has an undefined value.
+    #[error("undefined P1 or P2")]
+    P1P2,
+    /// Lc or Le is absent, present or has another value than the command needs.
+    #[error("wrong Lc or Le")]
+    Length,
+    /// Le is wrong; this many bytes can be had.
+    #[error("wrong Le, {0} is right")]
+    ExactLength(usize),
+    /// The command data is malformed.
+    #[error("malformed command data")]
+    Data,
+    /// There is no such file.
+    #[error("file not found")]
+    FileNotFound,
+    /// No elementary file is selected.
+    #[error("no current elementary file")]
+    NoCurrentEf,
+    /// The command needs a secure-messaging session.
+    #[error("a session is needed")]
+    SessionNeeded,
+    /// The command comes out of order.
+    #[error("out of order")]
+    OutOfOrder,
+    /// There is no such key, version or algorithm.
+    #[error("no such key")]
+    KeyNotFound,
+    /// The key has failed too often.
+    #[error("the key is blocked")]
+    KeyBlocked,
+    /// The peer has not proved itself.
+    #[error("authentication failed")]
+    AuthenticationFailed,
+    /// The card model refused.
+    #[error(transparent)]
+    Card(#[from] CardError),
+}
+
+impl Refusal {
+    /// What the card answers.
+    #[must_use]
+    pub fn status(&self) -> StatusWord {
+        use StatusWord as Sw;
+        match self {
+            Self::Parse(_) | Self::Length | Self::Chain(ChainError::TooLong { .. }) => {
+                Sw::WRONG_LENGTH
+            }
+            Self::Class => Sw::CLASS_NOT_SUPPORTED,
+            Self::Channel => Sw::CHANNEL_NOT_SUPPORTED,
+            Self::SecureMessaging => Sw::SECURE_MESSAGING_NOT_SUPPORTED,
+            Self::Chaining => Sw::CHAINING_NOT_SUPPORTED,
+            Self::Chain(_) => Sw::LAST_OF_CHAIN_EXPECTED,
+            Self::Sm(SmError::Missing) => Sw::SM_OBJECT_MISSING,
+            Self::NoSession | Self::Sm(_) => Sw::SM_OBJECT_INCORRECT,
+            Self::Instruction => Sw::INSTRUCTION_NOT_SUPPORTED,
+            Self::P1P2 => Sw::WRONG_P1_P2,
+            Self::ExactLength(length) => Sw::exact_length(*length),
+            Self::Data => Sw::WRONG_DATA,
+            Self::FileNotFound => Sw::FILE_NOT_FOUND,
+            Self::NoCurrentEf => Sw::NO_CURRENT_EF,
+            Self::SessionNeeded => Sw::SECURITY_STATUS,
+            Self::OutOfOrder => Sw::CONDITIONS_OF_USE,
+            Self::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
+            Self::KeyBlocked => Sw::METHOD_BLOCKED,
+            Self::AuthenticationFailed => Sw::AUTHENTICATION_FAILED,
+            Self::Card(error) => card_status(error),
+        }
+    }
+
+    /// Whether the card cannot answer at all, because power or its memory is gone.
+    #[must_use]
+    pub const fn is_mute(&self) -> Option<NvmError> {
+        match self {
+            Self::Card(CardError::Nvm(error @ (NvmError::PowerLost | NvmError::Storage))) => {
+                Some(*error)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn card_status(error: &CardError) -> StatusWord {
+    use StatusWord as Sw;
+    match error {
+        CardError::Denied(Denied::Security) | CardError::ForeignUnit => Sw::SECURITY_STATUS,
+        CardError::Denied(Denied::State) | CardError::Event(_) => Sw::CONDITIONS_OF_USE,
+        CardError::Structure => Sw::INCOMPATIBLE_FILE,
+        CardError::RecordNotFound => Sw::RECORD_NOT_FOUND,
+        CardError::Offset => Sw::WRONG_OFFSET,
+        CardError::Outside => Sw::WRONG_LENGTH,
+        CardError::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
+        CardError::NotOffered(_) => Sw::FUNCTION_NOT_SUPPORTED,
+        CardError::ForeignSerial | CardError::EventData | CardError::Records(_) => Sw::WRONG_DATA,
+        CardError::Corrupt | CardError::Key(_) => Sw::EXECUTION_ERROR,
+        _ => Sw::MEMORY_FAILURE,
+    }
+}
+
+impl From<TlvError> for Refusal {
+    fn from(_: TlvError) -> Self {
+        Self::Data
+    }
+}
+
+impl From<InvalidLength> for Refusal {
+    fn from(_: InvalidLength) -> Self {
+        Self::Length
+    }
+}
+
+impl From<InvalidSlots> for Refusal {
+    fn from(error: InvalidSlots) -> Self {
+        Self::Card(error.into())
+    }
+}

@@ -1,0 +1,121 @@
+//! Cards under the published test keys, for tests and first steps. Whoever serves one says so
+//! ([`test_keys::WARNING`]).
+
+use core::num::NonZeroU8;
+
+use xuejika_card_model::bcd::{BcdError, Digits};
+use xuejika_card_model::card::UID_LEN;
+use xuejika_card_model::date::{Date, DateError};
+use xuejika_card_model::factory;
+use xuejika_card_model::file::KeySet;
+use xuejika_card_model::ident::{CardSerial, CardSerialError, Scope, UnitCode};
+use xuejika_card_model::management::{Authorisation, Role};
+use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::record::{CardType, Issuance, Profile};
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::{Algorithm, KeyNumber, test_keys};
+
+/// First byte of the UID of a virtual card; no chip maker has it.
+const UID_PREFIX: u8 = 0xF0;
+
+/// Serial number of the test management card, in front of its unit code.
+const MANAGEMENT_PREFIX: [u8; 2] = [0x90, 0x00];
+
+/// The unlock secret of every test management card, 60 to 6F.
+pub const UNLOCK_SECRET: [u8; 16] = [
+    0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F,
+];
+
+/// Why a test card cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TestCardError {
+    /// The serial is no card serial.
+    #[error(transparent)]
+    Serial(#[from] CardSerialError),
+    /// A number does not fit its field.
+    #[error(transparent)]
+    Number(#[from] BcdError),
+    /// A date is out of range.
+    #[error(transparent)]
+    Date(#[from] DateError),
+    /// The profile is no processor card.
+    #[error("profile {0} is not a processor card and cannot be emulated")]
+    Profile(Profile),
+}
+
+/// The issuance record of a test card.
+///
+/// # Errors
+/// Never in practice; see [`TestCardError`].
+pub fn issuance(serial: CardSerial, profile: Profile) -> Result<Issuance, TestCardError> {
+    Ok(Issuance {
+        card_serial: serial,
+        card_type: CardType::Test,
+        profile,
+        vendor: Digits::new(serial.vendor().into())?,
+        key_set_version: NonZeroU8::MIN,
+        init_date: Date::new(2026, 7, 1)?,
+        batch: Digits::new(202_607_010_001)?,
+        site: [0, 1],
+        generation: 0,
+        valid_from: Date::new(2026, 9, 1)?,
+        valid_until: Date::new(2038, 8, 31)?,
+    })
+}
+
+/// The radio identifier a virtual card gets from its serial.
+#[must_use]
+pub fn uid(serial: &CardSerial) -> [u8; UID_LEN] {
+    let [_, _, a, b, c, d, e, f] = serial.bytes();
+    [UID_PREFIX, a, b, c, d, e, f]
+}
+
+/// Memory of a new student-record card with this issuance record.
+///
+/// # Errors
+/// Returns [`TestCardError::Profile`] for the sector profile.
+pub fn student_memory(issuance: &Issuance) -> Result<Vec<u8>, TestCardError> {
+    let serial = CardId(issuance.card_serial.bytes());
+    factory::student(issuance, uid(&issuance.card_serial), |id| {
+        test_keys::root(id).card(id, serial)
+    })
+    .ok_or(TestCardError::Profile(issuance.profile))
+}
+
+/// A new student-record card of profile `cpu-aes`.
+///
+/// # Errors
+/// Returns [`TestCardError::Serial`] unless `serial` is a valid card serial.
+pub fn student(serial: &str) -> Result<RamNvm, TestCardError> {
+    let issuance = issuance(serial.parse()?, Profile::CpuAes)?;
+    Ok(RamNvm::new(student_memory(&issuance)?))
+}
+
+/// A management card for readers of this unit, good until `valid_until`.
+#[must_use]
+pub fn management(algorithm: Algorithm, unit: UnitCode, valid_until: Date) -> RamNvm {
+    let role = match unit.scope() {
+        Scope::City => Role::City,
+        Scope::District(_) => Role::District,
+        Scope::School { .. } => Role::School,
+    };
+    let authorisation = Authorisation {
+        role,
+        unit,
+        key_set: 1,
+        valid_until,
+        permitted: KeySet::of(&KeyNumber::EDUCATION),
+        floor: [1; 8],
+        secret: UNLOCK_SECRET.into(),
+    };
+    let mut serial = [0, 0, 0, 0, 0, 0, 0, 1];
+    let head = MANAGEMENT_PREFIX.into_iter().chain(unit.bytes());
+    serial.iter_mut().zip(head).for_each(|(to, from)| *to = from);
+    let serial = CardId(serial);
+    let [_, tail @ ..] = serial.0;
+    let uid = core::array::from_fn(|at| tail.get(at).copied().unwrap_or(0));
+    RamNvm::new(factory::management(algorithm, serial, uid, &authorisation, |id| {
+        test_keys::root(id).card(id, serial)
+    }))
+}
