@@ -38,5 +38,6 @@ pub mod record;
 pub mod state;
 pub mod text;
 pub mod txn;
+pub mod verdict;
 
 pub use card::{Card, CardError, OpenError};

@@ -1,13 +1,15 @@
 //! What a management card (管理卡) grants, and how a SAM is numbered. Layouts project-defined.
 
-use xuejika_keyscheme::auth::ReaderId;
+use xuejika_keyscheme::KeyNumber;
+use xuejika_keyscheme::auth::{CardId, ReaderId};
+use xuejika_keyscheme::unlock::UnlockContext;
 use zeroize::Zeroizing;
 
 use crate::bcd::Digits;
 use crate::crc::{is_sealed, seal};
 use crate::date::Date;
 use crate::file::KeySet;
-use crate::ident::UnitCode;
+use crate::ident::{Scope, UnitCode};
 
 /// On whose behalf a reader works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +100,20 @@ impl Authorisation {
         })
     }
 
+    /// What a SAM's unlock key is bound to when this card is presented to it.
+    #[must_use]
+    pub fn unlock_context(&self, sam: ReaderId, management: CardId) -> UnlockContext {
+        UnlockContext {
+            role: self.role.code(),
+            unit: self.unit.bytes(),
+            key_set: self.key_set,
+            valid_to: self.valid_until.bytes(),
+            sam,
+            management,
+            secret: self.secret.clone(),
+        }
+    }
+
     /// Writes the file.
     #[must_use]
     pub fn emit(&self) -> Zeroizing<[u8; Self::LEN]> {
@@ -114,6 +130,33 @@ impl Authorisation {
         bytes
     }
 }
+
+/// The published test management card of a unit: its serial and its contents. It unlocks test SAMs
+/// only and protects nothing.
+#[must_use]
+pub fn test_card(unit: UnitCode, valid_until: Date) -> (CardId, Authorisation) {
+    let role = match unit.scope() {
+        Scope::City => Role::City,
+        Scope::District(_) => Role::District,
+        Scope::School { .. } => Role::School,
+    };
+    let [u1, u2, u3] = unit.bytes();
+    let authorisation = Authorisation {
+        role,
+        unit,
+        key_set: 1,
+        valid_until,
+        permitted: KeySet::of(&KeyNumber::EDUCATION),
+        floor: [1; 8],
+        secret: Zeroizing::new(TEST_SECRET),
+    };
+    (CardId([0x90, 0x00, u1, u2, u3, 0, 0, 1]), authorisation)
+}
+
+/// The unlock secret of every test management card, 60 to 6F.
+const TEST_SECRET: [u8; 16] = [
+    0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F,
+];
 
 /// Why a management card's file is not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +213,6 @@ impl SamSerial {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xuejika_keyscheme::KeyNumber;
 
     fn authorisation() -> Authorisation {
         Authorisation {

@@ -7,24 +7,15 @@ use xuejika_card_model::bcd::{BcdError, Digits};
 use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::date::{Date, DateError};
 use xuejika_card_model::factory;
-use xuejika_card_model::file::KeySet;
-use xuejika_card_model::ident::{CardSerial, CardSerialError, Scope, UnitCode};
-use xuejika_card_model::management::{Authorisation, Role};
+use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
+use xuejika_card_model::management;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::record::{CardType, Issuance, Profile};
 use xuejika_keyscheme::auth::CardId;
-use xuejika_keyscheme::{Algorithm, KeyNumber, test_keys};
+use xuejika_keyscheme::{Algorithm, test_keys};
 
 /// First byte of the UID of a virtual card; no chip maker has it.
 const UID_PREFIX: u8 = 0xF0;
-
-/// Serial number of the test management card, in front of its unit code.
-const MANAGEMENT_PREFIX: [u8; 2] = [0x90, 0x00];
-
-/// The unlock secret of every test management card, 60 to 6F.
-pub const UNLOCK_SECRET: [u8; 16] = [
-    0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F,
-];
 
 /// Why a test card cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,27 +86,9 @@ pub fn student(serial: &str) -> Result<RamNvm, TestCardError> {
 /// A management card for readers of this unit, good until `valid_until`.
 #[must_use]
 pub fn management(algorithm: Algorithm, unit: UnitCode, valid_until: Date) -> RamNvm {
-    let role = match unit.scope() {
-        Scope::City => Role::City,
-        Scope::District(_) => Role::District,
-        Scope::School { .. } => Role::School,
-    };
-    let authorisation = Authorisation {
-        role,
-        unit,
-        key_set: 1,
-        valid_until,
-        permitted: KeySet::of(&KeyNumber::EDUCATION),
-        floor: [1; 8],
-        secret: UNLOCK_SECRET.into(),
-    };
-    let mut serial = [0, 0, 0, 0, 0, 0, 0, 1];
-    let head = MANAGEMENT_PREFIX.into_iter().chain(unit.bytes());
-    serial.iter_mut().zip(head).for_each(|(to, from)| *to = from);
-    let serial = CardId(serial);
+    let (serial, authorisation) = management::test_card(unit, valid_until);
     let [_, tail @ ..] = serial.0;
-    let uid = core::array::from_fn(|at| tail.get(at).copied().unwrap_or(0));
-    RamNvm::new(factory::management(algorithm, serial, uid, &authorisation, |id| {
+    RamNvm::new(factory::management(algorithm, serial, tail, &authorisation, |id| {
         test_keys::root(id).card(id, serial)
     }))
 }

@@ -20,6 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What the toy does with a command, by its second byte; any other is echoed with SW 9000.
 pub(crate) const DIE: u8 = 0xD1;
 pub(crate) const SLEEP_FOREVER: u8 = 0x5E;
+/// Takes 20 ms.
+pub(crate) const NAP: u8 = 0x5A;
 /// Answers as many bytes as P1 P2 say (plus 65536 when the class is FF), no status word added.
 pub(crate) const BYTES: u8 = 0xB5;
 
@@ -84,6 +86,10 @@ impl Slot for Toy<'_> {
         response.clear();
         match command {
             [_, DIE, ..] => return Err(CardDied),
+            [_, NAP, ..] => {
+                thread::sleep(Duration::from_millis(20));
+                response.extend_from_slice(&[0x90, 0x00]);
+            }
             [_, SLEEP_FOREVER, ..] => {
                 wait_until("release", || self.0.release.load(Ordering::SeqCst));
             }

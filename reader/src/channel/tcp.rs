@@ -32,7 +32,6 @@ pub struct TcpChannel {
     atr: Vec<u8>,
     inbox: Box<[u8]>,
     outbox: Vec<u8>,
-    lost: bool,
 }
 
 impl TcpChannel {
@@ -51,7 +50,6 @@ impl TcpChannel {
             atr: Vec::new(),
             inbox: vec![0; HEADER + MAX_BODY].into_boxed_slice(),
             outbox: Vec::new(),
-            lost: false,
         };
         channel.power_on()?;
         Ok(channel)
@@ -88,12 +86,8 @@ impl TcpChannel {
         &mut self,
         exchange: impl FnOnce(&mut Self) -> Result<T, ChannelError>,
     ) -> Result<T, ChannelError> {
-        if self.lost {
-            return Err(ChannelError::Removed);
-        }
         let result = exchange(self);
         if result.is_err() {
-            self.lost = true;
             let _ = self.stream.shutdown(Shutdown::Both);
         }
         result

@@ -1,0 +1,89 @@
+//! Why an operation with a card ended.
+
+use xuejika_apdu::fci::FciError;
+use xuejika_apdu::status::Language;
+use xuejika_apdu::{ChannelError, StatusWord};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::record::FieldErrors;
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_keyscheme::KeyNumber;
+
+use crate::sam::SamError;
+
+/// Why an operation with a card ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The card is gone or the connection failed. What the card did with the last command is
+    /// unknown; present it again.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The SAM refused.
+    #[error(transparent)]
+    Sam(#[from] SamError),
+    /// The card refused a command.
+    #[error("{command}: the card answered {status} ({})", status.text(Language::English))]
+    Status {
+        /// What was asked.
+        command: &'static str,
+        /// What the card answered.
+        status: StatusWord,
+    },
+    /// The card has no such application: it is another kind of card.
+    #[error("this card has no {0}")]
+    NoApplication(&'static str),
+    /// The answer to SELECT is not understood.
+    #[error("the answer to SELECT: {0}")]
+    Fci(#[from] FciError),
+    /// The card says what no card of this profile says.
+    #[error("the card's answer to {0} is malformed")]
+    Malformed(&'static str),
+    /// The card follows another profile version or algorithm.
+    #[error("the card's {what} {code:02X} is not supported")]
+    Unsupported {
+        /// What is not supported.
+        what: &'static str,
+        /// Its code.
+        code: u8,
+    },
+    /// The card does not hold the key.
+    #[error("the card does not hold key {0}")]
+    NoKey(KeyNumber),
+    /// The card does not accept the SAM's proof: it belongs to another key system.
+    #[error("the card does not accept this SAM: another key system")]
+    NotAccepted,
+    /// A record on the card, or data for it, breaks its rules.
+    #[error("{0}")]
+    Records(#[from] FieldErrors),
+    /// The card's state does not allow the operation.
+    #[error("{operation} is not possible: the card is {}", state.english())]
+    State {
+        /// What was to be done.
+        operation: &'static str,
+        /// The state the card is in.
+        state: LifeCycleState,
+    },
+    /// The pupil belongs to another school than the reader.
+    #[error("the pupil belongs to unit {pupil}, the reader to unit {reader}")]
+    ForeignUnit {
+        /// Unit of the pupil.
+        pupil: UnitCode,
+        /// Unit of the reader.
+        reader: UnitCode,
+    },
+    /// What was written does not read back.
+    #[error("the card does not read back what was written to it")]
+    ReadBack,
+    /// The management card's validity has ended; the reader has to be unlocked again.
+    #[error("the reader was unlocked until {0}; present a valid management card")]
+    GrantEnded(Date),
+    /// The clock went back, which could revive an ended grant.
+    #[error("the date {today} lies before {last_seen}, which this reader has seen already")]
+    ClockWentBack {
+        /// The date given.
+        today: Date,
+        /// The latest date seen.
+        last_seen: Date,
+    },
+}

@@ -1,0 +1,137 @@
+//! The secure access module (SAM卡): the only place on the reader's side that holds card keys.
+//!
+//! Host code asks a SAM for proofs and protected commands and never sees a key. Locked, a SAM talks
+//! to management cards only; unlocked, it uses the keys it was granted until the grant ends.
+
+mod soft;
+
+pub use soft::SoftSam;
+
+use alloc::vec::Vec;
+
+use xuejika_apdu::sm::SmError;
+use xuejika_apdu::{Command, Response, StatusWord};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::file::KeySet;
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::management::{AuthorisationError, Role, VersionFloor};
+use xuejika_keyscheme::auth::{CardId, ReaderId, Request, TOKEN_LEN};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
+
+/// A secure access module.
+///
+/// One card at a time: [`Self::respond`], [`Self::open`], then any number of [`Self::wrap`] and
+/// [`Self::unwrap`], then [`Self::close`].
+pub trait Sam {
+    /// Its number, as cards see it (ID.IFD).
+    fn id(&self) -> ReaderId;
+
+    /// The newest of the offered versions of a key that it holds and may use.
+    ///
+    /// # Errors
+    /// Returns [`SamError::Locked`], [`SamError::NotPermitted`] or [`SamError::NoVersion`].
+    fn version(
+        &self,
+        zone: Zone,
+        number: KeyNumber,
+        algorithm: Algorithm,
+        offered: &[KeyVersion],
+    ) -> Result<KeyVersion, SamError>;
+
+    /// Answers a card's challenge under the named key, dropping any session before.
+    ///
+    /// # Errors
+    /// Returns a [`SamError`] when the key may not be used.
+    fn respond(
+        &mut self,
+        id: KeyId,
+        card: CardId,
+        challenge: [u8; TOKEN_LEN],
+    ) -> Result<Request, SamError>;
+
+    /// Checks the card's proof and opens the session.
+    ///
+    /// # Errors
+    /// Returns [`SamError::NotGenuine`] for a card that does not prove itself.
+    fn open(&mut self, card_token: &[u8]) -> Result<(), SamError>;
+
+    /// Protects a command for the open session and appends it to `out`.
+    ///
+    /// # Errors
+    /// Returns [`SamError::NoSession`] or what secure messaging refuses; the session is over then.
+    fn wrap(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), SamError>;
+
+    /// Verifies and decrypts a response of the open session into `out`, replacing what it held.
+    ///
+    /// # Errors
+    /// As [`Self::wrap`].
+    fn unwrap(
+        &mut self,
+        response: &Response<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<StatusWord, SamError>;
+
+    /// Ends the session, if one is open.
+    fn close(&mut self);
+
+    /// Takes the protected contents of a management card, read in the open session, and unlocks.
+    /// The unlock secret in them never leaves the SAM.
+    ///
+    /// # Errors
+    /// Returns a [`SamError`] naming why the card does not unlock this SAM; it stays locked.
+    fn unlock(&mut self, contents: &Response<'_>, today: Date) -> Result<Grant, SamError>;
+
+    /// Locks: every key is forgotten.
+    fn lock(&mut self);
+}
+
+/// What a management card granted, without its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Role of the reader.
+    pub role: Role,
+    /// Unit of the reader.
+    pub unit: UnitCode,
+    /// Last day on which the reader works.
+    pub valid_until: Date,
+    /// Keys the SAM may use.
+    pub permitted: KeySet,
+    /// Lowest acceptable version of each key.
+    pub floor: VersionFloor,
+}
+
+/// Why a SAM did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SamError {
+    /// It is locked; a management card has to be presented.
+    #[error("the SAM is locked; present a management card")]
+    Locked,
+    /// The management card does not grant this key.
+    #[error("the management card does not grant key {0}")]
+    NotPermitted(KeyNumber),
+    /// The card offers no version of the key that is known and recent enough.
+    #[error("the card offers no acceptable version of key {0}")]
+    NoVersion(KeyNumber),
+    /// The card has not proved that it belongs to the key system.
+    #[error("the card is not genuine: its proof is wrong")]
+    NotGenuine,
+    /// No session is open.
+    #[error("no session is open")]
+    NoSession,
+    /// Secure messaging refused.
+    #[error(transparent)]
+    Sm(#[from] SmError),
+    /// The card answered something else than its contents.
+    #[error("the management card refused to be read: {0}")]
+    Refused(StatusWord),
+    /// The contents of the management card are not understood.
+    #[error("the management card's contents: {0}")]
+    Authorisation(#[from] AuthorisationError),
+    /// The management card's validity is over.
+    #[error("the management card was valid until {0}")]
+    Expired(Date),
+    /// The management card is genuine but made for another SAM, role or unit.
+    #[error("the management card does not open this SAM")]
+    ForeignGrant,
+}

@@ -1,0 +1,242 @@
+//! A student card in the field of an unlocked reader: the school's operations on it.
+
+use alloc::vec::Vec;
+
+use xuejika_apdu::{CardChannel, StatusWord};
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::event::{Body, Outcome, Request};
+use xuejika_card_model::file::tree::{EDUCATION_NAME, sfi};
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::lifecycle::Event;
+use xuejika_card_model::pupil::Pupil;
+use xuejika_card_model::record::{
+    ExtensionEntry, Issuance, LogEntry, Personalisation, Registration, SchoolYear, Status,
+    StatusPair, Term, TerminalId, Transfer,
+};
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::verdict::{Facts, Verdict, verdict};
+use xuejika_keyscheme::{KeyNumber, Zone};
+
+use crate::error::Error;
+use crate::link;
+use crate::sam::Sam;
+use crate::session::{Application, Session, read_binary};
+
+/// A student card, its education zone selected.
+#[derive(Debug)]
+pub struct StudentCard<'r, S: Sam, C: CardChannel> {
+    sam: &'r mut S,
+    unit: UnitCode,
+    channel: C,
+    application: Application,
+    issuance: Issuance,
+}
+
+/// When and where an operation takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Date in Beijing.
+    pub date: Date,
+    /// Time of day in Beijing.
+    pub time: Time,
+    /// The terminal.
+    pub terminal: TerminalId,
+}
+
+/// Everything an education reader can read.
+#[derive(Clone, Debug)]
+pub struct CardContents {
+    /// EF 05.
+    pub issuance: Issuance,
+    /// EF 06, the current copy.
+    pub status: Status,
+    /// EF 07 and EF 08; absent while no pupil is on the card.
+    pub pupil: Option<Pupil>,
+    /// EF 09.
+    pub personalisation: Option<Personalisation>,
+    /// EF 0A, newest first.
+    pub registrations: Vec<Registration>,
+    /// EF 0B, newest first.
+    pub transfers: Vec<Transfer>,
+    /// EF 0C.
+    pub extensions: Vec<ExtensionEntry>,
+    /// EF 0D, newest first.
+    pub log: Vec<LogEntry>,
+}
+
+impl CardContents {
+    /// Whether a venue accepts the card today.
+    #[must_use]
+    pub fn verdict(&self, today: Date) -> Verdict {
+        verdict(&Facts {
+            today,
+            issuance: &self.issuance,
+            status: &self.status,
+            enrolment: self.pupil.as_ref().map(|pupil| &pupil.enrolment),
+            personalisation: self.personalisation.as_ref(),
+            registrations: &self.registrations,
+        })
+    }
+}
+
+/// What a personalisation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Personalised {
+    /// State and counter afterwards.
+    pub outcome: Outcome,
+    /// Whether an interrupted personalisation was found and completed.
+    pub resumed: bool,
+}
+
+impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
+    pub(crate) fn connect(sam: &'r mut S, unit: UnitCode, mut channel: C) -> Result<Self, Error> {
+        let application =
+            Application::select(&mut channel, "education zone", &EDUCATION_NAME, Zone::EDUCATION)?;
+        let bytes = link::command(&mut channel, "READ BINARY", &read_binary(sfi::ISSUANCE))?;
+        let issuance = Issuance::parse(&bytes)?;
+        if issuance.card_serial.bytes() != application.serial.0 {
+            return Err(Error::Malformed("SELECT"));
+        }
+        Ok(Self { sam, unit, channel, application, issuance })
+    }
+
+    /// The issuance record, which is free to read.
+    #[must_use]
+    pub const fn issuance(&self) -> &Issuance {
+        &self.issuance
+    }
+
+    /// The channel, given back.
+    #[must_use]
+    pub fn into_channel(self) -> C {
+        self.channel
+    }
+
+    fn session(&mut self, key: KeyNumber) -> Result<Session<'_, S, C>, Error> {
+        self.application.authenticate(self.sam, &mut self.channel, key)
+    }
+
+    /// Reads everything on the card under K1.
+    ///
+    /// # Errors
+    /// Returns an [`Error`]; records on the card that break a rule are errors too.
+    pub fn read(&mut self) -> Result<CardContents, Error> {
+        let issuance = self.issuance;
+        let mut session = self.session(KeyNumber::READ)?;
+        let status = status(&mut session)?;
+        let has_pupil = matches!(
+            status.state,
+            LifeCycleState::Active
+                | LifeCycleState::TransferredOut
+                | LifeCycleState::TransferredIn
+                | LifeCycleState::Frozen
+                | LifeCycleState::Cancelled
+        );
+        let mut contents = CardContents {
+            issuance,
+            status,
+            pupil: None,
+            personalisation: None,
+            registrations: Vec::new(),
+            transfers: Vec::new(),
+            extensions: records(&mut session, sfi::DIRECTORY, ExtensionEntry::parse)?,
+            log: records(&mut session, sfi::LOG, LogEntry::parse)?,
+        };
+        if has_pupil {
+            let personalisation = session.read_file(sfi::PERSONALISATION)?;
+            // A card cancelled out of the stock never had a pupil.
+            if personalisation.iter().any(|&byte| byte != 0) {
+                let identity = session.read_file(sfi::IDENTITY)?;
+                let enrolment = session.read_file(sfi::ENROLMENT)?;
+                contents.pupil = Some(Pupil::parse(&identity, &enrolment)?);
+                contents.personalisation = Some(Personalisation::parse(&personalisation)?);
+            }
+            contents.registrations = records(&mut session, sfi::REGISTRATION, Registration::parse)?;
+            contents.transfers = records(&mut session, sfi::TRANSFER, Transfer::parse)?;
+        }
+        Ok(contents)
+    }
+
+    /// Personalises (个人化): begin, files, read back, commit. An interrupted personalisation is
+    /// completed by doing it again.
+    ///
+    /// # Errors
+    /// Returns an [`Error`]. Before the commit the card is not in use; present it again.
+    pub fn personalise(
+        &mut self,
+        pupil: &Pupil,
+        stamp: Stamp,
+        issued: bool,
+    ) -> Result<Personalised, Error> {
+        pupil.check()?;
+        if pupil.enrolment.unit != self.unit {
+            return Err(Error::ForeignUnit { pupil: pupil.enrolment.unit, reader: self.unit });
+        }
+        let (identity, enrolment) = (pupil.identity.emit(), pupil.enrolment.emit());
+        let mut session = self.session(KeyNumber::PERSONALISE)?;
+        let before = status(&mut session)?;
+        event(&mut session, &before, stamp.event(Event::PersonaliseBegin, Body::None))?;
+        session.update_file(sfi::IDENTITY, &identity)?;
+        session.update_file(sfi::ENROLMENT, &enrolment)?;
+        if session.read_file(sfi::IDENTITY)? != identity
+            || session.read_file(sfi::ENROLMENT)? != enrolment
+        {
+            return Err(Error::ReadBack);
+        }
+        let commit = stamp.event(Event::PersonaliseCommit, Body::Commit { issued });
+        let outcome = event(&mut session, &before, commit)?;
+        Ok(Personalised { outcome, resumed: before.state == LifeCycleState::Personalising })
+    }
+
+    /// Registers for a term (学籍注册). Registering twice for one term changes nothing and says so.
+    ///
+    /// # Errors
+    /// Returns an [`Error`].
+    pub fn register(
+        &mut self,
+        school_year: SchoolYear,
+        term: Term,
+        stamp: Stamp,
+    ) -> Result<Outcome, Error> {
+        let mut session = self.session(KeyNumber::REGISTER)?;
+        let before = status(&mut session)?;
+        let body = Body::Register { school_year, term };
+        event(&mut session, &before, stamp.event(Event::Register, body))
+    }
+}
+
+impl Stamp {
+    const fn event(self, event: Event, body: Body) -> Request {
+        let Self { date, time, terminal } = self;
+        Request { event, date, time, terminal, reason: None, body }
+    }
+}
+
+fn status<S: Sam, C: CardChannel>(session: &mut Session<'_, S, C>) -> Result<Status, Error> {
+    Ok(StatusPair::parse(&session.read_file(sfi::STATUS)?)?.current)
+}
+
+/// Asks for an event; when the card refuses because of its state, says which state that was.
+fn event<S: Sam, C: CardChannel>(
+    session: &mut Session<'_, S, C>,
+    before: &Status,
+    request: Request,
+) -> Result<Outcome, Error> {
+    session.event(&request).map_err(|error| match error {
+        Error::Status { status: StatusWord::CONDITIONS_OF_USE, .. } => {
+            Error::State { operation: request.event.rule().name, state: before.state }
+        }
+        other => other,
+    })
+}
+
+fn records<S: Sam, C: CardChannel, T, E>(
+    session: &mut Session<'_, S, C>,
+    sfi: u8,
+    parse: impl Fn(&[u8]) -> Result<T, E>,
+) -> Result<Vec<T>, Error>
+where
+    Error: From<E>,
+{
+    session.read_records(sfi)?.iter().map(|bytes| Ok(parse(bytes)?)).collect()
+}

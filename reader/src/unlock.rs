@@ -1,0 +1,114 @@
+//! A reader is locked after every start. Only a management card unlocks it, and only an unlocked
+//! reader is a value that can talk to student cards (操作规程 一/四).
+
+use alloc::vec::Vec;
+
+use xuejika_apdu::{CardChannel, Response};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::file::tree::{MANAGEMENT_NAME, sfi};
+use xuejika_keyscheme::{KeyNumber, Zone};
+
+use crate::error::Error;
+use crate::sam::{Grant, Sam};
+use crate::session::{Application, read_binary};
+use crate::student::StudentCard;
+
+/// A reader after its start: it can do one thing, be unlocked.
+#[derive(Debug)]
+#[must_use]
+pub struct Locked<S: Sam> {
+    sam: S,
+}
+
+/// An unlocked reader (读写器). Losing it, or [`Self::lock`], is the way back.
+#[derive(Debug)]
+#[must_use]
+pub struct Reader<S: Sam> {
+    sam: S,
+    grant: Grant,
+    last_seen: Date,
+}
+
+/// A reader that stayed locked, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("the reader stays locked: {error}")]
+pub struct StillLocked<S: Sam> {
+    /// The reader, to try again with.
+    pub reader: Locked<S>,
+    /// Why.
+    pub error: Error,
+}
+
+impl<S: Sam> Locked<S> {
+    /// A reader around its SAM, locked.
+    pub fn new(mut sam: S) -> Self {
+        sam.lock();
+        Self { sam }
+    }
+
+    /// Presents a management card (管理卡). `today` is the reader's date.
+    ///
+    /// # Errors
+    /// Returns the still locked reader with the reason: no management card, one that is not genuine,
+    /// of another unit, or past its validity.
+    pub fn unlock<C: CardChannel + ?Sized>(
+        mut self,
+        management: &mut C,
+        today: Date,
+    ) -> Result<Reader<S>, StillLocked<S>> {
+        match present(&mut self.sam, management, today) {
+            Ok(grant) => Ok(Reader { sam: self.sam, grant, last_seen: today }),
+            Err(error) => {
+                self.sam.lock();
+                Err(StillLocked { reader: self, error })
+            }
+        }
+    }
+}
+
+fn present<S: Sam, C: CardChannel + ?Sized>(
+    sam: &mut S,
+    channel: &mut C,
+    today: Date,
+) -> Result<Grant, Error> {
+    let application =
+        Application::select(channel, "management application", &MANAGEMENT_NAME, Zone::MANAGEMENT)?;
+    let mut session = application.authenticate(sam, channel, KeyNumber::MANAGEMENT)?;
+    let mut data = Vec::new();
+    let status = session.send(&read_binary(sfi::ONLY), &mut data)?;
+    Ok(session.sam().unlock(&Response { data: &data, status }, today)?)
+}
+
+impl<S: Sam> Reader<S> {
+    /// What the management card granted.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Takes a student card into the reader's field. `today` is the reader's date.
+    ///
+    /// # Errors
+    /// Returns an [`Error`] when the grant has ended, the clock went back, or the card is no student
+    /// card of this profile.
+    pub fn connect<C: CardChannel>(
+        &mut self,
+        channel: C,
+        today: Date,
+    ) -> Result<StudentCard<'_, S, C>, Error> {
+        if today < self.last_seen {
+            return Err(Error::ClockWentBack { today, last_seen: self.last_seen });
+        }
+        self.last_seen = today;
+        if today > self.grant.valid_until {
+            self.sam.lock();
+            return Err(Error::GrantEnded(self.grant.valid_until));
+        }
+        StudentCard::connect(&mut self.sam, self.grant.unit, channel)
+    }
+
+    /// Locks the reader again.
+    pub fn lock(self) -> Locked<S> {
+        Locked::new(self.sam)
+    }
+}
