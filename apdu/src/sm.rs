@@ -98,7 +98,8 @@ struct Engine<C: BlockCipherEncrypt> {
 
 impl<C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>> Engine<C> {
     fn advance(&mut self) {
-        self.ssc += 1;
+        // `start_command` keeps it far from its end.
+        self.ssc = self.ssc.wrapping_add(1);
     }
 
     fn start_command(&mut self) -> Result<(), SmError> {
@@ -244,7 +245,7 @@ where
         }
         self.0.verify(Some(command.header()), &objects)?;
         let (ne, extended) = match objects.control {
-            None => (0, command.extended),
+            None => (0, false),
             Some([0]) => (256, false),
             Some([le]) => (u32::from(*le), false),
             Some([0, 0]) => (MAX_NE, true),

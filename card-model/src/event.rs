@@ -224,6 +224,9 @@ impl<N: Nvm> Card<N> {
             (_, None) => acting.is_school(),
             (_, Some(owner)) => acting == owner,
         };
+        // The mark of a district or of the city is not its school's to lift or to take over.
+        let marked = status.state == S::Frozen && matches!(event, Event::Freeze | Event::Unfreeze);
+        let allowed = allowed && (!marked || acting.covers(status.unit));
         if allowed { Ok(()) } else { Err(CardError::ForeignUnit) }
     }
 

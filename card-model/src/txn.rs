@@ -47,15 +47,14 @@ impl<N: Nvm> Store<N> {
     pub fn recover(&mut self) -> Result<(), NvmError> {
         let record =
             self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?.to_vec();
-        let mut changed = false;
         for (offset, bytes) in Entries::of_record(&record) {
             let place = self.nvm.bytes().get(offset..offset + bytes.len());
             if place != Some(bytes) {
                 self.nvm.write(offset, bytes)?;
-                changed = true;
             }
         }
-        if changed { self.nvm.sync() } else { Ok(()) }
+        // Power may have gone between the last write and the sync.
+        self.nvm.sync()
     }
 
     /// The committed bytes.

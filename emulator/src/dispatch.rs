@@ -139,6 +139,8 @@ pub(crate) fn run<N: Nvm>(
             return Ok(None);
         }
         Err(refusal) => {
+            assembler.clear();
+            splitter.clear();
             state.session = None;
             out.extend_from_slice(&refusal.status().bytes());
             return Ok(Some(refusal));

@@ -12,6 +12,7 @@ use cipher::BlockCipherEncrypt;
 use crate::algorithm::BLOCK_LEN;
 use crate::auth::CardId;
 use crate::cmac::Cmac;
+use crate::error::InvalidLength;
 use crate::kdf;
 use crate::key::{Card, District, Key, KeyId, Purpose, Root, School};
 
@@ -35,13 +36,13 @@ impl Key<Root> {
     /// (city 01, then the district).
     #[must_use]
     pub fn district(&self, id: &KeyId, district: [u8; 2]) -> Key<District> {
-        self.step(&district, id, Level::District)
+        self.derive(&district, id, Level::District)
     }
 
     /// Derives a city-scope key of the card with this serial.
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
-        self.step(&card.0, id, Level::Card)
+        self.derive(&card.0, id, Level::Card)
     }
 }
 
@@ -49,13 +50,13 @@ impl Key<District> {
     /// Derives the key of a school, named by its unit code as BCD.
     #[must_use]
     pub fn school(&self, id: &KeyId, unit: [u8; 3]) -> Key<School> {
-        self.step(&unit, id, Level::School)
+        self.derive(&unit, id, Level::School)
     }
 
     /// Derives a district-scope key of the card with this serial.
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
-        self.step(&card.0, id, Level::Card)
+        self.derive(&card.0, id, Level::Card)
     }
 }
 
@@ -63,21 +64,32 @@ impl Key<School> {
     /// Derives a school-scope key of the card with this serial.
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
-        self.step(&card.0, id, Level::Card)
+        self.derive(&card.0, id, Level::Card)
     }
 }
 
 impl<P: Purpose> Key<P> {
-    fn step<Q: Purpose>(&self, ident: &[u8], id: &KeyId, level: Level) -> Key<Q> {
-        Key::new(self.algorithm(), an10922(&self.mac(), &input(ident, id, level)))
+    fn derive<Q: Purpose>(&self, ident: &[u8], id: &KeyId, level: Level) -> Key<Q> {
+        Key::new(self.algorithm(), step(&self.mac(), &input(ident, id, level)))
     }
 }
 
-/// One diversification step of AN10922 for a 128-bit key: `CMAC(key, 01 ‖ m)`.
+/// Diversifies a 128-bit key by AN10922 §2.2: `CMAC(key, 01 ‖ m)`.
 ///
-/// `m` must have 16 to 31 bytes for this to be AN10922 and SP 800-108 alike; the card's own inputs
-/// always have 18.
-pub fn an10922<C: BlockCipherEncrypt>(mac: &Cmac<C>, m: &[u8]) -> [u8; BLOCK_LEN] {
+/// # Errors
+/// Returns [`InvalidLength`] unless `m` has 16 to 31 bytes. Shorter inputs need a padding that CMAC
+/// alone does not give; the card's own inputs always have 18 bytes.
+pub fn an10922<C: BlockCipherEncrypt>(
+    mac: &Cmac<C>,
+    m: &[u8],
+) -> Result<[u8; BLOCK_LEN], InvalidLength> {
+    match m.len() {
+        16..=31 => Ok(step(mac, m)),
+        actual => Err(InvalidLength { what: "diversification input", actual, expected: 16 }),
+    }
+}
+
+fn step<C: BlockCipherEncrypt>(mac: &Cmac<C>, m: &[u8]) -> [u8; BLOCK_LEN] {
     let mut out = [0; BLOCK_LEN];
     kdf::counter_mode(mac, &[], 1, m, &mut out);
     out

@@ -1,7 +1,7 @@
 //! Sends one command to the card in a PC/SC reader over and over and prints the rate.
 //!
 //! `pcsc_load READER SECONDS [HEX]`: READER as in `PcscChannel::open`; without HEX the command is
-//! GET CHALLENGE for 8 bytes.
+//! GET CHALLENGE for 16 bytes.
 
 use core::error::Error;
 use core::time::Duration;
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(reader), Some(seconds)) = (arguments.next(), arguments.next()) else {
         return Err(usage.into());
     };
-    let command = parse_hex(&arguments.next().unwrap_or_else(|| "0084000008".to_owned()))?;
+    let command = parse_hex(&arguments.next().unwrap_or_else(|| "0084000010".to_owned()))?;
     let duration = Duration::from_secs_f64(seconds.parse()?);
 
     let mut channel = PcscChannel::open(&reader)?;

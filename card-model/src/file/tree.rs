@@ -6,8 +6,7 @@ use xuejika_keyscheme::{Algorithm, KeyNumber, Zone};
 
 use super::{Df, Ef, KeySet, Right, StateSet, Structure};
 use crate::state::LifeCycleState::{
-    Active, Blank, Cancelled, Frozen, Initialised, Personalising, Recalled, TransferredIn,
-    TransferredOut,
+    Active, Blank, Initialised, Personalising, Recalled, TransferredIn, TransferredOut,
 };
 
 /// Version of the card profile these trees implement.
@@ -132,10 +131,9 @@ const K2: KeySet = KeySet::of(&[KeyNumber::PERSONALISE]);
 const KA: KeySet = KeySet::of(&[KeyNumber::APPLICATION]);
 const K80: KeySet = KeySet::of(&[KeyNumber::MANAGEMENT]);
 
-/// States in which the card holds a pupil's data.
-const WITH_PUPIL: StateSet =
-    StateSet::of(&[Personalising, Active, TransferredOut, TransferredIn, Frozen, Cancelled]);
-const ISSUED: StateSet = StateSet::of(&[Active, TransferredOut, TransferredIn, Frozen, Cancelled]);
+/// States in which the card may hold a pupil's data.
+const WITH_PUPIL: StateSet = StateSet::all_but(&[Blank, Initialised, Recalled]);
+const ISSUED: StateSet = StateSet::all_but(&[Blank, Initialised, Recalled, Personalising]);
 const NOT_BLANK: StateSet = StateSet::all_but(&[Blank]);
 
 /// A file before it has a place.

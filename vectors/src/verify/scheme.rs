@@ -30,7 +30,7 @@ fn diversification(entry: &Fields<'_>) -> Check {
     let mut last = *root.expose();
     for step in &steps {
         let parent = Key::<Root>::new(id.algorithm, last);
-        last = diversify::an10922(&parent.mac(), &step.hex("m")?);
+        last = diversified(step, &parent, &step.hex("m")?)?;
         expect(step, "out", &last)?;
     }
     expect(entry, "card_key", &last)?;
@@ -231,11 +231,15 @@ fn unlock(entry: &Fields<'_>) -> Check {
 fn an10922_is_sp800_108(entry: &Fields<'_>) -> Check {
     let key = Key::<Root>::new(Algorithm::Aes128, entry.array("key")?);
     let (mac, input) = (key.mac(), entry.hex("m")?);
-    expect(entry, "out", &diversify::an10922(&mac, &input))?;
+    expect(entry, "out", &diversified(entry, &key, &input)?)?;
     expect(entry, "out", &mac.start().with(&[0x01]).with(&input).finish())?;
     let mut derived = [0; 16];
     kdf::counter_mode(&mac, &[], 1, &input, &mut derived);
     expect(entry, "out", &derived)
+}
+
+fn diversified(entry: &Fields<'_>, key: &Key<Root>, m: &[u8]) -> Result<[u8; 16], Problem> {
+    Ok(diversify::an10922(&key.mac(), m).map_err(|_| entry.error("m", "16 to 31 bytes"))?)
 }
 
 fn key<P: Purpose>(entry: &Fields<'_>, field: &str) -> Result<Key<P>, Problem> {

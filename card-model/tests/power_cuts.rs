@@ -1,0 +1,368 @@
+//! Power may go at any byte of any write. After the next power-up the card is wholly old or wholly
+//! new, recovery may be cut in turn, and the card goes on as if nothing had happened.
+//!
+//! Each mutating operation is swept: every persistent write × every byte of it × every torn model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken premise fails the test"
+)]
+
+mod support;
+
+use std::collections::HashSet;
+
+use support::{
+    CITY, OFFERED, OWN_SCHOOL, actor, card_in, committed, education, file, issuance, key,
+    management_card, new_card, open, put, request, tree,
+};
+use xuejika_card_model::file::tree::{CardKind, sfi};
+use xuejika_card_model::file::{CYCLIC_HEADER_LEN, Df, Ef, Right, Structure};
+use xuejika_card_model::lifecycle::{Event, STATES};
+use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
+use xuejika_card_model::record::Issuance;
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::txn::Store;
+use xuejika_card_model::{Card, CardError};
+use xuejika_keyscheme::slots::{EMPTY, KeySlots, SUCCESS_CREDIT};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
+
+type Operation = Box<dyn Fn(&mut Card<RamNvm>) -> Result<(), CardError>>;
+
+/// An operation and the memory it starts from.
+struct Case {
+    name: String,
+    start: Vec<u8>,
+    operation: Operation,
+}
+
+/// How hard to try.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// Random seeds for each byte.
+    seeds: u64,
+    /// Cut every recovery, and after some of them the next operation.
+    again: bool,
+}
+
+/// What has been tried.
+#[derive(Default)]
+struct Tally {
+    cuts: usize,
+    torn_states: usize,
+    recovery_cuts: usize,
+}
+
+impl Tally {
+    fn report(&self, what: &str) {
+        let Self { cuts, torn_states, recovery_cuts } = self;
+        println!("{what}: {cuts} cuts, {torn_states} torn states, {recovery_cuts} cut recoveries");
+    }
+
+    /// Whether this state is one of the few that are examined further.
+    fn is_sample(&self, one_in: usize) -> bool {
+        (self.torn_states + self.recovery_cuts).is_multiple_of(one_in)
+    }
+}
+
+#[test]
+fn an_authentication_is_counted_wholly_or_not_at_all() {
+    let mut tally = Tally::default();
+    let next = KeyVersion::new(2).unwrap();
+    for (df, number) in
+        [(education(), KeyNumber::READ), (&tree().dfs[8], KeyNumber::EXTENSION)]
+    {
+        let memory = two_versions(df, number, next);
+        sweep_student(&mut tally, "failure", &memory, move |card| card.count_failure(df, number));
+        sweep_student(&mut tally, "credit", &memory, move |card| {
+            card.count_success(df, number, KeyVersion::FIRST)
+        });
+        sweep_student(&mut tally, "switch", &memory, move |card| {
+            card.count_success(df, number, next)
+        });
+    }
+    let df = &CardKind::Management.tree().dfs[0];
+    let operation =
+        Box::new(move |card: &mut Card<RamNvm>| card.count_failure(df, KeyNumber::MANAGEMENT));
+    let case = Case { name: "management card".into(), start: management_card(), operation };
+    sweep(&case, Effort { seeds: 3, again: true }, &mut tally);
+    tally.report("counters");
+}
+
+#[test]
+fn a_file_is_updated_wholly_or_not_at_all() {
+    let mut tally = Tally::default();
+    let mut swept = 0;
+    for df in tree().all() {
+        for file in df.files {
+            let Right::Keys(keys, states) = file.update else { continue };
+            let key = df.keys.iter().copied().find(|key| keys.contains(*key)).unwrap();
+            let state = STATES.into_iter().rfind(|state| states.contains(*state)).unwrap();
+            for (offset, bytes) in edits(df, file) {
+                let name = format!("update {} of {:04X} at {offset}", file.name, df.fid);
+                sweep_student(&mut tally, &name, &card_in(state), move |card| {
+                    card.update(file, offset, &bytes, Some(key))
+                });
+            }
+            swept += 1;
+        }
+    }
+    assert_eq!(swept, 3 + tree().dfs.len() - 1, "three files of a pupil's card and all sectors");
+    tally.report("updates");
+}
+
+#[test]
+fn an_event_changes_state_record_and_log_together_or_not_at_all() {
+    let mut tally = Tally::default();
+    for event in OFFERED {
+        let start = |moves: bool| {
+            let next = move |state| event.next(state, LifeCycleState::TransferredOut);
+            STATES.into_iter().find(|&from| next(from).is_some_and(|to| (from != to) == moves))
+        };
+        for start in [start(true), start(false)].into_iter().flatten() {
+            let mut memory = card_in(start);
+            fill_ring(&mut memory, file(sfi::LOG));
+            let name = format!("{} in state {}", event.rule().name, start.english());
+            sweep_student(&mut tally, &name, &memory, move |card| execute(card, event, OWN_SCHOOL));
+        }
+    }
+    tally.report("events");
+}
+
+/// Sweeps an operation on a student's card twice: over an untouched journal, and over one that
+/// still holds a longer record.
+fn sweep_student(
+    tally: &mut Tally,
+    name: &str,
+    memory: &[u8],
+    operation: impl Fn(&mut Card<RamNvm>) -> Result<(), CardError> + 'static,
+) {
+    let mut case = Case { name: name.into(), start: aged(memory), operation: Box::new(operation) };
+    sweep(&case, Effort { seeds: 3, again: true }, tally);
+    case.start = memory.to_vec();
+    sweep(&case, Effort { seeds: 1, again: false }, tally);
+}
+
+/// Cuts the operation everywhere and looks at what becomes of the card.
+fn sweep(case: &Case, effort: Effort, tally: &mut Tally) {
+    let mut uncut = open(&case.start);
+    let old = committed(&uncut);
+    (case.operation)(&mut uncut).unwrap();
+    let new = committed(&uncut);
+    assert!(old != new, "{}: nothing was written", case.name);
+    go_on(&mut uncut);
+    let end = committed(&uncut);
+
+    let mut seen = HashSet::new();
+    let lengths = write_lengths(|cut| cut_operation(case, cut).nvm().clone());
+    for cut in cuts(&lengths, effort.seeds) {
+        tally.cuts += 1;
+        let mut card = cut_operation(case, cut);
+        let torn = card.nvm().bytes().to_vec();
+        if !seen.insert(torn.clone()) {
+            continue;
+        }
+        tally.torn_states += 1;
+        let name = format!("{}, {cut:?}", case.name);
+        recover(&mut card, &torn, &name);
+        let state = committed(&card);
+        assert!(state == old || state == new, "{name}: a mixture");
+        // The first write is the journal; once it is whole, nothing is lost.
+        let decided = cut.after_writes > 0 || cut.after_bytes >= lengths[0];
+        assert!(!decided || state == new, "{name}: a commit was lost");
+        if effort.again {
+            cut_recovery(&torn, &card, 1, tally, &name);
+            if tally.is_sample(16) {
+                cut_the_next(&card, tally);
+            }
+        }
+        if state == old {
+            (case.operation)(&mut card).unwrap();
+        }
+        go_on(&mut card);
+        assert!(committed(&card) == end, "{name}: a trace was left");
+    }
+}
+
+/// The card just after power went in the middle of the operation.
+fn cut_operation(case: &Case, cut: Cut) -> Card<RamNvm> {
+    let mut card = open(&case.start);
+    card.nvm_mut().arm(Some(cut));
+    let result = (case.operation)(&mut card);
+    let lost = Err(CardError::Nvm(NvmError::PowerLost));
+    assert!(result == lost || result == Ok(()), "{}: {result:?}", case.name);
+    card
+}
+
+/// Powers the torn card up, with and without a process that survived, and once more.
+fn recover(card: &mut Card<RamNvm>, torn: &[u8], name: &str) {
+    card.nvm_mut().arm(None);
+    card.power_on().unwrap();
+    let opened = open(torn);
+    assert!(opened.nvm().bytes() == card.nvm().bytes(), "{name}: two kinds of power-up differ");
+    let again = open(opened.nvm().bytes());
+    assert_eq!(again.nvm().writes(), 0, "{name}: a second power-up writes");
+}
+
+/// Cuts the recovery of a torn memory everywhere; it must end like `recovered` all the same.
+fn cut_recovery(
+    torn: &[u8],
+    recovered: &Card<RamNvm>,
+    depth: u8,
+    tally: &mut Tally,
+    name: &str,
+) {
+    let journal = recovered.tree().journal..recovered.tree().size;
+    let power_up = |nvm: &mut RamNvm| {
+        nvm.power_on()?;
+        Store::open(Lent(nvm), journal.clone()).map(drop)
+    };
+    let cut_power_up = |cut| {
+        let mut nvm = RamNvm::new(torn.to_vec());
+        nvm.arm(Some(cut));
+        let result = power_up(&mut nvm);
+        assert!(matches!(result, Ok(()) | Err(NvmError::PowerLost)), "{name}: {result:?}");
+        nvm
+    };
+    for cut in cuts(&write_lengths(cut_power_up), 1) {
+        tally.recovery_cuts += 1;
+        let mut nvm = cut_power_up(cut);
+        if depth < 3 && tally.is_sample(64) {
+            let halfway = nvm.bytes().to_vec();
+            cut_recovery(&halfway, recovered, depth + 1, tally, name);
+        }
+        power_up(&mut nvm).unwrap();
+        assert!(nvm.bytes() == recovered.nvm().bytes(), "{name}: then {cut:?} in recovery");
+    }
+}
+
+/// The operation behind a recovery is cut as well: the journal of the one before must be harmless.
+fn cut_the_next(card: &Card<RamNvm>, tally: &mut Tally) {
+    let start = card.nvm().bytes().to_vec();
+    let case = Case { name: "the next".into(), start, operation: Box::new(follow_up) };
+    sweep(&case, Effort { seeds: 0, again: false }, tally);
+}
+
+/// Two more operations.
+fn go_on(card: &mut Card<RamNvm>) {
+    follow_up(card).unwrap();
+    let df = card.tree().dfs.first().unwrap();
+    let number = *df.keys.last().unwrap();
+    card.count_failure(df, number).unwrap();
+}
+
+/// An operation that every card takes in every state.
+fn follow_up(card: &mut Card<RamNvm>) -> Result<(), CardError> {
+    match card.header().kind {
+        CardKind::Student => execute(card, Event::Fault, CITY),
+        CardKind::Management => card.count_failure(&card.tree().dfs[0], KeyNumber::MANAGEMENT),
+    }
+}
+
+fn execute(card: &mut Card<RamNvm>, event: Event, of: &str) -> Result<(), CardError> {
+    card.execute(&request(event), actor(event.rule().key, of)).map(drop)
+}
+
+/// Every place where power can go in writes of these lengths, under every torn model.
+fn cuts(lengths: &[usize], seeds: u64) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for (after_writes, &length) in (0_u64..).zip(lengths) {
+        for after_bytes in 0..=length {
+            let random = (0..seeds).map(|seed| {
+                let place = (after_writes << 32) + ((after_bytes as u64) << 8) + seed + 1;
+                Torn::Random(place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            });
+            let models = [Torn::Prefix, Torn::Erased(0xFF), Torn::Erased(0x00)];
+            // With the whole write there is nothing to tear.
+            let models = models.into_iter().chain(random);
+            let models = models.take(if after_bytes == length { 1 } else { usize::MAX });
+            cuts.extend(models.map(|torn| Cut { after_writes, after_bytes, torn }));
+        }
+    }
+    cuts
+}
+
+/// The lengths of the writes of something that can be run into a power cut.
+fn write_lengths(run: impl Fn(Cut) -> RamNvm) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    let mut before = 0;
+    for n in 0.. {
+        let nvm = run(Cut::before_write(n));
+        if nvm.writes() <= n {
+            break;
+        }
+        lengths.push(usize::try_from(nvm.bytes_written() - before).unwrap());
+        before = nvm.bytes_written();
+    }
+    lengths
+}
+
+/// Memory that is still there when opening it fails.
+#[derive(Debug)]
+struct Lent<'a>(&'a mut RamNvm);
+
+impl Nvm for Lent<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), NvmError> {
+        self.0.write(offset, bytes)
+    }
+
+    fn sync(&mut self) -> Result<(), NvmError> {
+        self.0.sync()
+    }
+
+    fn power_on(&mut self) -> Result<(), NvmError> {
+        self.0.power_on()
+    }
+}
+
+/// The memory behind a commit longer than any other: its record stands in the journal.
+fn aged(memory: &[u8]) -> Vec<u8> {
+    let mut store = Store::open(RamNvm::new(memory.to_vec()), tree().journal..tree().size).unwrap();
+    let mut txn = store.begin();
+    for (start, length) in [(education().keys_offset, 259), (file(sfi::ISSUANCE).offset, 1000)] {
+        txn.write(start, &memory[start..start + length]);
+    }
+    txn.commit().unwrap();
+    store.bytes().to_vec()
+}
+
+/// A new card one of whose keys has a next version and some failures.
+fn two_versions(df: &Df, number: KeyNumber, next: KeyVersion) -> Vec<u8> {
+    let mut memory = new_card();
+    let offset = df.key_offset(number).unwrap();
+    let id = KeyId { zone: df.zone(), number, version: next, algorithm: Algorithm::Aes128 };
+    let next_key = key(&id, open(&memory).header().serial);
+    let slots = &mut memory[offset..offset + KeySlots::LEN];
+    slots[1] = u8::try_from(SUCCESS_CREDIT).unwrap() + 2;
+    assert_eq!(slots[4], EMPTY);
+    slots[4] = next.number();
+    slots[KeySlots::LEN - 16..].copy_from_slice(next_key.expose());
+    memory
+}
+
+/// What to write into a file: all of it, and its last byte.
+fn edits(df: &Df, file: &Ef) -> Vec<(usize, Vec<u8>)> {
+    let Structure::Transparent { size } = file.structure else {
+        panic!("{} is updated and has no sweep", file.name)
+    };
+    if df.fid == education().fid && file.sfi == sfi::ISSUANCE {
+        return vec![(0, Issuance { generation: 1, ..issuance() }.emit().to_vec())];
+    }
+    let size = usize::from(size);
+    vec![(0, vec![0x5A; size]), (size - 1, vec![0xA5])]
+}
+
+/// Fills a cyclic file, so that the next record replaces the oldest.
+fn fill_ring(memory: &mut [u8], file: &Ef) {
+    let Structure::Cyclic { length, count } = file.structure else {
+        panic!("{} is no ring", file.name)
+    };
+    let records = vec![0x77; usize::from(length) * usize::from(count)];
+    put(memory, file, &[vec![count - 1, count], records].concat());
+    assert_eq!(file.structure.storage(), CYCLIC_HEADER_LEN + usize::from(length) * usize::from(count));
+}
