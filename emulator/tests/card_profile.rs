@@ -19,16 +19,12 @@ use xuejika_apdu::sm::SmError;
 use xuejika_apdu::status::Language;
 use xuejika_apdu::{StatusWord, fci};
 use xuejika_card_model::card::Denied;
-use xuejika_card_model::code::{
-    Boarding, EnrolmentState, Entry, IdType, Reason, RecordType, Sex,
-};
+use xuejika_card_model::code::{Boarding, EnrolmentState, Entry, IdType, Reason, RecordType, Sex};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::{Actor, Request};
 use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::file::{Df, KeySet, Right, StateSet, Structure};
-use xuejika_card_model::ident::{
-    Category, District, NationalPrefix, SchoolType, Stage, UnitCode,
-};
+use xuejika_card_model::ident::{Category, District, NationalPrefix, SchoolType, Stage, UnitCode};
 use xuejika_card_model::lifecycle::{Event, Rule, STATES, TABLE, Transition};
 use xuejika_card_model::management::{Authorisation, SamSerial};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
@@ -136,10 +132,8 @@ fn events() {
         });
         fixed.into_iter().chain(cells).map(Into::into).collect()
     });
-    let head: Vec<_> = ["code", "event", "中文", "key", "article"]
-        .into_iter()
-        .chain(STATES.map(short))
-        .collect();
+    let head: Vec<_> =
+        ["code", "event", "中文", "key", "article"].into_iter().chain(STATES.map(short)).collect();
     check("events", &head, rows);
 }
 
@@ -280,10 +274,11 @@ fn examples() {
 
 #[test]
 fn test_key_values() {
-    let keys = [(Algorithm::Aes128, &KeyNumber::EDUCATION[..]), (Algorithm::Sm4, &[KeyNumber::READ])]
-        .into_iter()
-        .flat_map(|(algorithm, numbers)| numbers.iter().map(move |&number| (algorithm, number)))
-        .map(|(algorithm, number)| (Zone::EDUCATION, algorithm, number, SERIAL.to_owned()));
+    let keys =
+        [(Algorithm::Aes128, &KeyNumber::EDUCATION[..]), (Algorithm::Sm4, &[KeyNumber::READ])]
+            .into_iter()
+            .flat_map(|(algorithm, numbers)| numbers.iter().map(move |&number| (algorithm, number)))
+            .map(|(algorithm, number)| (Zone::EDUCATION, algorithm, number, SERIAL.to_owned()));
     let sector = (Zone(0xDF11), Algorithm::Aes128, KeyNumber::EXTENSION, SERIAL.to_owned());
     let serial = format!("9000{UNIT}000001");
     let management = (Zone::MANAGEMENT, Algorithm::Aes128, KeyNumber::MANAGEMENT, serial);
@@ -364,7 +359,9 @@ fn key_names(keys: KeySet) -> String {
         numbers.filter(|&key| keys.contains(key)).map(|key| key.to_string()).collect();
     match names.as_slice() {
         [first, .., last] => {
-            assert!(names.windows(2).all(|pair| pair[0].as_bytes()[1] + 1 == pair[1].as_bytes()[1]));
+            assert!(
+                names.windows(2).all(|pair| pair[0].as_bytes()[1] + 1 == pair[1].as_bytes()[1])
+            );
             format!("{first} to {last}")
         }
         names => names.concat(),
@@ -420,7 +417,8 @@ fn is_offered(rule: &Rule) -> bool {
     let unit: UnitCode = "110105".parse().unwrap();
     let mut card = card_in(STATES[column], unit);
     let reader = SamSerial { unit, number: "000042".parse().unwrap() }.reader();
-    match request(rule.event).map(|request| card.execute(&request, Actor { key: rule.key, reader })) {
+    match request(rule.event).map(|request| card.execute(&request, Actor { key: rule.key, reader }))
+    {
         Some(Err(CardError::NotOffered(name))) => {
             assert_eq!(name, rule.name);
             false

@@ -1,7 +1,6 @@
 //! Sends one command to the card in a PC/SC reader over and over and prints the rate.
 //!
-//! `pcsc_load READER SECONDS [HEX]`: READER as in `PcscChannel::open`; without HEX the command is
-//! GET CHALLENGE for 16 bytes.
+//! `pcsc_load READER SECONDS HEX`, with READER as in `PcscChannel::open`.
 
 use core::error::Error;
 use core::time::Duration;
@@ -12,11 +11,8 @@ use xuejika_reader::channel::PcscChannel;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: pcsc_load READER SECONDS [HEX]";
-    let (Some(reader), Some(seconds)) = (arguments.next(), arguments.next()) else {
-        return Err(usage.into());
-    };
-    let command = parse_hex(&arguments.next().unwrap_or_else(|| "0084000010".to_owned()))?;
+    let mut next = || arguments.next().ok_or("usage: pcsc_load READER SECONDS HEX");
+    let (reader, seconds, command) = (next()?, next()?, parse_hex(&next()?)?);
     let duration = Duration::from_secs_f64(seconds.parse()?);
 
     let mut channel = PcscChannel::open(&reader)?;
@@ -37,10 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
     times.sort_unstable();
     println!(
-        "{rate:.0} APDU/s, p50 {} us, p99 {} us, {} APDUs, status {expected:02X?}",
+        "{rate:.0} APDU/s, p50 {} us, p99 {} us, {} APDUs, status {:04X}",
         percentile(&times, 50),
         percentile(&times, 99),
         times.len(),
+        u16::from_be_bytes(expected),
     );
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Everything a card, or somebody between card and reader, can answer wrongly. The reader must
 //! refuse, and must not take a lie for data.
+#![allow(clippy::unwrap_used, reason = "test helpers")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The school's operations, from the locked reader to the verdict, and every way they are refused.
+#![allow(clippy::unwrap_used, reason = "test helpers")]
 
 mod support;
 

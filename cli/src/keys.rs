@@ -1,0 +1,42 @@
+//! The published test keys: saying so when they are in use.
+
+use xuejika_card_model::Card;
+use xuejika_card_model::file::Df;
+use xuejika_card_model::nvm::Nvm;
+use xuejika_keyscheme::slots::KeySlots;
+use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, test_keys};
+
+use crate::exit::say;
+
+/// Says on stderr that test keys are in use.
+pub(crate) fn announce() {
+    say(format_args!("xuejika: WARNING: {}", test_keys::WARNING));
+}
+
+/// Says so when the card holds a test key.
+pub(crate) fn announce_on<N: Nvm>(card: &Card<N>) {
+    if holds_test_keys(card) {
+        announce();
+    }
+}
+
+fn holds_test_keys<N: Nvm>(card: &Card<N>) -> bool {
+    card.tree().all().any(|df| {
+        df.keys.iter().any(|&number| match card.key_slots(df, number) {
+            Ok(Some(slots)) => is_test_key(card, df, number, &slots, slots.active_version()),
+            _ => false,
+        })
+    })
+}
+
+/// Whether the named version is derived from its published root.
+pub(crate) fn is_test_key<N: Nvm>(
+    card: &Card<N>,
+    df: &Df,
+    number: KeyNumber,
+    slots: &KeySlots,
+    version: KeyVersion,
+) -> bool {
+    let id = KeyId { zone: df.zone(), number, version, algorithm: slots.algorithm() };
+    slots.key(version) == Some(&test_keys::root(&id).card(&id, card.header().serial))
+}

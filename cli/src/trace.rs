@@ -1,0 +1,100 @@
+//! Commands as sent and responses as received, with the status word in plain words.
+
+use core::fmt;
+
+use serde::Serialize;
+use xuejika_apdu::status::{Language, Outcome};
+use xuejika_apdu::{CardChannel, ChannelError, Response, StatusWord};
+
+use crate::hex;
+
+/// A command and its response.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Exchange {
+    /// The bytes sent.
+    pub(crate) command: String,
+    /// The response data.
+    pub(crate) response: String,
+    /// The status word.
+    pub(crate) status: String,
+    /// The status word in plain words.
+    pub(crate) text: String,
+    #[serde(skip)]
+    pub(crate) word: StatusWord,
+}
+
+impl Exchange {
+    /// Takes the bytes of both; a response without status bytes is no response.
+    pub(crate) fn new(
+        command: &[u8],
+        response: &[u8],
+        language: Language,
+    ) -> Result<Self, ChannelError> {
+        let Response { data, status } = Response::parse(response)
+            .ok_or_else(|| ChannelError::Malformed("less than a status word".to_owned()))?;
+        Ok(Self {
+            command: hex::emit(command),
+            response: hex::emit(data),
+            status: status.to_string(),
+            text: status.text(language).into_owned(),
+            word: status,
+        })
+    }
+
+    /// Whether the card did what it was told: 9000 or 61xx.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.word.outcome() == Outcome::Normal
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = if self.response.is_empty() { "" } else { " " };
+        writeln!(f, "> {}", self.command)?;
+        write!(f, "< {}{gap}{} : {}", self.response, self.status, self.text)
+    }
+}
+
+/// A channel that remembers what went over it.
+#[derive(Debug)]
+pub(crate) struct Traced<C> {
+    channel: C,
+    language: Language,
+    exchanges: Vec<Exchange>,
+    last_command: Vec<u8>,
+}
+
+impl<C> Traced<C> {
+    /// Listens to `channel`.
+    pub(crate) const fn new(channel: C, language: Language) -> Self {
+        Self { channel, language, exchanges: Vec::new(), last_command: Vec::new() }
+    }
+
+    /// What went over the channel since the last call.
+    pub(crate) fn take(&mut self) -> Vec<Exchange> {
+        core::mem::take(&mut self.exchanges)
+    }
+
+    /// The bytes of the last command.
+    pub(crate) fn last_command(&self) -> &[u8] {
+        &self.last_command
+    }
+
+    /// The channel itself.
+    pub(crate) const fn channel(&mut self) -> &mut C {
+        &mut self.channel
+    }
+}
+
+impl<C: CardChannel> CardChannel for Traced<C> {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
+        command.clone_into(&mut self.last_command);
+        self.channel.transmit(command, response)?;
+        self.exchanges.push(Exchange::new(command, response, self.language)?);
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
+        self.channel.reset()
+    }
+}
