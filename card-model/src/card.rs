@@ -205,7 +205,7 @@ impl<N: Nvm> Card<N> {
         if slots.count_success(version) { self.write_slots(df, number, &slots) } else { Ok(()) }
     }
 
-    fn write_slots(
+    pub(crate) fn write_slots(
         &mut self,
         df: &Df,
         number: KeyNumber,
@@ -268,14 +268,16 @@ impl<N: Nvm> Card<N> {
         if bytes.len() > usize::from(size) - offset {
             return Err(CardError::Outside);
         }
-        let serial = self.header.serial;
-        let is_issuance = self.education(sfi::ISSUANCE) == Some(file);
+        let before = match self.education(sfi::ISSUANCE) {
+            Some(issuance) if issuance == file => Some(Issuance::parse(self.contents(file))?),
+            _ => None,
+        };
         let mut txn = self.store.begin();
         txn.write(file.offset + offset, bytes);
-        if is_issuance {
-            let after = txn.read(file.offset..file.offset + Issuance::LEN);
-            let issuance = Issuance::parse(&after)?;
-            if issuance.card_serial.bytes() != serial.0 {
+        // The issuance file is never left unreadable, nor made that of another card.
+        if let Some(before) = before {
+            let after = Issuance::parse(&txn.read(file.offset..file.offset + Issuance::LEN))?;
+            if (after.card_serial, after.profile) != (before.card_serial, before.profile) {
                 return Err(CardError::ForeignSerial);
             }
         }
@@ -375,12 +377,15 @@ pub enum CardError {
     /// The acting unit is not the one the card belongs to.
     #[error("the card belongs to another unit")]
     ForeignUnit,
-    /// The issuance record names another card.
-    #[error("the issuance record names another card")]
+    /// The issuance record names another card or profile.
+    #[error("the issuance record names another card or profile")]
     ForeignSerial,
     /// Command data is malformed.
     #[error("malformed event data")]
     EventData,
+    /// A key does not match the check value that came with it.
+    #[error("the key does not match its check value")]
+    KeyCheck,
     /// Records on the card or in the command break their rules.
     #[error(transparent)]
     Records(#[from] FieldErrors),

@@ -108,6 +108,9 @@ impl Memory {
         self.fill(mf.by_sfi(sfi::PUBLIC), 8, &[0x01, 0x02, 0x00, 0x30]);
         self.fill(mf.by_sfi(sfi::PUBLIC), 24, &issuance.valid_from.bytes());
         self.fill(mf.by_sfi(sfi::PUBLIC), 28, &issuance.valid_until.bytes());
+        // Flag 00 normal, transactions 0, no overdraft.
+        let counter = [0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
+        self.fill(mf.by_sfi(sfi::COUNTER), 0, &counter);
         let mut directory = Vec::new();
         for df in self.tree.dfs {
             // 61 { 4F name }: application template (ISO 7816-4:2020 §12.2.2).

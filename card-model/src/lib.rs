@@ -30,6 +30,7 @@ pub mod factory;
 pub mod file;
 pub mod ident;
 pub mod image;
+pub mod key_load;
 pub mod lifecycle;
 pub mod management;
 pub mod nvm;

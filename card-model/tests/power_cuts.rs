@@ -37,14 +37,28 @@ struct Case {
     operation: Operation,
 }
 
-/// How hard to try.
+/// How hard to try: "one in" numbers say how many are examined further.
 #[derive(Clone, Copy)]
 struct Effort {
     /// Random seeds for each byte.
     seeds: u64,
-    /// Cut every recovery, and after some of them the next operation.
-    again: bool,
+    /// One in so many torn states has its recovery cut everywhere.
+    recovery: usize,
+    /// One in so many cut recoveries is cut again, up to three in a row.
+    deeper: usize,
+    /// After one in so many torn states the next operation is cut everywhere.
+    next: usize,
 }
+
+/// On every run.
+const QUICK: Effort = Effort { seeds: 2, recovery: 31, deeper: 2000, next: 211 };
+
+/// Before a release.
+const SOAK: Effort = Effort { seeds: 40, recovery: 5, deeper: 300, next: 50 };
+
+/// The cuts of the operation alone.
+const PLAIN: Effort =
+    Effort { seeds: 0, recovery: usize::MAX, deeper: usize::MAX, next: usize::MAX };
 
 /// What has been tried.
 #[derive(Default)]
@@ -52,68 +66,87 @@ struct Tally {
     cuts: usize,
     torn_states: usize,
     recovery_cuts: usize,
+    deepest: u8,
 }
 
 impl Tally {
     fn report(&self, what: &str) {
-        let Self { cuts, torn_states, recovery_cuts } = self;
-        println!("{what}: {cuts} cuts, {torn_states} torn states, {recovery_cuts} cut recoveries");
-    }
-
-    /// Whether this state is one of the few that are examined further.
-    fn is_sample(&self, one_in: usize) -> bool {
-        (self.torn_states + self.recovery_cuts).is_multiple_of(one_in)
+        let Self { cuts, torn_states, recovery_cuts, deepest } = self;
+        println!(
+            "{what}: {cuts} cuts, {torn_states} torn states, {recovery_cuts} cut recoveries, up to \
+             {deepest} in a row"
+        );
     }
 }
 
 #[test]
 fn an_authentication_is_counted_wholly_or_not_at_all() {
+    sweep_counters(QUICK).report("counters");
+}
+
+#[test]
+fn a_file_is_updated_wholly_or_not_at_all() {
+    sweep_updates(QUICK).report("updates");
+}
+
+#[test]
+fn an_event_changes_state_record_and_log_together_or_not_at_all() {
+    sweep_events(QUICK).report("events");
+}
+
+#[test]
+#[ignore = "minutes, with --release"]
+fn soak() {
+    sweep_counters(SOAK).report("counters");
+    sweep_updates(SOAK).report("updates");
+    sweep_events(SOAK).report("events");
+}
+
+fn sweep_counters(effort: Effort) -> Tally {
     let mut tally = Tally::default();
     let next = KeyVersion::new(2).unwrap();
-    for (df, number) in
-        [(education(), KeyNumber::READ), (&tree().dfs[8], KeyNumber::EXTENSION)]
-    {
+    for (df, number) in [(education(), KeyNumber::READ), (&tree().dfs[8], KeyNumber::EXTENSION)] {
         let memory = two_versions(df, number, next);
-        sweep_student(&mut tally, "failure", &memory, move |card| card.count_failure(df, number));
-        sweep_student(&mut tally, "credit", &memory, move |card| {
-            card.count_success(df, number, KeyVersion::FIRST)
-        });
-        sweep_student(&mut tally, "switch", &memory, move |card| {
-            card.count_success(df, number, next)
-        });
+        let operations: [(&str, Operation); 3] = [
+            ("failure", Box::new(move |card| card.count_failure(df, number))),
+            ("credit", Box::new(move |card| card.count_success(df, number, KeyVersion::FIRST))),
+            ("switch", Box::new(move |card| card.count_success(df, number, next))),
+        ];
+        for (name, operation) in operations {
+            sweep_student(&mut tally, effort, name, &memory, operation);
+        }
     }
     let df = &CardKind::Management.tree().dfs[0];
     let operation =
         Box::new(move |card: &mut Card<RamNvm>| card.count_failure(df, KeyNumber::MANAGEMENT));
     let case = Case { name: "management card".into(), start: management_card(), operation };
-    sweep(&case, Effort { seeds: 3, again: true }, &mut tally);
-    tally.report("counters");
+    sweep(&case, effort, &mut tally);
+    tally
 }
 
-#[test]
-fn a_file_is_updated_wholly_or_not_at_all() {
+fn sweep_updates(effort: Effort) -> Tally {
     let mut tally = Tally::default();
     let mut swept = 0;
-    for df in tree().all() {
+    for (index, df) in tree().dfs.iter().enumerate() {
         for file in df.files {
             let Right::Keys(keys, states) = file.update else { continue };
             let key = df.keys.iter().copied().find(|key| keys.contains(*key)).unwrap();
             let state = STATES.into_iter().rfind(|state| states.contains(*state)).unwrap();
-            for (offset, bytes) in edits(df, file) {
+            for (offset, bytes) in edits(index, df, file) {
                 let name = format!("update {} of {:04X} at {offset}", file.name, df.fid);
-                sweep_student(&mut tally, &name, &card_in(state), move |card| {
-                    card.update(file, offset, &bytes, Some(key))
-                });
+                let update =
+                    move |card: &mut Card<RamNvm>| card.update(file, offset, &bytes, Some(key));
+                let start = aged(&card_in(state));
+                sweep(&Case { name, start, operation: Box::new(update) }, effort, &mut tally);
             }
             swept += 1;
         }
     }
     assert_eq!(swept, 3 + tree().dfs.len() - 1, "three files of a pupil's card and all sectors");
-    tally.report("updates");
+    tally
 }
 
-#[test]
-fn an_event_changes_state_record_and_log_together_or_not_at_all() {
+fn sweep_events(effort: Effort) -> Tally {
     let mut tally = Tally::default();
     for event in OFFERED {
         let start = |moves: bool| {
@@ -124,24 +157,26 @@ fn an_event_changes_state_record_and_log_together_or_not_at_all() {
             let mut memory = card_in(start);
             fill_ring(&mut memory, file(sfi::LOG));
             let name = format!("{} in state {}", event.rule().name, start.english());
-            sweep_student(&mut tally, &name, &memory, move |card| execute(card, event, OWN_SCHOOL));
+            let operation = Box::new(move |card: &mut _| execute(card, event, OWN_SCHOOL));
+            sweep_student(&mut tally, effort, &name, &memory, operation);
         }
     }
-    tally.report("events");
+    tally
 }
 
-/// Sweeps an operation on a student's card twice: over an untouched journal, and over one that
-/// still holds a longer record.
+/// Sweeps an operation on a student's card twice: over a journal that still holds a longer record,
+/// and over an untouched one.
 fn sweep_student(
     tally: &mut Tally,
+    effort: Effort,
     name: &str,
     memory: &[u8],
-    operation: impl Fn(&mut Card<RamNvm>) -> Result<(), CardError> + 'static,
+    operation: Operation,
 ) {
-    let mut case = Case { name: name.into(), start: aged(memory), operation: Box::new(operation) };
-    sweep(&case, Effort { seeds: 3, again: true }, tally);
+    let mut case = Case { name: name.into(), start: aged(memory), operation };
+    sweep(&case, effort, tally);
     case.start = memory.to_vec();
-    sweep(&case, Effort { seeds: 1, again: false }, tally);
+    sweep(&case, PLAIN, tally);
 }
 
 /// Cuts the operation everywhere and looks at what becomes of the card.
@@ -165,17 +200,17 @@ fn sweep(case: &Case, effort: Effort, tally: &mut Tally) {
         }
         tally.torn_states += 1;
         let name = format!("{}, {cut:?}", case.name);
-        recover(&mut card, &torn, &name);
+        recover(&mut card, &torn, !tally.torn_states.is_multiple_of(7), &name);
         let state = committed(&card);
         assert!(state == old || state == new, "{name}: a mixture");
         // The first write is the journal; once it is whole, nothing is lost.
         let decided = cut.after_writes > 0 || cut.after_bytes >= lengths[0];
         assert!(!decided || state == new, "{name}: a commit was lost");
-        if effort.again {
-            cut_recovery(&torn, &card, 1, tally, &name);
-            if tally.is_sample(16) {
-                cut_the_next(&card, tally);
-            }
+        if tally.torn_states.is_multiple_of(effort.recovery) {
+            cut_recovery(&torn, &card, effort, 1, tally);
+        }
+        if tally.torn_states.is_multiple_of(effort.next) {
+            cut_the_next(&card, tally);
         }
         if state == old {
             (case.operation)(&mut card).unwrap();
@@ -195,23 +230,25 @@ fn cut_operation(case: &Case, cut: Cut) -> Card<RamNvm> {
     card
 }
 
-/// Powers the torn card up, with and without a process that survived, and once more.
-fn recover(card: &mut Card<RamNvm>, torn: &[u8], name: &str) {
+/// Powers the torn card up, once more, and in some cases in a process that knows nothing of it.
+fn recover(card: &mut Card<RamNvm>, torn: &[u8], in_process: bool, name: &str) {
     card.nvm_mut().arm(None);
     card.power_on().unwrap();
-    let opened = open(torn);
-    assert!(opened.nvm().bytes() == card.nvm().bytes(), "{name}: two kinds of power-up differ");
-    let again = open(opened.nvm().bytes());
-    assert_eq!(again.nvm().writes(), 0, "{name}: a second power-up writes");
+    let writes = card.nvm().writes();
+    card.power_on().unwrap();
+    assert_eq!(card.nvm().writes(), writes, "{name}: a second power-up writes");
+    if !in_process {
+        assert!(open(torn).nvm().bytes() == card.nvm().bytes(), "{name}: power-ups differ");
+    }
 }
 
 /// Cuts the recovery of a torn memory everywhere; it must end like `recovered` all the same.
 fn cut_recovery(
     torn: &[u8],
     recovered: &Card<RamNvm>,
+    effort: Effort,
     depth: u8,
     tally: &mut Tally,
-    name: &str,
 ) {
     let journal = recovered.tree().journal..recovered.tree().size;
     let power_up = |nvm: &mut RamNvm| {
@@ -222,18 +259,18 @@ fn cut_recovery(
         let mut nvm = RamNvm::new(torn.to_vec());
         nvm.arm(Some(cut));
         let result = power_up(&mut nvm);
-        assert!(matches!(result, Ok(()) | Err(NvmError::PowerLost)), "{name}: {result:?}");
+        assert!(matches!(result, Ok(()) | Err(NvmError::PowerLost)), "{result:?}");
         nvm
     };
     for cut in cuts(&write_lengths(cut_power_up), 1) {
         tally.recovery_cuts += 1;
+        tally.deepest = tally.deepest.max(depth);
         let mut nvm = cut_power_up(cut);
-        if depth < 3 && tally.is_sample(64) {
-            let halfway = nvm.bytes().to_vec();
-            cut_recovery(&halfway, recovered, depth + 1, tally, name);
+        if depth < 3 && tally.recovery_cuts.is_multiple_of(effort.deeper) {
+            cut_recovery(&nvm.bytes().to_vec(), recovered, effort, depth + 1, tally);
         }
         power_up(&mut nvm).unwrap();
-        assert!(nvm.bytes() == recovered.nvm().bytes(), "{name}: then {cut:?} in recovery");
+        assert!(nvm.bytes() == recovered.nvm().bytes(), "{cut:?} in recovery number {depth}");
     }
 }
 
@@ -241,7 +278,7 @@ fn cut_recovery(
 fn cut_the_next(card: &Card<RamNvm>, tally: &mut Tally) {
     let start = card.nvm().bytes().to_vec();
     let case = Case { name: "the next".into(), start, operation: Box::new(follow_up) };
-    sweep(&case, Effort { seeds: 0, again: false }, tally);
+    sweep(&case, PLAIN, tally);
 }
 
 /// Two more operations.
@@ -346,7 +383,7 @@ fn two_versions(df: &Df, number: KeyNumber, next: KeyVersion) -> Vec<u8> {
 }
 
 /// What to write into a file: all of it, and its last byte.
-fn edits(df: &Df, file: &Ef) -> Vec<(usize, Vec<u8>)> {
+fn edits(index: usize, df: &Df, file: &Ef) -> Vec<(usize, Vec<u8>)> {
     let Structure::Transparent { size } = file.structure else {
         panic!("{} is updated and has no sweep", file.name)
     };
@@ -354,7 +391,10 @@ fn edits(df: &Df, file: &Ef) -> Vec<(usize, Vec<u8>)> {
         return vec![(0, Issuance { generation: 1, ..issuance() }.emit().to_vec())];
     }
     let size = usize::from(size);
-    vec![(0, vec![0x5A; size]), (size - 1, vec![0xA5])]
+    let last_byte = (size - 1, vec![0xA5]);
+    // The sectors are alike; their first and their last stand for all.
+    let whole = df.fid == education().fid || [1, tree().dfs.len() - 1].contains(&index);
+    if whole { vec![(0, vec![0x5A; size]), last_byte] } else { vec![last_byte] }
 }
 
 /// Fills a cyclic file, so that the next record replaces the oldest.
@@ -364,5 +404,8 @@ fn fill_ring(memory: &mut [u8], file: &Ef) {
     };
     let records = vec![0x77; usize::from(length) * usize::from(count)];
     put(memory, file, &[vec![count - 1, count], records].concat());
-    assert_eq!(file.structure.storage(), CYCLIC_HEADER_LEN + usize::from(length) * usize::from(count));
+    assert_eq!(
+        file.structure.storage(),
+        CYCLIC_HEADER_LEN + usize::from(length) * usize::from(count)
+    );
 }

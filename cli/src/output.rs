@@ -5,29 +5,36 @@ use core::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
+use xuejika_apdu::status::Language;
 
+use crate::args::Cli;
 use crate::exit::{Failure, Outcome};
 
-/// Where reports go.
+/// Where reports go, and in which form.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
+    /// Whether to show what went over the channel.
+    pub(crate) verbose: bool,
+    /// Language of status words.
+    pub(crate) language: Language,
 }
 
 impl Output {
-    /// Standard output, as JSON or as text.
-    pub(crate) const fn new(json: bool) -> Self {
-        Self { json }
+    /// Standard output as the command line wants it.
+    pub(crate) fn new(cli: &Cli) -> Self {
+        Self { json: cli.json, verbose: cli.verbose, language: cli.lang.into() }
     }
 
     /// Prints a report and a line end.
     pub(crate) fn report(&self, report: &(impl Display + Serialize)) -> Outcome<()> {
-        if self.json {
-            let line = serde_json::to_string(report).map_err(Failure::device)?;
-            self.text(format_args!("{line}\n"))
-        } else {
-            self.text(format_args!("{report}\n"))
-        }
+        if self.json { self.object(report) } else { self.text(format_args!("{report}\n")) }
+    }
+
+    /// Prints a JSON object and a line end.
+    pub(crate) fn object(&self, object: &impl Serialize) -> Outcome<()> {
+        let line = serde_json::to_string(object).map_err(Failure::device)?;
+        self.text(format_args!("{line}\n"))
     }
 
     /// Whether reports are JSON.
@@ -36,19 +43,16 @@ impl Output {
     }
 
     /// Prints text as it is.
-    #[allow(clippy::unused_self, reason = "all output goes through the one value that knows its form")]
     pub(crate) fn text(&self, text: impl Display) -> Outcome<()> {
         written(write!(io::stdout(), "{text}"))
     }
 
     /// Prints bytes as they are.
-    #[allow(clippy::unused_self, reason = "all output goes through the one value that knows its form")]
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Outcome<()> {
         written(io::stdout().write_all(bytes))
     }
 
     /// Pushes out what is still buffered.
-    #[allow(clippy::unused_self, reason = "all output goes through the one value that knows its form")]
     pub(crate) fn finish(&self) -> Outcome<()> {
         written(io::stdout().flush())
     }

@@ -17,7 +17,7 @@ use crate::exit::{Failure, Outcome};
 use crate::keys;
 
 /// Serial of the test card in process.
-const SERIAL: &str = "1100260100000012";
+const SERIAL: &str = "1100260100000014";
 
 /// Longest wait for an answer over TCP; longer than a card may take there.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -5,6 +5,7 @@
 //! two cards look alike to middleware that caches by ATR.
 
 use xuejika_card_model::card::Header;
+use xuejika_card_model::file::tree::CardKind;
 
 /// Length of the historical bytes.
 const HISTORICAL_LEN: u8 = 13;
@@ -12,8 +13,17 @@ const HISTORICAL_LEN: u8 = 13;
 /// Category indicator: status is not at the end, COMPACT-TLV follows.
 const CATEGORY: u8 = 0x80;
 
-/// Card service data: selection by full DF name, EF.DIR present, read by READ BINARY, with MF.
-const SERVICES: [u8; 2] = [0x31, 0xA8];
+/// Card service data, tag.
+const SERVICES: u8 = 0x31;
+
+/// Card service data: selection by full DF name, files read by READ BINARY, with MF; a student card
+/// has an EF.DIR.
+const fn services(kind: CardKind) -> u8 {
+    match kind {
+        CardKind::Student => 0xA8,
+        CardKind::Management => 0x88,
+    }
+}
 
 /// Card capabilities: selection by name, identifier and short identifier, record number; byte-wise
 /// data units; command chaining and extended lengths.
@@ -45,8 +55,11 @@ pub fn ats(header: &Header) -> Vec<u8> {
 fn historical(header: &Header) -> [u8; HISTORICAL_LEN as usize] {
     let mut bytes = [0; HISTORICAL_LEN as usize];
     let [_, _, _, tail @ ..] = header.serial.0;
-    let fields =
-        [CATEGORY].into_iter().chain(SERVICES).chain(CAPABILITIES).chain([PRE_ISSUING]).chain(tail);
+    let fields = [CATEGORY, SERVICES, services(header.kind)]
+        .into_iter()
+        .chain(CAPABILITIES)
+        .chain([PRE_ISSUING])
+        .chain(tail);
     bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
     bytes
 }
@@ -54,7 +67,6 @@ fn historical(header: &Header) -> [u8; HISTORICAL_LEN as usize] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xuejika_card_model::file::tree::CardKind;
     use xuejika_keyscheme::Algorithm;
     use xuejika_keyscheme::auth::CardId;
 

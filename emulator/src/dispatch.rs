@@ -49,6 +49,7 @@ enum Operation {
     GetChallenge,
     MutualAuthenticate,
     ChangeLifeCycle,
+    PutKey,
     /// Answered by the link, before any application sees it.
     GetResponse,
 }
@@ -64,7 +65,7 @@ const fn row(
 }
 
 /// Every command the card answers.
-pub const COMMANDS: [CommandSpec; 9] = {
+pub const COMMANDS: [CommandSpec; 10] = {
     use Family::{Interindustry as Iso, Proprietary as Own};
     use Operation as O;
     use Protection as P;
@@ -78,6 +79,7 @@ pub const COMMANDS: [CommandSpec; 9] = {
         row("GET CHALLENGE", Iso, 0x84, P::Plain, O::GetChallenge),
         row("MUTUAL AUTHENTICATE", Iso, 0x82, P::Plain, O::MutualAuthenticate),
         row("CHANGE LIFE CYCLE", Own, 0xF0, P::Session, O::ChangeLifeCycle),
+        row("PUT KEY", Own, 0xD8, P::Session, O::PutKey),
     ]
 };
 
@@ -230,6 +232,7 @@ fn execute<N: Nvm>(
         Operation::GetChallenge => command::challenge(context, command, out),
         Operation::MutualAuthenticate => command::mutual_authenticate(context, command, out),
         Operation::ChangeLifeCycle => command::change_life_cycle(context, command, out),
+        Operation::PutKey => command::put_key(context, command, out),
         // With something to fetch, the link has answered before.
         Operation::GetResponse => Err(Refusal::OutOfOrder),
     }

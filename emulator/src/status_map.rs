@@ -134,7 +134,10 @@ fn card_status(error: &CardError) -> StatusWord {
         CardError::Outside => Sw::WRONG_LENGTH,
         CardError::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
         CardError::NotOffered(_) => Sw::FUNCTION_NOT_SUPPORTED,
-        CardError::ForeignSerial | CardError::EventData | CardError::Records(_) => Sw::WRONG_DATA,
+        CardError::ForeignSerial
+        | CardError::EventData
+        | CardError::KeyCheck
+        | CardError::Records(_) => Sw::WRONG_DATA,
         CardError::Corrupt | CardError::Key(_) => Sw::EXECUTION_ERROR,
         _ => Sw::MEMORY_FAILURE,
     }

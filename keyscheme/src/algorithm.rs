@@ -12,6 +12,7 @@ use cipher::{
 
 pub use aes::{Aes128, Aes192, Aes256};
 pub use cipher;
+pub use des::{Des, TdesEde2, TdesEde3};
 pub use sm4::Sm4;
 
 /// Size of a cipher block and of a card key, in bytes.

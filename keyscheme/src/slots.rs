@@ -110,6 +110,29 @@ impl KeySlots {
             .map(|slot| &slot.key)
     }
 
+    /// Loads a newer version beside the active one, in the place of the other, and forgets the
+    /// failures.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSlots`] for another algorithm, or a version that is not newer: a card never
+    /// goes back.
+    pub fn load(&mut self, version: KeyVersion, key: Key<Card>) -> Result<(), InvalidSlots> {
+        if key.algorithm() != self.algorithm() {
+            return Err(InvalidSlots::Algorithm(key.algorithm().code()));
+        }
+        if version <= self.active.version {
+            return Err(InvalidSlots::Version(version.number()));
+        }
+        self.other = Some(Slot { version, key });
+        self.failures = 0;
+        Ok(())
+    }
+
+    /// Forgets the old version that stayed as fall-back; a next version not used yet stays.
+    pub fn retire(&mut self) {
+        self.other = self.other.take().filter(|other| other.version > self.active.version);
+    }
+
     /// Failures counted so far.
     #[must_use]
     pub const fn failures(&self) -> u16 {
@@ -128,12 +151,12 @@ impl KeySlots {
     }
 
     /// Counts a successful authentication with `version`: credits [`SUCCESS_CREDIT`] and, when it
-    /// was the other version, makes that one active. Says whether anything changed.
+    /// was the next version, makes that one active. Says whether anything changed.
     pub fn count_success(&mut self, version: KeyVersion) -> bool {
         let before = self.failures;
         self.failures = before.saturating_sub(SUCCESS_CREDIT);
         let switched = match &mut self.other {
-            Some(other) if other.version == version && other.version != self.active.version => {
+            Some(other) if other.version == version && version > self.active.version => {
                 core::mem::swap(&mut self.active, other);
                 true
             }
@@ -182,6 +205,9 @@ mod tests {
         assert!(slots.count_success(version(2)));
         assert_eq!(slots.active_version(), version(2));
         assert_eq!(slots.other_version(), Some(version(1)));
+        // The fall-back works, and does not take over again.
+        assert!(!slots.count_success(version(1)));
+        assert_eq!(slots.active_version(), version(2));
         assert_eq!(slots.key(version(1)).unwrap().expose(), &[1; 16]);
         assert!(slots.key(version(3)).is_none());
     }
@@ -202,6 +228,27 @@ mod tests {
         slots.failures = 3;
         slots.count_success(version(1));
         assert_eq!(slots.failures(), 0);
+    }
+
+    #[test]
+    fn only_newer_versions_are_loaded_and_only_older_ones_retired() {
+        let key = |byte| Key::new(Algorithm::Sm4, [byte; 16]);
+        let mut slots = KeySlots::new(version(5), key(5));
+        slots.count_failure();
+        assert_eq!(slots.load(version(5), key(1)), Err(InvalidSlots::Version(5)));
+        assert_eq!(slots.load(version(4), key(1)), Err(InvalidSlots::Version(4)));
+        let foreign = Key::new(Algorithm::Aes128, [0; 16]);
+        assert_eq!(slots.load(version(6), foreign), Err(InvalidSlots::Algorithm(1)));
+        assert_eq!(slots.failures(), 1);
+        slots.load(version(6), key(6)).unwrap();
+        assert_eq!((slots.failures(), slots.active_version()), (0, version(5)));
+        slots.retire();
+        assert_eq!(slots.other_version(), Some(version(6)));
+        slots.count_success(version(6));
+        assert_eq!(slots.other_version(), Some(version(5)));
+        slots.retire();
+        assert_eq!(slots.other_version(), None);
+        assert!(slots.key(version(5)).is_none());
     }
 
     #[test]

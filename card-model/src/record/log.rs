@@ -1,4 +1,5 @@
-//! EF 0D operation log record (操作日志): one for every write to the education zone.
+//! EF 0D operation log record (操作日志): one for every event in the
+//! card's life.
 
 use super::error::FieldErrors;
 use super::field::{Field, Layout, RecordKind};

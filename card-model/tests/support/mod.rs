@@ -187,10 +187,9 @@ pub(crate) fn committed<N: Nvm>(card: &Card<N>) -> Vec<u8> {
 pub(crate) fn request(event: Event) -> Request {
     let body = match event {
         Event::PersonaliseCommit => Body::Commit { issued: true },
-        Event::Register => Body::Register {
-            school_year: SchoolYear::new(2006).unwrap(),
-            term: Term::Autumn,
-        },
+        Event::Register => {
+            Body::Register { school_year: SchoolYear::new(2006).unwrap(), term: Term::Autumn }
+        }
         _ => Body::None,
     };
     Request {

@@ -6,7 +6,7 @@ mod security;
 
 pub(crate) use file::{read_binary, read_record, select, update_binary};
 pub(crate) use life_cycle::change_life_cycle;
-pub(crate) use security::{challenge, mutual_authenticate, set_authentication};
+pub(crate) use security::{challenge, mutual_authenticate, put_key, set_authentication};
 
 use xuejika_apdu::command::Command;
 

@@ -1,8 +1,10 @@
-//! MANAGE SECURITY ENVIRONMENT, GET CHALLENGE, MUTUAL AUTHENTICATE (ISO 7816-4:2020 §11.5).
+//! MANAGE SECURITY ENVIRONMENT, GET CHALLENGE, MUTUAL AUTHENTICATE (ISO 7816-4:2020 §11.5), and PUT
+//! KEY (project-defined after GlobalPlatform).
 
 use xuejika_apdu::command::Command;
 use xuejika_apdu::sm::CardSm;
 use xuejika_apdu::tlv::{Tag, TlvReader};
+use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_keyscheme::auth::{CardChallenge, Request, TOKEN_LEN};
 use xuejika_keyscheme::slots::KeySlots;
@@ -21,6 +23,9 @@ const MECHANISM: Tag = Tag::of(0x80);
 
 /// Key reference: number and version.
 const KEY_REFERENCE: Tag = Tag::of(0x83);
+
+/// Length of a key check value, in bytes.
+const KCV_LEN: usize = 3;
 
 /// Chooses the key of the next authentication.
 pub(crate) fn set_authentication<N: Nvm>(
@@ -111,4 +116,27 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
             Err(Refusal::AuthenticationFailed)
         }
     }
+}
+
+/// Version byte of PUT KEY that retires the fall-back version instead of loading one.
+const RETIRE: u8 = 0xFF;
+
+/// Loads a newer version of a key, or retires the old one.
+pub(crate) fn put_key<N: Nvm>(
+    context: &mut Context<'_, N>,
+    command: &Command<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let (df, number, session) = (context.state.df, KeyNumber(command.p1), context.key());
+    if command.p2 == RETIRE {
+        no_data(command)?;
+        no_le(command)?;
+        return Ok(context.card.retire_key(df, number, session)?);
+    }
+    let version = KeyVersion::new(command.p2).ok_or(Refusal::P1P2)?;
+    let data = KeyData::parse(command.data)?;
+    exact_le(command, KCV_LEN)?;
+    let kcv = context.card.load_key(df, number, version, data, session)?;
+    out.extend_from_slice(&kcv);
+    Ok(())
 }

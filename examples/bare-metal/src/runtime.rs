@@ -5,15 +5,12 @@ use core::cell::{Cell, UnsafeCell};
 use core::panic::PanicInfo;
 use core::ptr::null_mut;
 
-/// Heap size, in bytes. One exchange needs the longest response and little else.
-const HEAP_LEN: usize = 16 * 1024;
+/// Heap size, in bytes. One judgement needs the records of one card.
+const HEAP_LEN: usize = 64 * 1024;
 
 #[global_allocator]
-static HEAP: Heap = Heap {
-    memory: UnsafeCell::new([0; HEAP_LEN]),
-    used: Cell::new(0),
-    live: Cell::new(0),
-};
+static HEAP: Heap =
+    Heap { memory: UnsafeCell::new([0; HEAP_LEN]), used: Cell::new(0), live: Cell::new(0) };
 
 /// A heap that grows until nothing is allocated any more, then starts again at its bottom.
 ///
@@ -32,10 +29,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let base = self.memory.get().cast::<u8>();
         let free = base.wrapping_add(self.used.get());
-        let start = self
-            .used
-            .get()
-            .saturating_add(free.align_offset(layout.align()));
+        let start = self.used.get().saturating_add(free.align_offset(layout.align()));
         match start.checked_add(layout.size()) {
             Some(end) if end <= HEAP_LEN => {
                 self.used.set(end);

@@ -1,0 +1,336 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use xuejika_apdu::status::Language;
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
+use xuejika_card_model::record::{Profile, Term, TerminalId};
+
+use crate::hex::Expected;
+use crate::target::Target;
+
+const ENDING: &str = "\
+Exit status:
+  0  everything was as expected
+  1  findings: the card refused, a status word or a check was not as expected
+  2  the command line or an input cannot be used
+  3  the card, the reader or the machine failed
+  4  refused for safety
+
+Targets (T):
+  emu:cpu-aes, emu:cpu-sm4  a new test card in this process
+  emu:FILE                  the card in an image file, each change stored
+  tcp://HOST:PORT           a card that listens (xuejika emulate --listen)
+  pcsc:INDEX-OR-NAME        a card in a PC/SC reader (feature pcsc)
+
+Examples:
+  xuejika demo -v
+  xuejika card create --profile cpu-aes --serial 1100260100000014 -o card.img
+  xuejika reader personalise --target emu:card.img --pupil pupil.toml --issued
+  xuejika apdu --target emu:card.img 00A4040007F0424A4544550100";
+
+/// Virtual student-record cards (学籍卡), their reader, and checks.
+#[derive(Debug, Parser)]
+#[command(name = "xuejika", version, after_help = ENDING)]
+pub(crate) struct Cli {
+    /// Print one JSON object per line instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print more: the commands sent and what the card said.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Language of status words.
+    #[arg(long, global = true, value_enum, default_value = "en")]
+    pub(crate) lang: Lang,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// A language of status words.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Lang {
+    /// English.
+    En,
+    /// Chinese (中文).
+    Zh,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Zh => Self::Chinese,
+        }
+    }
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the main job in one go, in this process and without set-up.
+    Demo(DemoArgs),
+    /// Make and show card images.
+    #[command(subcommand)]
+    Card(CardCommand),
+    /// Serve the card in an image file to a PC/SC driver or over TCP.
+    Emulate(EmulateArgs),
+    /// Send commands and show the answers.
+    Apdu(ApduArgs),
+    /// Send the commands of a script and compare the status words.
+    Script(ScriptArgs),
+    /// Act as a school's reader.
+    #[command(subcommand)]
+    Reader(ReaderCommand),
+    /// Check the cryptography against test vectors.
+    #[command(subcommand)]
+    Vectors(VectorsCommand),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them.
+    Man {
+        /// Folder for one page per command.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Seed of all randomness; the same seed prints the same bytes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// `card`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CardCommand {
+    /// Make the image of an initialised card with test keys.
+    Create(CreateArgs),
+    /// Show what an image holds, decoded; of keys only the check values.
+    Show {
+        /// The image.
+        #[arg(value_name = "FILE")]
+        image: PathBuf,
+    },
+}
+
+/// `card create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// What kind of card.
+    #[arg(long, value_enum, default_value = "student")]
+    pub(crate) kind: Kind,
+    /// Algorithm of the keys.
+    #[arg(long, value_enum)]
+    pub(crate) profile: CpuProfile,
+    /// Serial of a student-record card: 16 digits, the last one a check digit.
+    #[arg(long, value_name = "S", required_if_eq("kind", "student"))]
+    pub(crate) serial: Option<CardSerial>,
+    /// Unit whose readers a management card unlocks: 6 digits.
+    #[arg(long, required_if_eq("kind", "management"))]
+    pub(crate) unit: Option<UnitCode>,
+    /// Last day on which a management card unlocks; the test SAM takes only the default.
+    #[arg(long, value_name = "DATE", default_value = crate::reader::VALID_UNTIL)]
+    pub(crate) valid_until: Date,
+    /// The image to write; an existing file is never overwritten.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// What kind of card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Student-record card (学籍卡).
+    Student,
+    /// Management card (管理卡).
+    Management,
+}
+
+/// A profile with a processor.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CpuProfile {
+    /// AES-128.
+    CpuAes,
+    /// SM4.
+    CpuSm4,
+}
+
+impl From<CpuProfile> for Profile {
+    fn from(profile: CpuProfile) -> Self {
+        match profile {
+            CpuProfile::CpuAes => Self::CpuAes,
+            CpuProfile::CpuSm4 => Self::CpuSm4,
+        }
+    }
+}
+
+/// `emulate`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("road").required(true).args(["vpcd", "listen"]))]
+pub(crate) struct EmulateArgs {
+    /// The image.
+    #[arg(value_name = "FILE")]
+    pub(crate) image: PathBuf,
+    /// Dial the virtual PC/SC driver there, and again after every loss.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) vpcd: Option<String>,
+    /// Wait there for hosts, one at a time; port 0 picks a free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Take challenges from this seed: repeatable, not secret.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Keep changes in memory and leave the image as it is.
+    #[arg(long)]
+    pub(crate) volatile: bool,
+    /// Allow other addresses than this machine's own.
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
+/// The card to work on.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The card; see the end of `xuejika --help`.
+    #[arg(short, long, value_name = "T")]
+    pub(crate) target: Target,
+    /// Take randomness and the clock from this seed.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// `apdu`.
+#[derive(Debug, Args)]
+pub(crate) struct ApduArgs {
+    #[command(flatten)]
+    pub(crate) card: TargetArgs,
+    /// Status word of the last command, such as 6A82, 61xx or 9000|6283; those before must succeed.
+    #[arg(long, value_name = "SW")]
+    pub(crate) expect: Option<Expected>,
+    /// Commands in hexadecimal, one per argument; `-` reads one per line from stdin.
+    #[arg(value_name = "HEX", required = true)]
+    pub(crate) commands: Vec<String>,
+}
+
+/// `script`.
+#[derive(Debug, Args)]
+pub(crate) struct ScriptArgs {
+    #[command(flatten)]
+    pub(crate) card: TargetArgs,
+    /// The script, `-` for stdin. A line is a command in hexadecimal, with `-> SW` or `= SW` behind
+    /// it where the answer matters, or `reset`; notes begin with # or //.
+    #[arg(value_name = "FILE")]
+    pub(crate) script: PathBuf,
+}
+
+/// `reader`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReaderCommand {
+    /// Read everything on the card.
+    Read(ReaderArgs),
+    /// Personalise the card for a pupil (个人化).
+    Personalise(PersonaliseArgs),
+    /// Register the card for a term (学籍注册).
+    Register(RegisterArgs),
+    /// Say whether a venue accepts the card; status 0 accepts, 1 refuses.
+    Verdict(ReaderArgs),
+}
+
+/// What all reader commands take.
+#[derive(Debug, Args)]
+pub(crate) struct ReaderArgs {
+    #[command(flatten)]
+    pub(crate) card: TargetArgs,
+    /// School of the reader: 6 digits. By default the pupil's own.
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) sam_unit: Option<UnitCode>,
+    /// The management card that unlocks the reader: `test`, or a card like --target.
+    #[arg(long, value_name = "T2", default_value = "test", value_parser = management)]
+    pub(crate) management: Management,
+    /// Today, as 2026-09-01. By default the date in Beijing.
+    #[arg(long)]
+    pub(crate) date: Option<Date>,
+    /// Time of day, as 08:30:00. By default the time in Beijing.
+    #[arg(long)]
+    pub(crate) time: Option<Time>,
+    /// Number of the terminal: 8 hexadecimal digits.
+    #[arg(long, value_name = "ID", default_value = "00000001")]
+    pub(crate) terminal: TerminalId,
+}
+
+/// A management card.
+#[derive(Clone, Debug)]
+pub(crate) enum Management {
+    /// The published one, in this process.
+    Test,
+    /// Another.
+    Card(Target),
+}
+
+fn management(text: &str) -> Result<Management, String> {
+    match text {
+        "test" => Ok(Management::Test),
+        target => target.parse().map(Management::Card),
+    }
+}
+
+/// `reader personalise`.
+#[derive(Debug, Args)]
+pub(crate) struct PersonaliseArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// The pupil's data, a .toml or a .csv file. By default a fictional pupil.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pupil: Option<PathBuf>,
+    /// Line of the .csv file, 1 being the first below the heading.
+    #[arg(long, value_name = "N", requires = "pupil", conflicts_with = "number")]
+    pub(crate) row: Option<usize>,
+    /// Student number (学籍号) of the line of the .csv file.
+    #[arg(long, value_name = "学籍号", requires = "pupil")]
+    pub(crate) number: Option<StudentNumber>,
+    /// Note on the card that it is handed out.
+    #[arg(long)]
+    pub(crate) issued: bool,
+}
+
+/// `reader register`.
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// Year in which the school year begins. By default by the date.
+    #[arg(long, value_name = "YEAR")]
+    pub(crate) school_year: Option<u16>,
+    /// Term: autumn or spring. By default by the date.
+    #[arg(long)]
+    pub(crate) term: Option<Term>,
+}
+
+/// `vectors`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VectorsCommand {
+    /// Run all vectors of the given files, or of the bundled ones.
+    Verify {
+        /// Vector files (JSON).
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

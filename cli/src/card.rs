@@ -1,0 +1,114 @@
+//! `card create` and `card show`.
+
+mod show;
+
+use core::fmt;
+use std::path::Path;
+
+use anyhow::anyhow;
+use serde::Serialize;
+use xuejika_card_model::card::Header;
+use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::record::Profile;
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::{Card, file::tree::CardKind};
+use xuejika_emulator::{file_store, test_card};
+use xuejika_keyscheme::Algorithm;
+
+use crate::args::{CreateArgs, Kind};
+use crate::exit::{Code, Failure, Outcome};
+use crate::hex;
+use crate::keys;
+use crate::output::Output;
+
+/// Makes the image of an initialised card.
+pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
+    let memory = match args.kind {
+        Kind::Student => student(args)?,
+        Kind::Management => management(args)?,
+    };
+    let card = Card::open(memory).map_err(Failure::device)?;
+    file_store::create(&args.output, xuejika_card_model::nvm::Nvm::bytes(card.nvm()))?;
+    keys::announce();
+    out.report(&Summary::new(&args.output, &card)?)?;
+    Ok(Code::AsExpected)
+}
+
+fn student(args: &CreateArgs) -> Outcome<RamNvm> {
+    let serial = args.serial.ok_or_else(|| Failure::usage(anyhow!("--serial is missing")))?;
+    let memory = || -> anyhow::Result<RamNvm> {
+        let issuance = test_card::issuance(serial, args.profile.into())?;
+        Ok(RamNvm::new(test_card::student_memory(&issuance)?))
+    };
+    memory().map_err(Failure::usage)
+}
+
+fn management(args: &CreateArgs) -> Outcome<RamNvm> {
+    let unit = args.unit.ok_or_else(|| Failure::usage(anyhow!("--unit is missing")))?;
+    let algorithm = match args.profile.into() {
+        Profile::CpuSm4 => Algorithm::Sm4,
+        _ => Algorithm::Aes128,
+    };
+    Ok(test_card::management(algorithm, unit, args.valid_until))
+}
+
+/// Shows what an image holds.
+pub(crate) fn show(path: &Path, out: &Output) -> Outcome<Code> {
+    let memory = file_store::read_image(path)?;
+    let card = Card::open(RamNvm::new(memory)).map_err(|error| {
+        Failure::usage(anyhow::Error::from(error).context(path.display().to_string()))
+    })?;
+    out.report(&show::View::new(Summary::new(path, &card)?, &card))?;
+    Ok(Code::AsExpected)
+}
+
+/// What a card is, in a few words.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    file: String,
+    kind: &'static str,
+    profile: &'static str,
+    serial: String,
+    uid: String,
+    state: &'static str,
+    #[serde(skip)]
+    chinese: [&'static str; 2],
+}
+
+impl Summary {
+    fn new(path: &Path, card: &Card<RamNvm>) -> Outcome<Self> {
+        let state = card.state().map_err(|error| {
+            Failure::usage(anyhow::Error::from(error).context(path.display().to_string()))
+        })?;
+        Ok(Self::of(path.display().to_string(), card.header(), state))
+    }
+
+    /// Of the card called `name`.
+    pub(crate) fn of(name: String, header: &Header, state: LifeCycleState) -> Self {
+        let (kind, chinese) = match header.kind {
+            CardKind::Student => ("student-record card", "学籍卡"),
+            CardKind::Management => ("management card", "管理卡"),
+        };
+        let profile = match header.algorithm {
+            Algorithm::Aes128 => "cpu-aes",
+            Algorithm::Sm4 => "cpu-sm4",
+        };
+        Self {
+            file: name,
+            kind,
+            profile,
+            serial: hex::emit(&header.serial.0),
+            uid: hex::emit(&header.uid),
+            state: state.english(),
+            chinese: [chinese, state.chinese()],
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, kind, profile, serial, uid, state, chinese: [kind_zh, state_zh] } = self;
+        write!(f, "{file}: {kind} {kind_zh}, {profile}, serial {serial}, UID {uid}, ")?;
+        write!(f, "{state} {state_zh}")
+    }
+}

@@ -1,0 +1,249 @@
+//! A pupil from a TOML or CSV file. Every complaint names the line and the field.
+
+use core::fmt;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, anyhow, bail};
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+use xuejika_card_model::code::{Boarding, EnrolmentState, Entry, IdType, RecordType, Sex};
+use xuejika_card_model::ident::{Category, NationalPrefix, Stage, StudentNumber};
+use xuejika_card_model::pupil::{Pupil, PupilDraft};
+use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
+
+use crate::exit::{Failure, Outcome};
+
+/// The fictional pupil for those who have no file yet.
+const SAMPLE: &str = include_str!("../examples/pupil.toml");
+
+/// Which row of a CSV file.
+#[derive(Clone, Debug)]
+pub(crate) enum Choice {
+    /// The only one.
+    Only,
+    /// By its number, the first below the heading being 1.
+    Row(usize),
+    /// By the student number.
+    Number(StudentNumber),
+}
+
+/// The fictional pupil.
+pub(crate) fn sample() -> Outcome<Pupil> {
+    from_toml("the sample pupil", SAMPLE).map_err(Failure::usage)
+}
+
+/// Reads a pupil from a `.csv` file, or from TOML in any other file or stdin (`-`).
+pub(crate) fn read(path: &Path, choice: &Choice) -> Outcome<Pupil> {
+    let name = path.display().to_string();
+    let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let read = || -> anyhow::Result<Pupil> {
+        let text = text(path).with_context(|| name.clone())?;
+        match (is_csv, choice) {
+            (true, choice) => from_csv(&name, &text, choice),
+            (false, Choice::Only) => from_toml(&name, &text),
+            (false, _) => bail!("{name}: --row and --number choose a line of a .csv file"),
+        }
+    };
+    read().map_err(Failure::usage)
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().read_to_end(&mut bytes)?;
+    } else {
+        bytes = fs::read(path)?;
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+        anyhow!("line {line} is not UTF-8; convert the file first, for example from GB 18030")
+    })?;
+    Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
+}
+
+/// A value as text and where it stands.
+struct Given {
+    field: String,
+    text: String,
+    line: usize,
+}
+
+fn from_toml(name: &str, text: &str) -> anyhow::Result<Pupil> {
+    let line_of = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(span.start));
+        anyhow!("{name}:{line}: {}", error.message())
+    })?;
+    let mut entries = Vec::new();
+    for (key, value) in table.get_ref() {
+        let line = line_of(key.span().start);
+        let field = key.get_ref().to_string();
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+                text.get(value.span()).unwrap_or_default().to_owned()
+            }
+            other => bail!("{name}:{line}: {field}: is {}, expected text", other.type_str()),
+        };
+        entries.push(Given { field, text, line });
+    }
+    build(name, None, entries)
+}
+
+fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let headings = reader.headers().with_context(|| name.to_owned())?.clone();
+    let mut rows = Vec::new();
+    for (row, record) in (1..).zip(reader.records()) {
+        let record = record.with_context(|| name.to_owned())?;
+        let chosen = match choice {
+            Choice::Only => true,
+            Choice::Row(wanted) => row == *wanted,
+            Choice::Number(number) => {
+                let number = number.to_string();
+                headings.iter().zip(&record).any(|(h, text)| h == "student_number" && text == number)
+            }
+        };
+        if chosen {
+            rows.push(record);
+        }
+    }
+    let [record] = rows.as_slice() else {
+        let wanted = match choice {
+            Choice::Only => "choose one with --row or --number".to_owned(),
+            Choice::Row(row) => format!("--row {row}"),
+            Choice::Number(number) => format!("--number {number}"),
+        };
+        bail!("{name}: {} pupils fit, expected 1 ({wanted})", rows.len());
+    };
+    let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+    let entries = headings.iter().zip(record).map(|(field, text)| Given {
+        field: field.to_owned(),
+        text: text.to_owned(),
+        line,
+    });
+    build(name, Some(line), entries.collect())
+}
+
+/// Makes the pupil; `row` is where what is missing would have to stand.
+fn build(name: &str, row: Option<usize>, entries: Vec<Given>) -> anyhow::Result<Pupil> {
+    let mut map = Map::new();
+    for Given { field, text, line } in &entries {
+        let value = Value::String(text.clone());
+        let alone = Map::from_iter([(field.clone(), value.clone())]);
+        serde_json::from_value::<PupilDraft>(Value::Object(alone))
+            .map_err(|error| anyhow!("{name}:{line}: {error}"))?;
+        if map.insert(field.clone(), value).is_some() {
+            bail!("{name}:{line}: {field} is given twice");
+        }
+    }
+    let draft: PupilDraft = serde_json::from_value(Value::Object(map))?;
+    draft.build().map_err(|errors| {
+        let line_of = |id: &str| entries.iter().find(|e| e.field == id).map(|e| e.line).or(row);
+        Complaints::new(name, &errors, line_of).into()
+    })
+}
+
+/// What is wrong with a pupil's data, one line for each field.
+#[derive(Debug, thiserror::Error)]
+struct Complaints {
+    name: String,
+    lines: Vec<String>,
+}
+
+impl Complaints {
+    fn new(name: &str, errors: &FieldErrors, line_of: impl Fn(&str) -> Option<usize>) -> Self {
+        let complaint = |FieldError { field, problem }: &FieldError| {
+            let line = line_of(field.id).map(|line| format!(":{line}")).unwrap_or_default();
+            let expected = expected(field.id, problem);
+            format!("{name}{line}: {} ({}): {problem}{expected}", field.id, field.chinese)
+        };
+        Self { name: name.to_owned(), lines: errors.iter().map(complaint).collect() }
+    }
+}
+
+impl fmt::Display for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, s) = (self.lines.len(), if self.lines.len() == 1 { "" } else { "s" });
+        write!(f, "{}: {count} error{s}", self.name)?;
+        self.lines.iter().try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+/// The rows of the code table of a field that holds a name none of them has.
+fn expected(field: &str, problem: &Problem) -> String {
+    macro_rules! rows {
+        ($table:ty) => {
+            <$table>::ALL
+                .iter()
+                .map(|row| format!("{} ({}, {})", row.code_text(), row.english(), row.chinese()))
+                .collect::<Vec<_>>()
+        };
+    }
+    let rows = match (field, problem) {
+        ("record_type", Problem::UnknownName(_)) => rows!(RecordType),
+        ("sex", Problem::UnknownName(_)) => rows!(Sex),
+        ("national_prefix", Problem::UnknownName(_)) => rows!(NationalPrefix),
+        ("id_type", Problem::UnknownName(_)) => rows!(IdType),
+        ("stage", Problem::UnknownName(_)) => rows!(Stage),
+        ("category", Problem::UnknownName(_)) => rows!(Category),
+        ("boarding", Problem::UnknownName(_)) => rows!(Boarding),
+        ("entry_mode", Problem::UnknownName(_)) => rows!(Entry),
+        ("enrolment_state", Problem::UnknownName(_)) => rows!(EnrolmentState),
+        _ => return String::new(),
+    };
+    format!(", expected one of {}", rows.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CSV: &str = include_str!("../examples/pupils.csv");
+
+    fn complaint(result: anyhow::Result<Pupil>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_examples_are_valid() {
+        let pupil = sample().unwrap();
+        assert_eq!(pupil.identity.name.text(), "张三");
+        for row in 1..=3 {
+            from_csv("f", CSV, &Choice::Row(row)).unwrap();
+        }
+        let first = from_csv("f", CSV, &Choice::Number(pupil.identity.student_number));
+        assert_eq!(first.unwrap(), pupil);
+    }
+
+    #[test]
+    fn toml_complaints_name_line_field_and_expectation() {
+        let wrong = SAMPLE.replace("\"男\"", "\"m\"").replace("2010-05-04", "2010-05-34");
+        assert!(complaint(from_toml("f", &wrong)).starts_with("f:8: "));
+        let wrong = SAMPLE.replace("\"男\"", "\"m\"");
+        let text = complaint(from_toml("f", &wrong));
+        assert!(text.starts_with("f: 1 error\nf:7: sex (性别码): \"m\""), "{text}");
+        assert!(text.ends_with("1 (male, 男), 2 (female, 女), 9 (not stated, 未说明)"), "{text}");
+        let wrong = SAMPLE.replace("grade = 10", "grade = [10]");
+        assert_eq!(complaint(from_toml("f", &wrong)), "f:13: grade: is array, expected text");
+        let wrong = SAMPLE.replace("grade =", "grad =");
+        assert!(complaint(from_toml("f", &wrong)).starts_with("f:13: unknown field `grad`"));
+        let missing = SAMPLE.replace("grade = 10", "");
+        assert_eq!(complaint(from_toml("f", &missing)), "f: 1 error\nf: grade (年级): is required");
+        assert!(complaint(from_toml("f", "\n\na = ")).starts_with("f:3: "));
+    }
+
+    #[test]
+    fn csv_complaints_name_line_field_and_row() {
+        let wrong = CSV.replace("2010-11-23", "2010-13-23");
+        let text = complaint(from_csv("f", &wrong, &Choice::Row(2)));
+        assert!(text.starts_with("f: 1 error\nf:3: birth_date (出生日期): "), "{text}");
+        assert!(complaint(from_csv("f", CSV, &Choice::Only)).starts_with("f: 3 pupils fit"));
+        assert!(complaint(from_csv("f", CSV, &Choice::Row(4))).starts_with("f: 0 pupils fit"));
+        let short = format!("{CSV}1,2\n");
+        let error = from_csv("f", &short, &Choice::Only).unwrap_err();
+        assert!(format!("{error:#}").contains("line: 5"), "{error:#}");
+    }
+}

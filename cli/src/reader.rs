@@ -1,0 +1,227 @@
+//! `reader`: a school's reader with a test SAM, unlocked by a management card.
+
+mod report;
+
+use xuejika_apdu::fci::Fci;
+use xuejika_apdu::{CardChannel, Class, Command, Response};
+use xuejika_card_model::bcd::Digits;
+use xuejika_card_model::date::Date;
+use xuejika_card_model::file::tree::EDUCATION_NAME;
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::management::SamSerial;
+use xuejika_card_model::pupil::Pupil;
+use xuejika_emulator::{Env, VirtualCard, test_card};
+use xuejika_keyscheme::Algorithm;
+use xuejika_reader::sam::SoftSam;
+use xuejika_reader::{CardContents, Error, Locked, Reader, Stamp};
+
+use crate::args::{Management, PersonaliseArgs, ReaderArgs, ReaderCommand, RegisterArgs};
+use crate::exit::{Code, Failure, Outcome, say};
+use crate::output::Output;
+use crate::pupil_file::{self, Choice};
+use crate::target::Channel;
+use crate::trace::Traced;
+use crate::{clock, keys};
+
+use report::{ContentsReport, EventReport, RefusalReport, VerdictReport};
+
+/// Last day of the test management cards; the key file of a test SAM opens to that day alone.
+pub(crate) const VALID_UNTIL: &str = "2099-12-31";
+
+/// School of a reader that needs none of its own.
+const SOME_SCHOOL: &str = "084012";
+
+/// Does one operation; what the card refuses is a finding.
+pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
+    let (args, name) = match command {
+        ReaderCommand::Read(args) => (args, "read"),
+        ReaderCommand::Personalise(args) => (&args.reader, "personalise"),
+        ReaderCommand::Register(args) => (&args.reader, "register"),
+        ReaderCommand::Verdict(args) => (args, "verdict"),
+    };
+    // An input that cannot be used is found before the card is touched.
+    let pupil = match command {
+        ReaderCommand::Personalise(args) => Some(pupil(args)?),
+        _ => None,
+    };
+    let mut station = Station::open(args, out)?;
+    let result = match (command, pupil) {
+        (ReaderCommand::Personalise(args), Some(pupil)) => {
+            station.personalise(&pupil, args.issued, out)
+        }
+        (ReaderCommand::Register(args), _) => station.register(args, out),
+        (ReaderCommand::Verdict(_), _) => station.verdict(out),
+        _ => station.read(out),
+    };
+    if out.verbose {
+        station.channel.take().iter().for_each(say);
+    }
+    match result {
+        Err(End::Refused(error)) => {
+            out.report(&RefusalReport::new(name, &error))?;
+            Ok(Code::Findings)
+        }
+        Err(End::Failed(failure)) => Err(failure),
+        Ok(code) => Ok(code),
+    }
+}
+
+fn pupil(args: &PersonaliseArgs) -> Outcome<Pupil> {
+    let choice = match (args.row, args.number) {
+        (Some(row), _) => Choice::Row(row),
+        (None, Some(number)) => Choice::Number(number),
+        (None, None) => Choice::Only,
+    };
+    match &args.pupil {
+        Some(path) => pupil_file::read(path, &choice),
+        None => {
+            say("xuejika: no --pupil: personalising for the fictional pupil 张三");
+            pupil_file::sample()
+        }
+    }
+}
+
+/// Why an operation ended.
+enum End {
+    /// Card, SAM or reader refused.
+    Refused(Error),
+    /// It came to no answer.
+    Failed(Failure),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Channel(error) => Self::Failed(error.into()),
+            Error::Fci(_)
+            | Error::Malformed(_)
+            | Error::NoApplication(_)
+            | Error::NoKey(_)
+            | Error::Unsupported { .. } => Self::Failed(Failure::device(error)),
+            error => Self::Refused(error),
+        }
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// A reader's desk: the card in the field, and what unlocks the reader.
+struct Station<'a> {
+    args: &'a ReaderArgs,
+    env: Env,
+    stamp: Stamp,
+    channel: Traced<Channel>,
+}
+
+impl<'a> Station<'a> {
+    fn open(args: &'a ReaderArgs, out: &Output) -> Outcome<Self> {
+        let mut env = clock::env(args.card.seed)?;
+        let now = clock::now(&env);
+        let (Some(date), Some(time)) =
+            (args.date.or(now.map(|now| now.0)), args.time.or(now.map(|now| now.1)))
+        else {
+            let error = anyhow::anyhow!("the clock is not set; give --date and --time");
+            return Err(Failure::device(error));
+        };
+        let channel = Traced::new(args.card.target.open(&mut env)?, out.language);
+        if !matches!(args.card.target, crate::target::Target::Fresh(_)) {
+            keys::announce();
+        }
+        Ok(Self { args, env, stamp: Stamp { date, time, terminal: args.terminal }, channel })
+    }
+
+    /// A reader of `unit` with a test SAM, unlocked.
+    fn unlock(&mut self, unit: UnitCode) -> Result<Reader<SoftSam>, End> {
+        let algorithm = self.algorithm()?;
+        let valid_until: Date = VALID_UNTIL.parse().map_err(Failure::device)?;
+        let number = Digits::new(1).map_err(Failure::device)?;
+        let rng = clock::fork(&mut self.env);
+        let sam = SoftSam::test(algorithm, SamSerial { unit, number }, valid_until, rng);
+        let unlocked = match &self.args.management {
+            Management::Test => {
+                let memory = test_card::management(algorithm, unit, valid_until);
+                let env = Env::with_rng(clock::fork(&mut self.env));
+                let mut card = VirtualCard::new(memory, env).map_err(Failure::device)?;
+                card.power_on().map_err(Failure::device)?;
+                Locked::new(sam).unlock(&mut card, self.stamp.date)
+            }
+            Management::Card(target) => {
+                let mut card = target.open(&mut self.env)?;
+                Locked::new(sam).unlock(&mut card, self.stamp.date)
+            }
+        };
+        unlocked.map_err(|locked| locked.error.into())
+    }
+
+    /// The algorithm of the card's keys, by which a SAM is chosen. A card that does not say is
+    /// refused later, by the reader.
+    fn algorithm(&mut self) -> Result<Algorithm, End> {
+        let select =
+            Command::new(Class::ISO, 0xA4, 0x04, 0x00).with_data(&EDUCATION_NAME).with_ne(256);
+        let mut response = Vec::new();
+        let command = select.to_vec().map_err(Failure::device)?;
+        self.channel.transmit(&command, &mut response).map_err(Failure::from)?;
+        let fci = Response::parse(&response).and_then(|answer| Fci::parse(answer.data).ok());
+        let code = fci.and_then(|fci| fci.security).map(|security| security.algorithm);
+        Ok(code.and_then(Algorithm::from_code).unwrap_or(Algorithm::Aes128))
+    }
+
+    /// The given school, or some.
+    fn unit(&self) -> Result<UnitCode, End> {
+        match self.args.sam_unit {
+            Some(unit) => Ok(unit),
+            None => Ok(SOME_SCHOOL.parse().map_err(Failure::device)?),
+        }
+    }
+
+    fn contents(&mut self) -> Result<CardContents, End> {
+        let unit = self.unit()?;
+        let mut reader = self.unlock(unit)?;
+        let date = self.stamp.date;
+        Ok(reader.connect(&mut self.channel, date)?.read()?)
+    }
+
+    fn read(&mut self, out: &Output) -> Result<Code, End> {
+        let contents = self.contents()?;
+        out.report(&ContentsReport::new(&contents))?;
+        Ok(Code::AsExpected)
+    }
+
+    fn verdict(&mut self, out: &Output) -> Result<Code, End> {
+        let contents = self.contents()?;
+        let report = VerdictReport::new(&contents, self.stamp.date);
+        out.report(&report)?;
+        Ok(Code::of(report.accept()))
+    }
+
+    fn personalise(&mut self, pupil: &Pupil, issued: bool, out: &Output) -> Result<Code, End> {
+        let mut reader = self.unlock(self.args.sam_unit.unwrap_or(pupil.enrolment.unit))?;
+        let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
+        let serial = card.issuance().card_serial;
+        let done = card.personalise(pupil, self.stamp, issued)?;
+        out.report(&EventReport::personalised(serial, &done))?;
+        Ok(Code::AsExpected)
+    }
+
+    fn register(&mut self, args: &RegisterArgs, out: &Output) -> Result<Code, End> {
+        let (school_year, term) = clock::period(self.stamp.date, args.school_year, args.term)?;
+        let unit = match self.args.sam_unit {
+            Some(unit) => unit,
+            // The pupil's school registers the card.
+            None => match self.contents()?.pupil {
+                Some(pupil) => pupil.enrolment.unit,
+                None => self.unit()?,
+            },
+        };
+        let mut reader = self.unlock(unit)?;
+        let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
+        let serial = card.issuance().card_serial;
+        let done = card.register(school_year, term, self.stamp)?;
+        out.report(&EventReport::registered(serial, school_year, term, &done))?;
+        Ok(Code::AsExpected)
+    }
+}

@@ -1,0 +1,225 @@
+//! What the reader commands print.
+
+use core::fmt;
+
+use serde::Serialize;
+use xuejika_card_model::date::Date;
+use xuejika_card_model::event::Outcome;
+use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::record::{SchoolYear, Term};
+use xuejika_card_model::verdict::Verdict;
+use xuejika_reader::{CardContents, Error, Personalised};
+
+use crate::fields::Rows;
+
+/// Everything on the card.
+#[derive(Debug, Serialize)]
+pub(super) struct ContentsReport {
+    operation: &'static str,
+    issuance: Rows,
+    status: Rows,
+    identity: Option<Rows>,
+    enrolment: Option<Rows>,
+    personalisation: Option<Rows>,
+    registrations: Vec<Rows>,
+    transfers: Vec<Rows>,
+    extensions: Vec<Rows>,
+    log: Vec<Rows>,
+}
+
+impl ContentsReport {
+    pub(super) fn new(contents: &CardContents) -> Self {
+        fn all<T>(records: &[T]) -> Vec<Rows>
+        where
+            Rows: for<'a> From<&'a T>,
+        {
+            records.iter().map(Rows::from).collect()
+        }
+        Self {
+            operation: "read",
+            issuance: (&contents.issuance).into(),
+            status: (&contents.status).into(),
+            identity: contents.pupil.as_ref().map(|pupil| (&pupil.identity).into()),
+            enrolment: contents.pupil.as_ref().map(|pupil| (&pupil.enrolment).into()),
+            personalisation: contents.personalisation.as_ref().map(Rows::from),
+            registrations: all(&contents.registrations),
+            transfers: all(&contents.transfers),
+            extensions: all(&contents.extensions),
+            log: all(&contents.log),
+        }
+    }
+}
+
+impl fmt::Display for ContentsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let single = [
+            ("issuance 发行信息", Some(&self.issuance)),
+            ("status 状态", Some(&self.status)),
+            ("identity 身份", self.identity.as_ref()),
+            ("enrolment 就读", self.enrolment.as_ref()),
+            ("personalisation 个人化记录", self.personalisation.as_ref()),
+        ];
+        for (index, (title, rows)) in single.into_iter().enumerate() {
+            write!(f, "{}{title}", if index == 0 { "" } else { "\n" })?;
+            match rows {
+                Some(rows) => rows.write(f, 2)?,
+                None => f.write_str(": none")?,
+            }
+        }
+        for (title, records) in [
+            ("registrations 学籍注册", &self.registrations),
+            ("transfers 升转学", &self.transfers),
+            ("extension directory 扩展目录", &self.extensions),
+            ("operation log 操作日志", &self.log),
+        ] {
+            write!(f, "\n{title}")?;
+            if records.is_empty() {
+                f.write_str(": none")?;
+            }
+            (1..).zip(records).try_for_each(|(number, rows): (u8, _)| {
+                write!(f, "\n  {number:>2}  {}", rows.line())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the card is accepted.
+#[derive(Debug, Serialize)]
+pub(super) struct VerdictReport {
+    operation: &'static str,
+    card: String,
+    date: String,
+    accept: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registered_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    english: String,
+    chinese: String,
+}
+
+impl VerdictReport {
+    pub(super) fn new(contents: &CardContents, today: Date) -> Self {
+        let (registered_until, reason, english, chinese) = match contents.verdict(today) {
+            Verdict::Accept { registered_until } => {
+                let english = format!("accept: registered until {registered_until}");
+                let chinese = format!("接受：注册有效期至 {registered_until}");
+                (Some(registered_until.to_string()), None, english, chinese)
+            }
+            Verdict::Refuse(reason) => {
+                let (english, chinese) =
+                    (format!("refuse: {reason}"), format!("拒绝：{}", reason.chinese()));
+                (None, Some(reason.id()), english, chinese)
+            }
+        };
+        Self {
+            operation: "verdict",
+            card: contents.issuance.card_serial.to_string(),
+            date: today.to_string(),
+            accept: reason.is_none(),
+            registered_until,
+            reason,
+            english,
+            chinese,
+        }
+    }
+
+    pub(super) const fn accept(&self) -> bool {
+        self.accept
+    }
+}
+
+impl fmt::Display for VerdictReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.english, self.chinese)
+    }
+}
+
+/// What an event did to the card.
+#[derive(Debug, Serialize)]
+pub(super) struct EventReport {
+    operation: &'static str,
+    card: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    school_year: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    term: Option<&'static str>,
+    /// Whether it had happened before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeated: Option<bool>,
+    /// Whether an interrupted personalisation was completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<bool>,
+    state: &'static str,
+    counter: u16,
+    #[serde(skip)]
+    text: String,
+}
+
+impl EventReport {
+    fn new(operation: &'static str, card: CardSerial, outcome: &Outcome, text: &str) -> Self {
+        let (state, counter) = (outcome.state, outcome.counter);
+        let (english, chinese) = (state.english(), state.chinese());
+        Self {
+            operation,
+            card: card.to_string(),
+            school_year: None,
+            term: None,
+            repeated: None,
+            resumed: None,
+            state: english,
+            counter,
+            text: format!("card {card} {text}: {english} {chinese}, counter {counter}"),
+        }
+    }
+
+    pub(super) fn personalised(card: CardSerial, done: &Personalised) -> Self {
+        let how = if done.resumed { " (an interrupted one completed)" } else { "" };
+        let text = format!("personalised 已个人化{how}");
+        let resumed = Some(done.resumed);
+        Self { resumed, ..Self::new("personalise", card, &done.outcome, &text) }
+    }
+
+    pub(super) fn registered(
+        card: CardSerial,
+        school_year: SchoolYear,
+        term: Term,
+        outcome: &Outcome,
+    ) -> Self {
+        let already = if outcome.repeated { "was already registered" } else { "registered" };
+        let (english, chinese) = (term.english(), term.chinese());
+        let text = format!("{already} 已注册 for {school_year} {english} {chinese}");
+        Self {
+            school_year: Some(school_year.value()),
+            term: Some(english),
+            repeated: Some(outcome.repeated),
+            ..Self::new("register", card, outcome, &text)
+        }
+    }
+}
+
+impl fmt::Display for EventReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An operation that was refused.
+#[derive(Debug, Serialize)]
+pub(super) struct RefusalReport {
+    operation: &'static str,
+    refused: String,
+}
+
+impl RefusalReport {
+    pub(super) fn new(operation: &'static str, error: &Error) -> Self {
+        Self { operation, refused: error.to_string() }
+    }
+}
+
+impl fmt::Display for RefusalReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} refused: {}", self.operation, self.refused)
+    }
+}
