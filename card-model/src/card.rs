@@ -7,6 +7,7 @@ use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::slots::{InvalidSlots, KeySlots};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 
+use crate::event::Actor;
 use crate::file::tree::{CardKind, HEADER_LEN, PROFILE_VERSION, Tree, sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
@@ -256,12 +257,13 @@ impl<N: Nvm> Card<N> {
         file: &Ef,
         offset: usize,
         bytes: &[u8],
-        key: Option<KeyNumber>,
+        actor: Option<Actor>,
     ) -> Result<(), CardError> {
         let Structure::Transparent { size } = file.structure else {
             return Err(CardError::Structure);
         };
-        file.update.check(key, || self.state())?;
+        file.update.check(actor.map(|actor| actor.key), || self.state())?;
+        self.check_writer(file, actor)?;
         if offset >= usize::from(size) {
             return Err(CardError::Offset);
         }
@@ -282,6 +284,16 @@ impl<N: Nvm> Card<N> {
             }
         }
         Ok(txn.commit()?)
+    }
+
+    /// A pupil's files are written by the unit that began to personalise the card.
+    fn check_writer(&self, file: &Ef, actor: Option<Actor>) -> Result<(), CardError> {
+        let of_pupil = [sfi::IDENTITY, sfi::ENROLMENT].map(|sfi| self.education(sfi));
+        if !of_pupil.contains(&Some(file)) {
+            return Ok(());
+        }
+        let acting = actor.ok_or(Denied::Security)?.unit()?;
+        if acting == self.status()?.current.unit { Ok(()) } else { Err(CardError::ForeignUnit) }
     }
 
     /// All bytes of a file as stored, without asking who may.

@@ -36,6 +36,16 @@ pub struct Actor {
     pub reader: ReaderId,
 }
 
+impl Actor {
+    /// The unit that acts: the one inside the SAM's number.
+    ///
+    /// # Errors
+    /// Returns [`CardError::ForeignUnit`] when the number is no SAM's.
+    pub fn unit(&self) -> Result<UnitCode, CardError> {
+        Ok(SamSerial::from_reader(self.reader).ok_or(CardError::ForeignUnit)?.unit)
+    }
+}
+
 /// An event with everything it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -185,7 +195,7 @@ impl<N: Nvm> Card<N> {
         if actor.key != rule.key {
             return Err(Denied::Security.into());
         }
-        let acting = SamSerial::from_reader(actor.reader).ok_or(CardError::ForeignUnit)?.unit;
+        let acting = actor.unit()?;
         let pair = self.status()?;
         let status = pair.current;
         let next =

@@ -51,7 +51,7 @@ struct Effort {
 }
 
 /// On every run.
-const QUICK: Effort = Effort { seeds: 2, recovery: 31, deeper: 2000, next: 211 };
+const QUICK: Effort = Effort { seeds: 2, recovery: 61, deeper: 1500, next: 997 };
 
 /// Before a release.
 const SOAK: Effort = Effort { seeds: 40, recovery: 5, deeper: 300, next: 50 };
@@ -134,8 +134,9 @@ fn sweep_updates(effort: Effort) -> Tally {
             let state = STATES.into_iter().rfind(|state| states.contains(*state)).unwrap();
             for (offset, bytes) in edits(index, df, file) {
                 let name = format!("update {} of {:04X} at {offset}", file.name, df.fid);
-                let update =
-                    move |card: &mut Card<RamNvm>| card.update(file, offset, &bytes, Some(key));
+                let update = move |card: &mut Card<RamNvm>| {
+                    card.update(file, offset, &bytes, Some(actor(key, OWN_SCHOOL)))
+                };
                 let start = aged(&card_in(state));
                 sweep(&Case { name, start, operation: Box::new(update) }, effort, &mut tally);
             }

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn explained(text: &str) -> Vec<String> {
-        explain(&hex::parse(text).unwrap()).iter().map(|p| p.to_string()).collect()
+        explain(&hex::parse(text).unwrap()).iter().map(ToString::to_string).collect()
     }
 
     /// A contactless storage card as a PC/SC reader shows it (PC/SC part 3 §3.1.3.2.3.2).

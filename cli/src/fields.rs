@@ -335,7 +335,9 @@ mod tests {
             RecordKind::Issuance => issuance.unwrap().emit().into(),
             RecordKind::Status => {
                 let previous = state;
-                Status { state, previous, flags, counter: 1, date, unit, reason: None }.emit().into()
+                Status { state, previous, flags, counter: 1, date, unit, reason: None }
+                    .emit()
+                    .into()
             }
             RecordKind::Identity => pupil.identity.emit().into(),
             RecordKind::Enrolment => pupil.enrolment.emit().into(),

@@ -72,7 +72,9 @@ impl FromStr for Expected {
             text.split('|').map(|part| alternative(part.trim())).collect();
         match alternatives {
             Some(alternatives) => Ok(Self { text: text.to_owned(), alternatives }),
-            None => Err(format!("{text:?} is no status word, expected forms: 9000, 61xx, 9000|61xx")),
+            None => {
+                Err(format!("{text:?} is no status word, expected forms: 9000, 61xx, 9000|61xx"))
+            }
         }
     }
 }
@@ -102,9 +104,14 @@ mod tests {
     #[test]
     fn all_spellings_are_one_command() {
         let expected = [0x00, 0xA4, 0x04, 0x00];
-        for text in
-            ["00A40400", "00 a4 04 00", "00:A4:04:00", "0x00,0xA4,0x04,0x00", "0x00A4 0400\t", " 00A4,:0400"]
-        {
+        for text in [
+            "00A40400",
+            "00 a4 04 00",
+            "00:A4:04:00",
+            "0x00,0xA4,0x04,0x00",
+            "0x00A4 0400\t",
+            " 00A4,:0400",
+        ] {
             assert_eq!(parse(text).as_deref(), Ok(&expected[..]), "{text}");
         }
         assert_eq!(parse(""), Ok(vec![]));

@@ -57,7 +57,12 @@ fn text(path: &Path) -> anyhow::Result<String> {
         bytes = fs::read(path)?;
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+        let line = 1 + error
+            .as_bytes()
+            .iter()
+            .take(error.utf8_error().valid_up_to())
+            .filter(|b| **b == b'\n')
+            .count();
         anyhow!("line {line} is not UTF-8; convert the file first, for example from GB 18030")
     })?;
     Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
@@ -89,7 +94,7 @@ fn from_toml(name: &str, text: &str) -> anyhow::Result<Pupil> {
         };
         entries.push(Given { field, text, line });
     }
-    build(name, None, entries)
+    build(name, None, &entries)
 }
 
 fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
@@ -103,7 +108,10 @@ fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
             Choice::Row(wanted) => row == *wanted,
             Choice::Number(number) => {
                 let number = number.to_string();
-                headings.iter().zip(&record).any(|(h, text)| h == "student_number" && text == number)
+                headings
+                    .iter()
+                    .zip(&record)
+                    .any(|(h, text)| h == "student_number" && text == number)
             }
         };
         if chosen {
@@ -118,19 +126,20 @@ fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
         };
         bail!("{name}: {} pupils fit, expected 1 ({wanted})", rows.len());
     };
-    let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+    let line =
+        record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
     let entries = headings.iter().zip(record).map(|(field, text)| Given {
         field: field.to_owned(),
         text: text.to_owned(),
         line,
     });
-    build(name, Some(line), entries.collect())
+    build(name, Some(line), &entries.collect::<Vec<_>>())
 }
 
 /// Makes the pupil; `row` is where what is missing would have to stand.
-fn build(name: &str, row: Option<usize>, entries: Vec<Given>) -> anyhow::Result<Pupil> {
+fn build(name: &str, row: Option<usize>, entries: &[Given]) -> anyhow::Result<Pupil> {
     let mut map = Map::new();
-    for Given { field, text, line } in &entries {
+    for Given { field, text, line } in entries {
         let value = Value::String(text.clone());
         let alone = Map::from_iter([(field.clone(), value.clone())]);
         serde_json::from_value::<PupilDraft>(Value::Object(alone))

@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn every_form_of_a_line() {
-        let text = "# note\n\n reset ;\n00 A4 04 00 ; // note\n0x00,0xA4 -> 9xxx\n00:A4=6A82|6700;\n";
+        let text =
+            "# note\n\n reset ;\n00 A4 04 00 ; // note\n0x00,0xA4 -> 9xxx\n00:A4=6A82|6700;\n";
         let send = |command: &[u8], expected: Option<&str>| {
             Action::Send(command.into(), expected.map(|text| text.parse().unwrap()))
         };

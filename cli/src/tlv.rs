@@ -56,7 +56,7 @@ const KEYS: &str = "key versions";
 fn name(parent: Option<Tag>, tag: Tag) -> Option<&'static str> {
     match (parent.map(Tag::number), tag.number()) {
         (None, 0x6F) => Some("file control information"),
-        (Some(0x6F), 0x84) => Some("DF name"),
+        (Some(0x6F), 0x84) | (Some(0x61), 0x4F) => Some("DF name"),
         (Some(0x6F), 0x8A) => Some("life-cycle status"),
         (Some(0x6F), 0xA5) => Some("proprietary information"),
         (Some(0xA5), 0x80) => Some(ALGORITHM),
@@ -64,7 +64,6 @@ fn name(parent: Option<Tag>, tag: Tag) -> Option<&'static str> {
         (Some(0xA5), 0x82) => Some(KEYS),
         (Some(0xA5), 0x83) => Some("profile version"),
         (None, 0x61) => Some("application"),
-        (Some(0x61), 0x4F) => Some("DF name"),
         _ => None,
     }
 }

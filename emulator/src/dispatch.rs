@@ -5,9 +5,10 @@ use xuejika_apdu::class::{Family, Security};
 use xuejika_apdu::command::Command;
 use xuejika_apdu::{Response, StatusWord};
 use xuejika_card_model::Card;
+use xuejika_card_model::event::Actor;
 use xuejika_card_model::nvm::{Nvm, NvmError};
 use xuejika_keyscheme::KeyNumber;
-use xuejika_keyscheme::auth::{CardChallenge, ReaderId};
+use xuejika_keyscheme::auth::CardChallenge;
 
 use crate::command;
 use crate::env::Env;
@@ -93,13 +94,13 @@ pub(crate) struct Context<'a, N: Nvm> {
     /// The challenge the command before left, for this one alone.
     pub(crate) challenge: Option<CardChallenge>,
     /// Key and SAM of the session this command came in, if it did.
-    pub(crate) peer: Option<(KeyNumber, ReaderId)>,
+    pub(crate) peer: Option<Actor>,
 }
 
 impl<N: Nvm> Context<'_, N> {
     /// Number of the key the peer has proved in the current DF.
     pub(crate) fn key(&self) -> Option<KeyNumber> {
-        self.peer.map(|(key, _)| key)
+        self.peer.map(|peer| peer.key)
     }
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn run<N: Nvm>(
             return Ok(Some(refusal));
         }
     };
-    let peer = if secured { state.session.as_ref().map(|s| (s.key, s.reader)) } else { None };
+    let peer = if secured { state.session.as_ref().map(|session| session.peer) } else { None };
     data.clear();
     let mut context = Context { card, env, state, challenge, peer };
     let refusal = execute(&mut context, &command, data).err();

@@ -3,10 +3,11 @@
 use xuejika_apdu::StatusWord;
 use xuejika_apdu::chain::{Assembler, Splitter};
 use xuejika_apdu::sm::CardSm;
+use xuejika_card_model::event::Actor;
 use xuejika_card_model::file::tree::Tree;
 use xuejika_card_model::file::{Df, Ef};
-use xuejika_keyscheme::auth::{CardChallenge, ReaderId};
-use xuejika_keyscheme::{KeyId, KeyNumber};
+use xuejika_keyscheme::KeyId;
+use xuejika_keyscheme::auth::CardChallenge;
 
 /// Most data bytes a command chain may carry.
 pub(crate) const CHAIN_LIMIT: usize = 1024;
@@ -73,6 +74,6 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) sm: CardSm,
-    pub(crate) key: KeyNumber,
-    pub(crate) reader: ReaderId,
+    /// Key and SAM the peer has proved.
+    pub(crate) peer: Actor,
 }

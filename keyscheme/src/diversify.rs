@@ -16,19 +16,48 @@ use crate::error::InvalidLength;
 use crate::kdf;
 use crate::key::{Card, District, Key, KeyId, Purpose, Root, School};
 
+/// The one counter value of a derivation of one block.
+const COUNTER: u8 = 1;
+
+/// Identifiers are left-padded with zeros to this many bytes.
+const IDENT_LEN: usize = 8;
+
 /// System identifier at the end of every derivation input (project-defined).
 pub const SYSTEM_ID: [u8; 4] = *b"XJK1";
 
 /// Length of the derivation input `M`, in bytes.
 pub const INPUT_LEN: usize = 18;
 
-/// Derivation levels (project-defined).
+/// Length of [`Step::message`], in bytes.
+pub const MESSAGE_LEN: usize = 1 + INPUT_LEN;
+
+/// One step down the hierarchy, named by whose key comes out of it. The levels are project-defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Level {
-    District = 0x01,
-    School = 0x02,
-    Card = 0x03,
+pub enum Step {
+    /// Level 01: the first four digits of its pupils' 学籍号 as BCD (city 01, then the district).
+    District([u8; 2]),
+    /// Level 02: the unit code as BCD.
+    School([u8; 3]),
+    /// Level 03: the serial of the card.
+    Card(CardId),
+}
+
+impl Step {
+    /// `01 ‖ M`: its CMAC under the key above is the key below.
+    #[must_use]
+    pub fn message(&self, id: &KeyId) -> [u8; MESSAGE_LEN] {
+        let (level, ident): (u8, &[u8]) = match self {
+            Self::District(code) => (0x01, code),
+            Self::School(unit) => (0x02, unit),
+            Self::Card(card) => (0x03, &card.0),
+        };
+        let padding = core::iter::repeat_n(0, IDENT_LEN.saturating_sub(ident.len()));
+        let m = padding.chain(ident.iter().copied()).chain(id.emit()).chain([level]);
+        let mut message = [0; MESSAGE_LEN];
+        let bytes = [COUNTER].into_iter().chain(m).chain(SYSTEM_ID);
+        message.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        message
+    }
 }
 
 impl Key<Root> {
@@ -36,13 +65,13 @@ impl Key<Root> {
     /// (city 01, then the district).
     #[must_use]
     pub fn district(&self, id: &KeyId, district: [u8; 2]) -> Key<District> {
-        self.derive(&district, id, Level::District)
+        self.below(id, Step::District(district))
     }
 
     /// Derives a city-scope key of the card with this serial.
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
-        self.derive(&card.0, id, Level::Card)
+        self.below(id, Step::Card(card))
     }
 }
 
@@ -50,13 +79,13 @@ impl Key<District> {
     /// Derives the key of a school, named by its unit code as BCD.
     #[must_use]
     pub fn school(&self, id: &KeyId, unit: [u8; 3]) -> Key<School> {
-        self.derive(&unit, id, Level::School)
+        self.below(id, Step::School(unit))
     }
 
     /// Derives a district-scope key of the card with this serial.
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
-        self.derive(&card.0, id, Level::Card)
+        self.below(id, Step::Card(card))
     }
 }
 
@@ -64,13 +93,13 @@ impl Key<School> {
     /// Derives a school-scope key of the card with this serial.
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
-        self.derive(&card.0, id, Level::Card)
+        self.below(id, Step::Card(card))
     }
 }
 
 impl<P: Purpose> Key<P> {
-    fn derive<Q: Purpose>(&self, ident: &[u8], id: &KeyId, level: Level) -> Key<Q> {
-        Key::new(self.algorithm(), step(&self.mac(), &input(ident, id, level)))
+    fn below<Q: Purpose>(&self, id: &KeyId, step: Step) -> Key<Q> {
+        Key::new(self.algorithm(), self.mac().tag(&step.message(id)).into())
     }
 }
 
@@ -83,24 +112,10 @@ pub fn an10922<C: BlockCipherEncrypt>(
     mac: &Cmac<C>,
     m: &[u8],
 ) -> Result<[u8; BLOCK_LEN], InvalidLength> {
-    match m.len() {
-        16..=31 => Ok(step(mac, m)),
-        actual => Err(InvalidLength { what: "diversification input", actual, expected: 16 }),
+    if !(16..=31).contains(&m.len()) {
+        return Err(InvalidLength { what: "diversification input", actual: m.len(), expected: 16 });
     }
-}
-
-fn step<C: BlockCipherEncrypt>(mac: &Cmac<C>, m: &[u8]) -> [u8; BLOCK_LEN] {
-    let mut out = [0; BLOCK_LEN];
-    kdf::counter_mode(mac, &[], 1, m, &mut out);
-    out
-}
-
-/// `M`: the identifier is left-padded with zeros to eight bytes.
-fn input(ident: &[u8], id: &KeyId, level: Level) -> [u8; INPUT_LEN] {
-    let mut m = [0; INPUT_LEN];
-    let padding = core::iter::repeat_n(0, 8_usize.saturating_sub(ident.len()));
-    let bytes =
-        padding.chain(ident.iter().copied()).chain(id.emit()).chain([level as u8]).chain(SYSTEM_ID);
-    m.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-    m
+    let mut key = [0; BLOCK_LEN];
+    kdf::counter_mode(mac, &[], 1, m, &mut key);
+    Ok(key)
 }

@@ -41,6 +41,7 @@ pub mod kcv;
 pub mod kdf;
 pub mod key;
 pub mod padding;
+pub mod provider;
 pub mod slots;
 pub mod test_keys;
 pub mod unlock;

@@ -4,7 +4,6 @@
 //! entries, and entries that carry `name` instead of `id` and no `valid`.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -32,14 +31,6 @@ pub struct VectorFile {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// It cannot be read.
-    #[error("{file}: {error}")]
-    Read {
-        /// File name.
-        file: String,
-        /// What the operating system said.
-        error: std::io::Error,
-    },
     /// It is not JSON.
     #[error("{file}: {error}")]
     Json {
@@ -70,17 +61,6 @@ pub enum FileError {
 }
 
 impl VectorFile {
-    /// Reads a file from disk; its name is the file name without the extension.
-    ///
-    /// # Errors
-    /// Returns [`FileError`] when the file cannot be read or is not a vector file.
-    pub fn load(path: &Path) -> Result<Self, FileError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| FileError::Read { file: path.display().to_string(), error })?;
-        let name = path.file_stem().unwrap_or(path.as_os_str());
-        Self::parse(&name.to_string_lossy(), &text)
-    }
-
     /// Reads the JSON text of the file called `name`.
     ///
     /// # Errors
@@ -211,6 +191,5 @@ mod tests {
             let error = VectorFile::parse("f", text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        assert!(VectorFile::load(Path::new("/nonexistent.json")).is_err());
     }
 }

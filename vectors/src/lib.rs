@@ -6,8 +6,8 @@
 //! defines, which freeze its own byte layouts. Every entry knows its [`Origin`], every file its
 //! source.
 //!
-//! - [`bundled`] yields the files compiled into this crate; [`VectorFile::load`] reads any other
-//!   file of the same schema (`schema/vectors.schema.json`).
+//! - [`bundled`] yields the files compiled into this crate; [`VectorFile::parse`] reads the text of
+//!   any other file of the same schema (`schema/vectors.schema.json`).
 //! - [`verify()`](verify::verify) runs the project's own crates against a file. An entry marked
 //!   invalid must be refused; an entry nobody implements is counted as not supported, never passed
 //!   over.

@@ -257,11 +257,7 @@ where
     }
 }
 
-fn records<T>(
-    file: &Ef,
-    bytes: &[u8],
-    parse: impl Fn(&[u8]) -> Result<T, FieldErrors>,
-) -> Contents
+fn records<T>(file: &Ef, bytes: &[u8], parse: impl Fn(&[u8]) -> Result<T, FieldErrors>) -> Contents
 where
     Rows: for<'a> From<&'a T>,
 {
@@ -271,10 +267,7 @@ where
     }
 }
 
-fn rows<T>(
-    bytes: &[u8],
-    parse: impl Fn(&[u8]) -> Result<T, FieldErrors>,
-) -> Result<Rows, Damage>
+fn rows<T>(bytes: &[u8], parse: impl Fn(&[u8]) -> Result<T, FieldErrors>) -> Result<Rows, Damage>
 where
     Rows: for<'a> From<&'a T>,
 {
@@ -292,7 +285,8 @@ fn in_order(structure: Structure, bytes: &[u8]) -> Vec<&[u8]> {
                 return Vec::new();
             };
             let mut slots: Vec<_> = ring.chunks_exact(length.into()).collect();
-            slots.rotate_left((usize::from(*newest) + 1) % slots.len().max(1));
+            let oldest = (usize::from(*newest) + 1) % slots.len().max(1);
+            slots.rotate_left(oldest);
             slots.into_iter().rev().take((*used).into()).collect()
         }
     }
@@ -300,9 +294,8 @@ fn in_order(structure: Structure, bytes: &[u8]) -> Vec<&[u8]> {
 
 fn grant(bytes: &[u8]) -> Contents {
     let parsed = bytes.first_chunk().ok_or("the file is cut short".to_owned());
-    let parsed = parsed.and_then(|bytes| {
-        Authorisation::parse(bytes).map_err(|error| error.to_string())
-    });
+    let parsed =
+        parsed.and_then(|bytes| Authorisation::parse(bytes).map_err(|error| error.to_string()));
     match parsed {
         Ok(authorisation) => {
             let keys = (0..=KeyNumber::APPLICATION.0).map(KeyNumber);
@@ -335,9 +328,7 @@ impl fmt::Display for FileView {
                     }
                 })
             }
-            Contents::Objects(objects) => {
-                objects.iter().try_for_each(|object| object.write(f, 4))
-            }
+            Contents::Objects(objects) => objects.iter().try_for_each(|object| object.write(f, 4)),
             Contents::Grant(Grant { role, unit, key_set, valid_until, keys }) => {
                 write!(f, "\n    role {role:02X}, unit {unit}, key set {key_set:02X}, ")?;
                 write!(f, "valid until {valid_until}, keys {}", keys.join(" "))?;

@@ -157,8 +157,7 @@ pub(crate) fn update_binary<N: Nvm>(
         return Err(Refusal::Length);
     }
     let (file, offset) = binary_target(context, command)?;
-    let key = context.key();
-    Ok(context.card.update(file, offset, command.data, key)?)
+    Ok(context.card.update(file, offset, command.data, context.peer)?)
 }
 
 pub(crate) fn read_record<N: Nvm>(

@@ -1,7 +1,7 @@
 //! CHANGE LIFE CYCLE (project-defined): `8C F0 event 00`, always inside a session.
 
 use xuejika_apdu::command::Command;
-use xuejika_card_model::event::{Actor, Outcome, Request};
+use xuejika_card_model::event::{Outcome, Request};
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_keyscheme::Zone;
@@ -20,12 +20,12 @@ pub(crate) fn change_life_cycle<N: Nvm>(
         return Err(Refusal::P1P2);
     }
     exact_le(command, Outcome::LEN)?;
-    let (key, reader) = context.peer.ok_or(Refusal::SessionNeeded)?;
+    let actor = context.peer.ok_or(Refusal::SessionNeeded)?;
     if context.state.df.zone() != Zone::EDUCATION {
         return Err(Refusal::OutOfOrder);
     }
     let request = Request::parse(event, command.data)?;
-    let outcome = context.card.execute(&request, Actor { key, reader })?;
+    let outcome = context.card.execute(&request, actor)?;
     out.extend_from_slice(&outcome.emit());
     Ok(())
 }

@@ -4,6 +4,7 @@
 use xuejika_apdu::command::Command;
 use xuejika_apdu::sm::CardSm;
 use xuejika_apdu::tlv::{Tag, TlvReader};
+use xuejika_card_model::event::Actor;
 use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_keyscheme::auth::{CardChallenge, Request, TOKEN_LEN};
@@ -105,8 +106,7 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
             out.extend_from_slice(&token);
             context.state.session = Some(Session {
                 sm: CardSm::new(&session.keys),
-                key: id.number,
-                reader: session.reader,
+                peer: Actor { key: id.number, reader: session.reader },
             });
             Ok(())
         }

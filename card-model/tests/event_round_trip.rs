@@ -1,0 +1,133 @@
+//! What events and management cards carry reads back as written; what is not of the form is refused.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken premise fails the test")]
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use xuejika_card_model::CardError;
+use xuejika_card_model::bcd::Digits;
+use xuejika_card_model::code::Reason;
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::event::{Body, Outcome, Request};
+use xuejika_card_model::file::KeySet;
+use xuejika_card_model::ident::{District, SchoolType, UnitCode};
+use xuejika_card_model::lifecycle::{Event, TABLE};
+use xuejika_card_model::management::{Authorisation, Role, SamSerial};
+use xuejika_card_model::record::{SchoolYear, Term, TerminalId};
+use xuejika_card_model::state::LifeCycleState;
+
+fn date() -> impl Strategy<Value = Date> {
+    let epoch = Date::new(1900, 1, 1).unwrap();
+    (0..73_049_i32).prop_map(move |days| epoch.add_days(days).unwrap())
+}
+
+fn time() -> impl Strategy<Value = Time> {
+    (0..24_u8, 0..60_u8, 0..60_u8).prop_map(|(h, m, s)| Time::new(h, m, s).unwrap())
+}
+
+fn unit() -> impl Strategy<Value = UnitCode> {
+    let school = (select(District::ALL), select(SchoolType::ALL), 1..1000_u16)
+        .prop_map(|(district, kind, number)| UnitCode::school(district, kind, number).unwrap());
+    let district = select(District::ALL).prop_map(UnitCode::district);
+    prop_oneof![Just(UnitCode::CITY), district, school]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    select(&TABLE[..]).prop_map(|rule| rule.event)
+}
+
+prop_compose! {
+    fn request()(
+        event in event(),
+        date in date(),
+        time in time(),
+        terminal: [u8; 4],
+        reason in proptest::option::of(select(Reason::ALL)),
+        issued: bool,
+        year in 1900..=2099_u16,
+        term in select(Term::ALL),
+    ) -> Request {
+        let body = match event {
+            Event::PersonaliseCommit => Body::Commit { issued },
+            Event::Register => {
+                Body::Register { school_year: SchoolYear::new(year).unwrap(), term }
+            }
+            _ => Body::None,
+        };
+        Request { event, date, time, terminal: TerminalId(terminal), reason, body }
+    }
+}
+
+prop_compose! {
+    fn authorisation()(
+        role in select(&[Role::City, Role::District, Role::School, Role::Application][..]),
+        unit in unit(),
+        key_set: u8,
+        valid_until in date(),
+        permitted: u16,
+        floor: [u8; 8],
+        secret: [u8; 16],
+    ) -> Authorisation {
+        let permitted = KeySet::from_bits(permitted);
+        let secret = secret.into();
+        Authorisation { role, unit, key_set, valid_until, permitted, floor, secret }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_request_reads_back_as_written(request in request()) {
+        prop_assert_eq!(Request::parse(request.event, &request.emit()), Ok(request));
+    }
+
+    /// Nothing but the bytes of a valid request is taken for one.
+    #[test]
+    fn other_bytes_are_refused_or_mean_themselves(
+        request in request(),
+        at in 0..15_usize,
+        value: u8,
+        length in 0..20_usize,
+    ) {
+        let mut data = request.emit();
+        let whole = data.len();
+        if let Some(byte) = data.get_mut(at) {
+            *byte = value;
+        }
+        if let Ok(other) = Request::parse(request.event, &data) {
+            prop_assert_eq!(other.emit(), data.clone());
+        }
+        data.resize(length, 0);
+        if length != whole {
+            let cut = Request::parse(request.event, &data);
+            prop_assert_eq!(cut, Err(CardError::EventData));
+        }
+    }
+
+    #[test]
+    fn an_outcome_reads_back_as_written(
+        state in select(LifeCycleState::ALL),
+        counter: u16,
+        repeated: bool,
+    ) {
+        let outcome = Outcome { state, counter, repeated };
+        prop_assert_eq!(Outcome::parse(&outcome.emit()), Some(outcome));
+        prop_assert_eq!(Outcome::parse(&outcome.emit()[1..]), None);
+    }
+
+    #[test]
+    fn an_authorisation_reads_back_as_written(authorisation in authorisation()) {
+        prop_assert_eq!(Authorisation::parse(&authorisation.emit()), Ok(authorisation));
+    }
+
+    #[test]
+    fn a_sam_number_reads_back_as_written(unit in unit(), number in 0..1_000_000_u64) {
+        let serial = SamSerial { unit, number: Digits::new(number).unwrap() };
+        prop_assert_eq!(SamSerial::from_reader(serial.reader()), Some(serial));
+    }
+}
+
+#[test]
+fn an_outcome_has_a_flag_of_0_or_1() {
+    assert_eq!(Outcome::parse(&[0x20, 0, 1, 2]), None);
+    assert_eq!(Outcome::parse(&[0x20, 0, 1, 1, 0]), None);
+    assert!(Outcome::parse(&[0x20, 0, 1, 1]).is_some());
+}

@@ -1,0 +1,457 @@
+//! The life of a card: what each event does in each state, under which key, for whom, and that a
+//! refusal changes nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken premise fails the test"
+)]
+
+mod support;
+
+use support::{
+    CITY, OFFERED, OTHER_DISTRICT, OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, actor, card_in,
+    committed, file, new_card, open, pupil, put, put_pupil, put_status, request, status, unit,
+};
+use xuejika_card_model::card::Denied;
+use xuejika_card_model::code::Reason;
+use xuejika_card_model::event::{Actor, Body, Outcome, Request};
+use xuejika_card_model::file::tree::sfi;
+use xuejika_card_model::lifecycle::{Event, STATES, TABLE, Transition};
+use xuejika_card_model::nvm::{Nvm, RamNvm};
+use xuejika_card_model::pupil::Pupil;
+use xuejika_card_model::record::{LogEntry, Personalisation, Registration, Status};
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::{Card, CardError};
+use xuejika_keyscheme::KeyNumber;
+use xuejika_keyscheme::auth::ReaderId;
+
+use LifeCycleState as S;
+
+fn execute(card: &mut Card<RamNvm>, event: Event, of: &str) -> Result<Outcome, CardError> {
+    card.execute(&request(event), actor(event.rule().key, of))
+}
+
+/// Expects a refusal that leaves every byte of the memory, the journal too, as it was.
+fn refused(card: &mut Card<RamNvm>, request: &Request, actor: Actor) -> CardError {
+    let before = card.nvm().bytes().to_vec();
+    let error = card.execute(request, actor).unwrap_err();
+    assert!(card.nvm().bytes() == before, "{} wrote and failed", request.event.rule().name);
+    error
+}
+
+fn current(card: &Card<RamNvm>) -> Status {
+    card.status().unwrap().current
+}
+
+fn newest_log(card: &Card<RamNvm>) -> LogEntry {
+    let record = card.record(file(sfi::LOG), 1, Some(KeyNumber::READ)).unwrap();
+    LogEntry::parse(record).unwrap()
+}
+
+/// Where the table leads from the states of [`card_in`].
+fn destination(transition: Transition, state: S) -> Option<S> {
+    match transition {
+        Transition::Refused => None,
+        Transition::Stay => Some(state),
+        Transition::To(next) => Some(next),
+        Transition::Previous => Some(status(state).previous),
+    }
+}
+
+#[test]
+fn the_table_decides_every_event_in_every_state() {
+    let mut done = 0;
+    for rule in &TABLE {
+        for (state, &transition) in STATES.into_iter().zip(&rule.transitions) {
+            let what = format!("{} in state {}", rule.name, state.english());
+            let mut card = open(&card_in(state));
+            let (request, actor) = (request(rule.event), actor(rule.key, OWN_SCHOOL));
+            match destination(transition, state) {
+                None => {
+                    let error = refused(&mut card, &request, actor);
+                    assert_eq!(error, CardError::Event(rule.name), "{what}");
+                }
+                Some(_) if !OFFERED.contains(&rule.event) => {
+                    let error = refused(&mut card, &request, actor);
+                    assert_eq!(error, CardError::NotOffered(rule.name), "{what}");
+                }
+                Some(next) => {
+                    let outcome = card.execute(&request, actor).unwrap();
+                    assert_eq!(outcome.state, next, "{what}");
+                    assert_eq!(card.state(), Ok(next), "{what}");
+                    done += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(done, 4 + 1 + 1 + 1 + 4 + 4 + 9 + 10, "allowed transitions of the offered events");
+}
+
+#[test]
+fn an_event_comes_under_its_own_key_only() {
+    for rule in &TABLE {
+        for state in STATES {
+            let mut card = open(&card_in(state));
+            let request = request(rule.event);
+            for number in (0..=0xFF).map(KeyNumber).filter(|&number| number != rule.key) {
+                for of in [OWN_SCHOOL, CITY] {
+                    let error = refused(&mut card, &request, actor(number, of));
+                    assert_eq!(error, CardError::Denied(Denied::Security), "{}", rule.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_comes_from_a_sam_of_a_unit() {
+    let key = Event::Freeze.rule().key;
+    for reader in [[1, 0, 8, 0x40, 0x12, 0, 0, 1], [0, 0, 0x99, 0, 0, 0, 0, 1], [0xFF; 8]] {
+        let mut card = open(&card_in(S::Active));
+        let actor = Actor { key, reader: ReaderId(reader) };
+        let error = refused(&mut card, &request(Event::Freeze), actor);
+        assert_eq!(error, CardError::ForeignUnit);
+    }
+}
+
+#[test]
+fn a_status_event_is_for_the_own_school_and_whoever_is_above_it() {
+    for event in [Event::Freeze, Event::Unfreeze, Event::Cancel, Event::Fault] {
+        for state in [S::Personalising, S::Active, S::TransferredOut, S::TransferredIn] {
+            for (of, allowed) in [
+                (OWN_SCHOOL, true),
+                (OWN_DISTRICT, true),
+                (CITY, true),
+                (OTHER_SCHOOL, false),
+                (OTHER_DISTRICT, false),
+            ] {
+                if event.next(state, state).is_none() {
+                    continue;
+                }
+                let what = format!("{} by {of} in state {}", event.rule().name, state.english());
+                let mut card = open(&card_in(state));
+                if allowed {
+                    execute(&mut card, event, of).unwrap();
+                    assert_eq!(current(&card).unit, unit(of), "{what}");
+                } else {
+                    let actor = actor(event.rule().key, of);
+                    let error = refused(&mut card, &request(event), actor);
+                    assert_eq!(error, CardError::ForeignUnit, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_school_event_is_for_the_own_school_alone() {
+    for (event, state) in [
+        (Event::PersonaliseBegin, S::Active),
+        (Event::PersonaliseBegin, S::Personalising),
+        (Event::PersonaliseBegin, S::TransferredIn),
+        (Event::PersonaliseCommit, S::Personalising),
+        (Event::Register, S::Active),
+    ] {
+        for of in [OTHER_SCHOOL, OWN_DISTRICT, OTHER_DISTRICT, CITY] {
+            let mut card = open(&card_in(state));
+            let error = refused(&mut card, &request(event), actor(event.rule().key, of));
+            assert_eq!(error, CardError::ForeignUnit, "{} by {of}", event.rule().name);
+        }
+        execute(&mut open(&card_in(state)), event, OWN_SCHOOL).unwrap();
+    }
+}
+
+#[test]
+fn a_card_of_the_stock_goes_to_any_school_but_to_nobody_above() {
+    for event in [Event::PersonaliseBegin, Event::TemporaryIssue] {
+        for of in [OWN_SCHOOL, OTHER_SCHOOL] {
+            let mut card = open(&new_card());
+            execute(&mut card, event, of).unwrap();
+            assert_eq!(current(&card).unit, unit(of));
+        }
+        for of in [OWN_DISTRICT, CITY] {
+            let mut card = open(&new_card());
+            let error = refused(&mut card, &request(event), actor(event.rule().key, of));
+            assert_eq!(error, CardError::ForeignUnit);
+        }
+    }
+}
+
+/// The acting unit of the status record says who took the pupil in, the enrolment who had the pupil
+/// before.
+#[test]
+fn a_pupil_taken_in_belongs_to_the_new_school() {
+    let mut memory = card_in(S::TransferredIn);
+    put_status(&mut memory, &Status { unit: unit(OTHER_SCHOOL), ..status(S::TransferredIn) });
+    let event = Event::PersonaliseBegin;
+    let mut card = open(&memory);
+    let error = refused(&mut card, &request(event), actor(event.rule().key, OWN_SCHOOL));
+    assert_eq!(error, CardError::ForeignUnit);
+    execute(&mut card, event, OTHER_SCHOOL).unwrap();
+}
+
+#[test]
+fn state_record_and_log_advance_together() {
+    for event in OFFERED {
+        let from = STATES.into_iter().find(|&state| event.next(state, S::Active).is_some());
+        let mut card = open(&card_in(from.unwrap()));
+        let before = current(&card);
+        let request = Request { reason: Some(Reason::Clerical), ..request(event) };
+        let outcome = card.execute(&request, actor(event.rule().key, OWN_SCHOOL)).unwrap();
+        let after = current(&card);
+        assert_eq!(after.counter, before.counter.wrapping_add(1));
+        assert_eq!(
+            (outcome.state, outcome.counter, outcome.repeated),
+            (after.state, after.counter, false)
+        );
+        assert_eq!((after.date, after.unit), (request.date, unit(OWN_SCHOOL)));
+        assert_eq!(after.reason, request.reason);
+        assert_eq!(
+            newest_log(&card),
+            LogEntry {
+                operation: event.code(),
+                result: 0,
+                date: request.date,
+                time: request.time,
+                unit: unit(OWN_SCHOOL),
+                counter: after.counter,
+            }
+        );
+    }
+}
+
+#[test]
+fn the_counter_wraps_and_the_log_keeps_the_newest() {
+    let mut card = open(&card_in(S::Active));
+    for change in 1..=40_u16 {
+        let event = if change % 2 == 1 { Event::Freeze } else { Event::Unfreeze };
+        let outcome = execute(&mut card, event, OWN_SCHOOL).unwrap();
+        assert_eq!(outcome.counter, 0xFFFE_u16.wrapping_add(change));
+        // What the card reads after power-up is what it reads now.
+        assert_eq!(current(&open(card.nvm().bytes())), current(&card));
+    }
+    for number in 1..=15 {
+        let record = card.record(file(sfi::LOG), number, Some(KeyNumber::READ)).unwrap();
+        let counter = 0xFFFE_u16.wrapping_add(41 - u16::from(number));
+        assert_eq!(LogEntry::parse(record).unwrap().counter, counter);
+    }
+    let beyond = card.record(file(sfi::LOG), 16, Some(KeyNumber::READ));
+    assert_eq!(beyond, Err(CardError::RecordNotFound));
+}
+
+#[test]
+fn the_same_term_is_registered_once() {
+    let mut card = open(&card_in(S::Active));
+    let first = execute(&mut card, Event::Register, OWN_SCHOOL).unwrap();
+    assert!(!first.repeated);
+    let before = card.nvm().bytes().to_vec();
+    let second = execute(&mut card, Event::Register, OWN_SCHOOL).unwrap();
+    assert_eq!(second, Outcome { repeated: true, ..first });
+    assert!(card.nvm().bytes() == before, "a repetition writes nothing");
+    let registrations: Vec<Registration> = card.registrations().collect();
+    assert_eq!(registrations.len(), 1);
+    let record = registrations[0];
+    assert_eq!(
+        Body::Register { school_year: record.school_year, term: record.term },
+        request(Event::Register).body
+    );
+    assert_eq!((record.date, record.unit), (request(Event::Register).date, unit(OWN_SCHOOL)));
+}
+
+#[test]
+fn the_newest_registrations_stay_and_an_older_one_gives_way() {
+    use xuejika_card_model::record::{SchoolYear, Term};
+    let mut card = open(&card_in(S::Active));
+    let terms = (2006..=2020_u16).flat_map(|year| [(year, Term::Autumn), (year, Term::Spring)]);
+    let terms: Vec<_> = terms.map(|(year, term)| (SchoolYear::new(year).unwrap(), term)).collect();
+    for &(school_year, term) in &terms {
+        let body = Body::Register { school_year, term };
+        let request = Request { body, ..request(Event::Register) };
+        card.execute(&request, actor(KeyNumber::REGISTER, OWN_SCHOOL)).unwrap();
+    }
+    let stored: Vec<_> = card.registrations().map(|record| record.period()).collect();
+    let newest: Vec<_> = terms.iter().rev().copied().take(24).collect();
+    assert_eq!(stored, newest);
+}
+
+#[test]
+fn a_card_without_a_valid_pupil_is_not_committed() {
+    let fields = |memory: Vec<u8>| -> Vec<&'static str> {
+        let mut card = open(&memory);
+        let actor = actor(KeyNumber::PERSONALISE, OWN_SCHOOL);
+        match refused(&mut card, &request(Event::PersonaliseCommit), actor) {
+            CardError::Records(errors) => errors.iter().map(|error| error.field.id).collect(),
+            other => panic!("{other}"),
+        }
+    };
+    let mut empty = new_card();
+    put_status(&mut empty, &status(S::Personalising));
+    // Seven sealed groups, none of them sealed.
+    assert_eq!(fields(empty).len(), 7);
+
+    let with = |change: fn(&mut Pupil)| {
+        let mut pupil = pupil();
+        change(&mut pupil);
+        let mut memory = card_in(S::Personalising);
+        put_pupil(&mut memory, &pupil);
+        fields(memory)
+    };
+    assert_eq!(with(|pupil| pupil.enrolment.class = "04".parse().unwrap()), ["class"]);
+    assert_eq!(
+        with(|pupil| pupil.enrolment.entry_date = "1990-01-01".parse().unwrap()),
+        ["entry_date"]
+    );
+    let mut torn = card_in(S::Personalising);
+    put(&mut torn, file(sfi::ENROLMENT), &[0xFF]);
+    assert_eq!(fields(torn), ["crc_1"]);
+}
+
+#[test]
+fn a_pupil_of_another_school_is_not_committed() {
+    let mut memory = card_in(S::Personalising);
+    put_status(&mut memory, &Status { unit: unit(OTHER_SCHOOL), ..status(S::Personalising) });
+    let actor = actor(KeyNumber::PERSONALISE, OTHER_SCHOOL);
+    let error = refused(&mut open(&memory), &request(Event::PersonaliseCommit), actor);
+    assert_eq!(error, CardError::ForeignUnit);
+}
+
+#[test]
+fn a_commit_is_counted_and_the_card_stays_issued() {
+    let mut card = open(&card_in(S::Personalising));
+    let commit = |card: &mut Card<RamNvm>, issued| {
+        let body = Body::Commit { issued };
+        let request = Request { body, ..request(Event::PersonaliseCommit) };
+        card.execute(&request, actor(KeyNumber::PERSONALISE, OWN_SCHOOL)).unwrap();
+        let file = file(sfi::PERSONALISATION);
+        let record = card.read(file, Some(KeyNumber::READ)).unwrap();
+        let record = Personalisation::parse(record).unwrap();
+        (record.count, record.issued, current(card).flags.issued)
+    };
+    assert_eq!(commit(&mut card, false), (1, false, false));
+    execute(&mut card, Event::PersonaliseBegin, OWN_SCHOOL).unwrap();
+    assert_eq!(commit(&mut card, true), (2, true, true));
+    execute(&mut card, Event::PersonaliseBegin, OWN_SCHOOL).unwrap();
+    assert_eq!(commit(&mut card, false), (3, true, true));
+}
+
+#[test]
+fn a_rare_name_is_flagged_at_the_commit() {
+    let mut pupil = pupil();
+    pupil.identity.rare_character = true;
+    pupil.identity.name_pinyin = Some("Wang Ji".parse().unwrap());
+    let mut memory = card_in(S::Personalising);
+    put_pupil(&mut memory, &pupil);
+    let mut card = open(&memory);
+    execute(&mut card, Event::PersonaliseCommit, OWN_SCHOOL).unwrap();
+    assert!(current(&card).flags.rare_name);
+}
+
+#[test]
+fn a_temporary_card_is_flagged_for_good() {
+    let mut card = open(&new_card());
+    execute(&mut card, Event::TemporaryIssue, OWN_SCHOOL).unwrap();
+    assert_eq!(card.state(), Ok(S::Personalising));
+    for (sfi, bytes) in
+        [(sfi::IDENTITY, &pupil().identity.emit()[..]), (sfi::ENROLMENT, &pupil().enrolment.emit())]
+    {
+        card.update(file(sfi), 0, bytes, Some(KeyNumber::PERSONALISE)).unwrap();
+    }
+    execute(&mut card, Event::PersonaliseCommit, OWN_SCHOOL).unwrap();
+    assert!(current(&card).flags.temporary);
+    execute(&mut card, Event::Freeze, OWN_SCHOOL).unwrap();
+    assert!(current(&card).flags.temporary);
+    // An ordinary first personalisation sets no such flag.
+    let mut ordinary = open(&new_card());
+    execute(&mut ordinary, Event::PersonaliseBegin, OWN_SCHOOL).unwrap();
+    assert!(!current(&ordinary).flags.temporary);
+}
+
+#[test]
+fn unfreezing_restores_the_state_before_the_freeze() {
+    for state in [S::Active, S::TransferredOut, S::TransferredIn] {
+        let mut card = open(&card_in(state));
+        for event in [Event::Freeze, Event::Freeze] {
+            execute(&mut card, event, OWN_SCHOOL).unwrap();
+            assert_eq!(current(&card).state, S::Frozen);
+            assert_eq!(current(&card).previous, state);
+        }
+        execute(&mut card, Event::Unfreeze, OWN_SCHOOL).unwrap();
+        assert_eq!(card.state(), Ok(state));
+    }
+}
+
+#[test]
+fn a_freeze_is_lifted_by_the_unit_that_set_it_or_one_above() {
+    for (by, lifters, others) in [
+        (OWN_SCHOOL, &[OWN_SCHOOL, OWN_DISTRICT, CITY][..], &[OTHER_SCHOOL, OTHER_DISTRICT][..]),
+        (OWN_DISTRICT, &[OWN_DISTRICT, CITY], &[OWN_SCHOOL, OTHER_DISTRICT]),
+        (CITY, &[CITY], &[OWN_SCHOOL, OWN_DISTRICT]),
+    ] {
+        let mut frozen = open(&card_in(S::Active));
+        execute(&mut frozen, Event::Freeze, by).unwrap();
+        let memory = frozen.nvm().bytes();
+        for of in lifters {
+            let outcome = execute(&mut open(memory), Event::Unfreeze, of).unwrap();
+            assert_eq!(outcome.state, S::Active);
+        }
+        for of in others {
+            // Freezing again would make the mark the other's.
+            for event in [Event::Unfreeze, Event::Freeze] {
+                let actor = actor(event.rule().key, of);
+                let error = refused(&mut open(memory), &request(event), actor);
+                assert_eq!(error, CardError::ForeignUnit, "{of} on a freeze by {by}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_state_byte_is_a_fault_that_can_only_be_cancelled_or_noted() {
+    let mut memory = card_in(S::Active);
+    let mut record = status(S::Active).emit();
+    record[1] = 0x21;
+    xuejika_card_model::crc::seal(&mut record);
+    put(&mut memory, file(sfi::STATUS), &[record, record].concat());
+    for event in OFFERED {
+        let result = execute(&mut open(&memory), event, OWN_SCHOOL);
+        assert_eq!(result.is_ok(), matches!(event, Event::Cancel | Event::Fault));
+    }
+}
+
+#[test]
+fn one_damaged_status_copy_is_written_again_by_the_next_event() {
+    let mut memory = card_in(S::Active);
+    // The older copy comes first.
+    put(&mut memory, file(sfi::STATUS), &[0xEE; Status::LEN]);
+    let mut card = open(&memory);
+    assert!(card.status().unwrap().other_damaged);
+    execute(&mut card, Event::Freeze, OWN_SCHOOL).unwrap();
+    let pair = card.status().unwrap();
+    assert!(!pair.other_damaged);
+    assert_eq!(pair.current.state, S::Frozen);
+}
+
+/// The data of an event does not say who acts, and an event writes to no file but its own.
+#[test]
+fn an_event_touches_its_own_files_only() {
+    for event in OFFERED {
+        let from = STATES.into_iter().find(|&state| event.next(state, S::Active).is_some());
+        let mut card = open(&card_in(from.unwrap()));
+        let before = committed(&card);
+        execute(&mut card, event, OWN_SCHOOL).unwrap();
+        let own: &[u8] = match event {
+            Event::PersonaliseCommit => &[sfi::STATUS, sfi::LOG, sfi::PERSONALISATION],
+            Event::Register => &[sfi::STATUS, sfi::LOG, sfi::REGISTRATION],
+            _ => &[sfi::STATUS, sfi::LOG],
+        };
+        let inside = |at: usize| {
+            own.iter()
+                .map(|&sfi| file(sfi))
+                .any(|file| (file.offset..file.offset + file.structure.storage()).contains(&at))
+        };
+        let after = committed(&card);
+        let strays = (0..before.len()).filter(|&at| before[at] != after[at] && !inside(at));
+        assert_eq!(strays.count(), 0, "{}", event.rule().name);
+    }
+}

@@ -1,0 +1,122 @@
+//! What the demonstration works on: one card, one reader, one pupil, one morning.
+
+use anyhow::{Context, bail};
+use xuejika_apdu::status::Language;
+use xuejika_card_model::date::Date;
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::management::SamSerial;
+use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::pupil::Pupil;
+use xuejika_card_model::record::{Profile, TerminalId};
+use xuejika_emulator::{Env, VirtualCard, test_card};
+use xuejika_keyscheme::Algorithm;
+use xuejika_reader::sam::SoftSam;
+use xuejika_reader::{CardContents, Locked, Reader, Stamp, StudentCard};
+
+use crate::clock;
+use crate::pupil_file;
+use crate::trace::{Exchange, Traced};
+
+/// Algorithm of the card's keys.
+pub(super) const ALGORITHM: Algorithm = Algorithm::Aes128;
+
+/// A card with the log of what was said to it.
+pub(super) type Field = Traced<VirtualCard>;
+
+/// Everything the steps share.
+pub(super) struct World {
+    pub(super) env: Env,
+    pub(super) card: Field,
+    pub(super) office: Office,
+    pub(super) pupil: Pupil,
+    pub(super) stamp: Stamp,
+    /// What the reader read last.
+    pub(super) contents: Option<CardContents>,
+    language: Language,
+    /// What was said to management cards.
+    exchanges: Vec<Exchange>,
+}
+
+/// The school's reader, in its three states.
+pub(super) enum Office {
+    /// The SAM before it is built in.
+    Sam(SoftSam),
+    Locked(Locked<SoftSam>),
+    Unlocked(Reader<SoftSam>),
+    /// In the hands of a step that failed.
+    Lost,
+}
+
+impl World {
+    /// The morning on which the seed's clock starts.
+    pub(super) fn new(seed: u64, language: Language) -> anyhow::Result<Self> {
+        let mut env = Env::seeded(seed);
+        let (date, time) = clock::now(&env).context("the clock is not set")?;
+        let stamp = Stamp { date, time, terminal: TerminalId([0, 0, 0, 1]) };
+        let Ok(pupil) = pupil_file::sample() else { bail!("the sample pupil is not valid") };
+        let issuance = test_card::issuance("1100260100000014".parse()?, Profile::CpuAes)?;
+        let memory = RamNvm::new(test_card::student_memory(&issuance)?);
+        let mut card = VirtualCard::new(memory, Env::with_rng(clock::fork(&mut env)))?;
+        card.power_on()?;
+        let serial = SamSerial { unit: pupil.enrolment.unit, number: "000042".parse()? };
+        let rng = clock::fork(&mut env);
+        let sam = SoftSam::test(ALGORITHM, serial, Self::unlocked_until()?, rng);
+        Ok(Self {
+            env,
+            card: Traced::new(card, language),
+            office: Office::Sam(sam),
+            pupil,
+            stamp,
+            contents: None,
+            language,
+            exchanges: Vec::new(),
+        })
+    }
+
+    /// Last day of the management card: the end of the school year.
+    pub(super) fn unlocked_until() -> anyhow::Result<Date> {
+        Ok("2027-08-31".parse()?)
+    }
+
+    /// Presents a test management card to the locked reader.
+    pub(super) fn present(
+        &mut self,
+        unit: UnitCode,
+        valid_until: Date,
+    ) -> anyhow::Result<Result<(), xuejika_reader::Error>> {
+        let Office::Locked(locked) = core::mem::replace(&mut self.office, Office::Lost) else {
+            bail!("the reader is not locked");
+        };
+        let memory = test_card::management(ALGORITHM, unit, valid_until);
+        let mut card = VirtualCard::new(memory, Env::with_rng(clock::fork(&mut self.env)))?;
+        card.power_on()?;
+        let mut card = Traced::new(card, self.language);
+        let unlocked = locked.unlock(&mut card, self.stamp.date);
+        self.exchanges.append(&mut card.take());
+        Ok(match unlocked {
+            Ok(reader) => {
+                self.office = Office::Unlocked(reader);
+                Ok(())
+            }
+            Err(still) => {
+                self.office = Office::Locked(still.reader);
+                Err(still.error)
+            }
+        })
+    }
+
+    /// The student card in the field of the unlocked reader.
+    pub(super) fn connect(&mut self) -> anyhow::Result<StudentCard<'_, SoftSam, &mut Field>> {
+        let Office::Unlocked(reader) = &mut self.office else {
+            bail!("the reader is not unlocked");
+        };
+        Ok(reader.connect(&mut self.card, self.stamp.date)?)
+    }
+
+    /// What was said to cards since the last call.
+    pub(super) fn take_exchanges(&mut self) -> Vec<Exchange> {
+        let mut exchanges = core::mem::take(&mut self.exchanges);
+        exchanges.append(&mut self.card.take());
+        exchanges
+    }
+}
