@@ -355,7 +355,7 @@ fn a_temporary_card_is_flagged_for_good() {
     for (sfi, bytes) in
         [(sfi::IDENTITY, &pupil().identity.emit()[..]), (sfi::ENROLMENT, &pupil().enrolment.emit())]
     {
-        card.update(file(sfi), 0, bytes, Some(KeyNumber::PERSONALISE)).unwrap();
+        card.update(file(sfi), 0, bytes, Some(actor(KeyNumber::PERSONALISE, OWN_SCHOOL))).unwrap();
     }
     execute(&mut card, Event::PersonaliseCommit, OWN_SCHOOL).unwrap();
     assert!(current(&card).flags.temporary);

@@ -19,6 +19,7 @@ use support::{
 };
 use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::file::{CYCLIC_HEADER_LEN, Df, Ef, Right, Structure};
+use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::lifecycle::{Event, STATES};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
 use xuejika_card_model::record::Issuance;
@@ -50,11 +51,23 @@ struct Effort {
     next: usize,
 }
 
+impl Effort {
+    /// Recoveries times their cuts grow with the square of the bytes written; the samples shrink.
+    fn spread_over(self, bytes: usize) -> Self {
+        let factor = (bytes / 128).max(1);
+        Self {
+            recovery: self.recovery.saturating_mul(factor * factor),
+            deeper: self.deeper.saturating_mul(factor),
+            ..self
+        }
+    }
+}
+
 /// On every run.
-const QUICK: Effort = Effort { seeds: 2, recovery: 61, deeper: 1500, next: 997 };
+const QUICK: Effort = Effort { seeds: 3, recovery: 5, deeper: 201, next: 307 };
 
 /// Before a release.
-const SOAK: Effort = Effort { seeds: 40, recovery: 5, deeper: 300, next: 50 };
+const SOAK: Effort = Effort { seeds: 40, recovery: 2, deeper: 149, next: 53 };
 
 /// The cuts of the operation alone.
 const PLAIN: Effort =
@@ -85,6 +98,11 @@ fn an_authentication_is_counted_wholly_or_not_at_all() {
 }
 
 #[test]
+fn a_key_is_loaded_and_retired_wholly_or_not_at_all() {
+    sweep_keys(QUICK).report("keys");
+}
+
+#[test]
 fn a_file_is_updated_wholly_or_not_at_all() {
     sweep_updates(QUICK).report("updates");
 }
@@ -98,6 +116,7 @@ fn an_event_changes_state_record_and_log_together_or_not_at_all() {
 #[ignore = "minutes, with --release"]
 fn soak() {
     sweep_counters(SOAK).report("counters");
+    sweep_keys(SOAK).report("keys");
     sweep_updates(SOAK).report("updates");
     sweep_events(SOAK).report("events");
 }
@@ -121,6 +140,24 @@ fn sweep_counters(effort: Effort) -> Tally {
         Box::new(move |card: &mut Card<RamNvm>| card.count_failure(df, KeyNumber::MANAGEMENT));
     let case = Case { name: "management card".into(), start: management_card(), operation };
     sweep(&case, effort, &mut tally);
+    tally
+}
+
+fn sweep_keys(effort: Effort) -> Tally {
+    let mut tally = Tally::default();
+    let (df, number, next) = (education(), KeyNumber::STATUS, KeyVersion::new(2).unwrap());
+    let load = move |card: &mut Card<RamNvm>| {
+        let id = KeyId { zone: df.zone(), number, version: next, algorithm: Algorithm::Aes128 };
+        let data = KeyData::emit(&key(&id, card.header().serial));
+        let data = KeyData::parse(&*data).unwrap();
+        card.load_key(df, number, next, data, Some(KeyNumber::MASTER)).map(drop)
+    };
+    sweep_student(&mut tally, effort, "load", &new_card(), Box::new(load));
+    let mut switched = open(&two_versions(df, number, next));
+    switched.count_success(df, number, next).unwrap();
+    let retire =
+        move |card: &mut Card<RamNvm>| card.retire_key(df, number, Some(KeyNumber::MASTER));
+    sweep_student(&mut tally, effort, "retire", switched.nvm().bytes(), Box::new(retire));
     tally
 }
 
@@ -192,6 +229,7 @@ fn sweep(case: &Case, effort: Effort, tally: &mut Tally) {
 
     let mut seen = HashSet::new();
     let lengths = write_lengths(|cut| cut_operation(case, cut).nvm().clone());
+    let effort = effort.spread_over(lengths.iter().sum());
     for cut in cuts(&lengths, effort.seeds) {
         tally.cuts += 1;
         let mut card = cut_operation(case, cut);

@@ -131,10 +131,10 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_enum)]
     pub(crate) profile: CpuProfile,
     /// Serial of a student-record card: 16 digits, the last one a check digit.
-    #[arg(long, value_name = "S", required_if_eq("kind", "student"))]
+    #[arg(long, value_name = "S")]
     pub(crate) serial: Option<CardSerial>,
     /// Unit whose readers a management card unlocks: 6 digits.
-    #[arg(long, required_if_eq("kind", "management"))]
+    #[arg(long)]
     pub(crate) unit: Option<UnitCode>,
     /// Last day on which a management card unlocks; the test SAM takes only the default.
     #[arg(long, value_name = "DATE", default_value = crate::reader::VALID_UNTIL)]

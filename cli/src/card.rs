@@ -35,7 +35,8 @@ pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
 }
 
 fn student(args: &CreateArgs) -> Outcome<RamNvm> {
-    let serial = args.serial.ok_or_else(|| Failure::usage(anyhow!("--serial is missing")))?;
+    let serial =
+        args.serial.ok_or_else(|| Failure::usage(anyhow!("a student card needs --serial")))?;
     let memory = || -> anyhow::Result<RamNvm> {
         let issuance = test_card::issuance(serial, args.profile.into())?;
         Ok(RamNvm::new(test_card::student_memory(&issuance)?))
@@ -44,7 +45,8 @@ fn student(args: &CreateArgs) -> Outcome<RamNvm> {
 }
 
 fn management(args: &CreateArgs) -> Outcome<RamNvm> {
-    let unit = args.unit.ok_or_else(|| Failure::usage(anyhow!("--unit is missing")))?;
+    let unit =
+        args.unit.ok_or_else(|| Failure::usage(anyhow!("a management card needs --unit")))?;
     let algorithm = match args.profile.into() {
         Profile::CpuSm4 => Algorithm::Sm4,
         _ => Algorithm::Aes128,

@@ -81,16 +81,21 @@ impl From<ChannelError> for Failure {
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         use io::ErrorKind as Kind;
-        let code = match &error {
-            FileError::Image { .. } => Code::Usage,
-            FileError::Io { error, .. } => match error.kind() {
-                Kind::AlreadyExists => Code::Unsafe,
-                Kind::NotFound | Kind::PermissionDenied | Kind::IsADirectory => Code::Usage,
-                _ => Code::Device,
-            },
-            _ => Code::Device,
+        let kind = match &error {
+            FileError::Io { error, .. } => Some(error.kind()),
+            _ => None,
         };
-        Self::Because(code, error.into())
+        match (&error, kind) {
+            (_, Some(Kind::AlreadyExists)) => {
+                let never = anyhow::Error::from(error).context("no file is ever overwritten");
+                Self::Because(Code::Unsafe, never)
+            }
+            (FileError::Image { .. }, _)
+            | (_, Some(Kind::NotFound | Kind::PermissionDenied | Kind::IsADirectory)) => {
+                Self::usage(error)
+            }
+            _ => Self::device(error),
+        }
     }
 }
 

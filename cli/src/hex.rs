@@ -24,13 +24,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<u8>, HexError> {
     let mut bytes = Vec::new();
     for group in text.split(|c: char| c.is_whitespace() || c == ':' || c == ',') {
         let digits = group.strip_prefix("0x").or_else(|| group.strip_prefix("0X")).unwrap_or(group);
-        bytes.extend(hex::decode(digits).map_err(|error| match error {
-            hex::FromHexError::InvalidHexCharacter { .. } => {
-                let wrong = digits.chars().find(|c| !c.is_ascii_hexdigit());
-                HexError::Digit(wrong.unwrap_or_default())
-            }
-            _ => HexError::Odd(digits.to_owned()),
-        })?);
+        if let Some(wrong) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+            return Err(HexError::Digit(wrong));
+        }
+        bytes.extend(hex::decode(digits).map_err(|_| HexError::Odd(digits.to_owned()))?);
     }
     Ok(bytes)
 }

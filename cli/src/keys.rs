@@ -1,5 +1,7 @@
 //! The published test keys: saying so when they are in use.
 
+use std::sync::Once;
+
 use xuejika_card_model::Card;
 use xuejika_card_model::file::Df;
 use xuejika_card_model::nvm::Nvm;
@@ -8,9 +10,10 @@ use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, test_keys};
 
 use crate::exit::say;
 
-/// Says on stderr that test keys are in use.
+/// Says on stderr, once in a run, that test keys are in use.
 pub(crate) fn announce() {
-    say(format_args!("xuejika: WARNING: {}", test_keys::WARNING));
+    static SAID: Once = Once::new();
+    SAID.call_once(|| say(format_args!("xuejika: WARNING: {}", test_keys::WARNING)));
 }
 
 /// Says so when the card holds a test key.

@@ -79,8 +79,8 @@ fn parse(text: &str) -> Result<Vec<Line>, (usize, String)> {
 }
 
 fn parse_line(line: &str) -> Result<Option<Action>, String> {
-    let text = line.split(['#']).next().unwrap_or_default();
-    let text = text.split("//").next().unwrap_or_default();
+    let end = line.find('#').into_iter().chain(line.find("//")).min().unwrap_or(line.len());
+    let text = line.get(..end).unwrap_or_default();
     let text = text.trim_end().trim_end_matches(';').trim();
     if text.is_empty() {
         return Ok(None);

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_fci_is_shown_with_names_and_meanings() {
-        let fci = hex::parse("6F14 8401AA 8A0105 A50C 800102 82060001FF 010203").unwrap();
+        let fci = hex::parse("6F13 8401AA 8A0105 A50B 800102 82060001FF 010203").unwrap();
         let shown = Shown(tree(&fci).unwrap()).to_string();
         assert_eq!(
             shown,

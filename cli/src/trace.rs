@@ -15,9 +15,9 @@ pub(crate) struct Exchange {
     pub(crate) command: String,
     /// The response data.
     pub(crate) response: String,
-    /// The status word.
+    /// The status word; empty when the card gave none.
     pub(crate) status: String,
-    /// The status word in plain words.
+    /// The status word in plain words, or why there is none.
     pub(crate) text: String,
     #[serde(skip)]
     pub(crate) word: StatusWord,
@@ -41,6 +41,13 @@ impl Exchange {
         })
     }
 
+    /// A command that got no answer.
+    fn unanswered(command: &[u8], error: &ChannelError) -> Self {
+        let (response, status) = (String::new(), String::new());
+        let (command, text) = (hex::emit(command), error.to_string());
+        Self { command, response, status, text, word: StatusWord(0) }
+    }
+
     /// Whether the card did what it was told: 9000 or 61xx.
     pub(crate) fn succeeded(&self) -> bool {
         self.word.outcome() == Outcome::Normal
@@ -49,8 +56,11 @@ impl Exchange {
 
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gap = if self.response.is_empty() { "" } else { " " };
         writeln!(f, "> {}", self.command)?;
+        if self.status.is_empty() {
+            return write!(f, "! {}", self.text);
+        }
+        let gap = if self.response.is_empty() { "" } else { " " };
         write!(f, "< {}{gap}{} : {}", self.response, self.status, self.text)
     }
 }
@@ -89,9 +99,16 @@ impl<C> Traced<C> {
 impl<C: CardChannel> CardChannel for Traced<C> {
     fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
         command.clone_into(&mut self.last_command);
-        self.channel.transmit(command, response)?;
-        self.exchanges.push(Exchange::new(command, response, self.language)?);
-        Ok(())
+        let exchange = self
+            .channel
+            .transmit(command, response)
+            .and_then(|()| Exchange::new(command, response, self.language));
+        let (exchange, result) = match exchange {
+            Ok(exchange) => (exchange, Ok(())),
+            Err(error) => (Exchange::unanswered(command, &error), Err(error)),
+        };
+        self.exchanges.push(exchange);
+        result
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {

@@ -1,0 +1,150 @@
+//! `card create` and `card show`.
+
+use std::fs;
+
+use serde_json::Value;
+use xuejika_card_model::ident::CardSerial;
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
+
+use super::support::{Desk, SERIAL, run};
+
+/// The part of `card show --json` about the education zone.
+fn education(card: &Value) -> &Value {
+    let directories = card["directories"].as_array().unwrap();
+    directories.iter().find(|directory| directory["id"] == "DF01").unwrap()
+}
+
+/// The contents of a file of the education zone.
+fn file<'a>(card: &'a Value, name: &str) -> &'a Value {
+    let files = education(card)["files"].as_array().unwrap();
+    &files.iter().find(|file| file["name"] == name).expect(name)["contents"]
+}
+
+#[test]
+fn a_new_card_is_shown_decoded() {
+    for (profile, method) in [("cpu-aes", "cmac-aes:"), ("cpu-sm4", "cmac-sm4:")] {
+        let desk = Desk::new(profile);
+        let card = run(&["card", "show", &desk.card(), "--json"]).expect(0).object();
+        assert_eq!(card["profile"], profile);
+        assert_eq!(card["serial"], SERIAL);
+        assert_eq!(card["uid"], "F0260100000014");
+        assert_eq!(card["state"], "initialised");
+        assert_eq!(card["atr_parts"][0]["meaning"], "TS: direct convention");
+        let issuance = &file(&card, "issuance")["record"];
+        assert_eq!(issuance["card_serial"], SERIAL);
+        assert_eq!(issuance["profile"], profile);
+        assert_eq!(file(&card, "identity"), "empty");
+        let keys = education(&card)["keys"].as_array().unwrap();
+        assert_eq!(keys.len(), 7);
+        for key in keys {
+            let version = &key["versions"][0];
+            assert!(version["kcv"].as_str().unwrap().starts_with(method), "{key}");
+            assert_eq!((&version["test_key"], &key["failures"]), (&true.into(), &0.into()));
+        }
+    }
+}
+
+#[test]
+fn text_names_fields_in_both_languages() {
+    let desk = Desk::new("cpu-aes");
+    let shown = run(&["card", "show", &desk.card()]).expect(0).out;
+    for text in [
+        "student-record card 学籍卡",
+        "initialised 已初始化",
+        "TS: direct convention",
+        "K0  version 01 cmac-aes:",
+        "(test key), 0 of 1000 failures",
+        "EF 0005 (SFI 05) issuance 发行信息, transparent, 48 bytes",
+        "card_serial 卡序号             1100260100000014",
+        "operation 操作 initialise 初始化",
+        "EF 0007 (SFI 07) identity 身份, transparent, 128 bytes: empty",
+    ] {
+        assert!(shown.contains(text), "{text} is not in\n{shown}");
+    }
+}
+
+/// Neither a card's keys nor a management card's secret are in any output.
+#[test]
+fn no_secret_is_shown() {
+    let desk = Desk::new("cpu-aes");
+    let serial = CardId(SERIAL.parse::<CardSerial>().unwrap().bytes());
+    let keys = KeyNumber::EDUCATION.map(|number| {
+        let (zone, version, algorithm) = (Zone::EDUCATION, KeyVersion::FIRST, Algorithm::Aes128);
+        let id = KeyId { zone, number, version, algorithm };
+        hex::encode(test_keys::root(&id).card(&id, serial).expose())
+    });
+    let image = hex::encode(fs::read(desk.card()).unwrap());
+    assert!(keys.iter().all(|key| image.contains(key)), "these are the card's keys");
+    let management = desk.path("management.img").display().to_string();
+    let create = ["card", "create", "--kind", "management", "--profile", "cpu-aes"];
+    run(&[&create[..], &["--unit", "084012", "-o", &management]].concat()).expect(0);
+    for path in [desk.card(), management] {
+        for option in ["--json", "-v"] {
+            let shown = run(&["card", "show", &path, option]).expect(0).out.to_lowercase();
+            assert!(keys.iter().all(|key| !shown.contains(key)));
+            assert!(!shown.contains("606162636465666768696a6b6c6d6e6f"));
+        }
+    }
+}
+
+#[test]
+fn creation_says_what_it_made_and_warns() {
+    let desk = Desk::new("cpu-aes");
+    let path = desk.path("other.img").display().to_string();
+    let create = ["card", "create", "--profile", "cpu-sm4", "--serial", SERIAL, "--json", "-o"];
+    let made = run(&[&create[..], &[&*path]].concat()).expect(0);
+    assert!(made.err.contains("published TEST keys in use"));
+    assert_eq!(made.object()["file"], path);
+    assert_eq!(made.object()["state"], "initialised");
+}
+
+#[test]
+fn nothing_is_overwritten_and_wrong_serials_are_refused() {
+    let desk = Desk::new("cpu-aes");
+    let before = fs::read(desk.card()).unwrap();
+    let create = ["card", "create", "--profile", "cpu-aes"];
+    let with = |more: &[&str]| run(&[&create[..], more].concat());
+    let again = with(&["--serial", SERIAL, "-o", &desk.card()]).expect(4);
+    assert!(again.err.contains(&desk.card()) && again.err.contains("no file is ever overwritten"));
+    assert_eq!(fs::read(desk.card()).unwrap(), before);
+
+    let other = desk.path("other.img").display().to_string();
+    let wrong = with(&["--serial", "1100260100000015", "-o", &other]).expect(2);
+    assert!(wrong.err.contains("ends in 5, expected check digit 4"), "{}", wrong.err);
+    with(&["-o", &other]).expect(2);
+    with(&["--kind", "management", "-o", &other]).expect(2);
+    run(&["card", "create", "--profile", "s70", "--serial", SERIAL, "-o", &other]).expect(2);
+    assert!(!desk.path("other.img").exists());
+}
+
+#[test]
+fn damage_is_named_with_its_file() {
+    let desk = Desk::new("cpu-aes");
+    let image = fs::read(desk.card()).unwrap();
+    let refused = |contents: &[u8], reason: &str| {
+        fs::write(desk.card(), contents).unwrap();
+        for command in [
+            vec!["card", "show", &*desk.card()],
+            vec!["apdu", "--target", &*desk.target(), "00A40000"],
+            vec!["emulate", &*desk.card(), "--listen", "127.0.0.1:0"],
+        ] {
+            let run = run(&command).expect(2);
+            assert!(run.err.contains(&desk.card()) && run.err.contains(reason), "{}", run.err);
+            assert_eq!(run.out, "");
+        }
+    };
+    for at in [14, 100, 1000, image.len() - 1] {
+        let mut damaged = image.clone();
+        damaged[at] ^= 1;
+        refused(&damaged, "the image is damaged: its CRC-32 does not match");
+    }
+    refused(&image[..1000], "the image is cut short: 1000 bytes");
+    refused(&[&image[..], &[0]].concat(), "1 bytes follow the image");
+    refused(b"", "cut short");
+    refused(b"something else", "not a card image");
+    // Whole as a file, but no card inside.
+    let empty = xuejika_card_model::image::emit(&[0; 64]).unwrap();
+    refused(&empty, "card profile version 0 is not supported");
+    run(&["card", "show", &desk.path("missing.img").display().to_string()]).expect(2);
+}

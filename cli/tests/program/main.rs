@@ -1,0 +1,18 @@
+//! The program as its users run it: arguments in, output and exit status out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken premise fails the test"
+)]
+
+mod apdu;
+mod card;
+mod demo;
+mod emulate;
+mod reader;
+mod script;
+mod shell;
+mod support;
+mod vectors;

@@ -1,0 +1,164 @@
+//! Runs the program and serves cards with it.
+
+use core::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Path of the program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_xuejika");
+
+/// Longest wait for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Serial of the cards.
+pub(crate) const SERIAL: &str = "1100260100000014";
+
+/// SELECT of the education zone.
+pub(crate) const SELECT: &str = "00A4040007F0424A4544550100";
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Run {
+    /// Standard output as one JSON object per line.
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
+    /// The one JSON object.
+    pub(crate) fn object(&self) -> Value {
+        let objects = self.objects();
+        assert_eq!(objects.len(), 1, "{self:?}");
+        objects[0].clone()
+    }
+
+    /// Checks the exit code.
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run(arguments: &[&str]) -> Run {
+    run_with(arguments, "")
+}
+
+/// Runs the program with this standard input.
+pub(crate) fn run_with(arguments: &[&str], input: &str) -> Run {
+    let mut command = assert_cmd::Command::new(PROGRAM);
+    let output = command.args(arguments).write_stdin(input).timeout(PATIENCE).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run {
+        code: output.status.code().expect("the program was killed"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// A folder with the image of a new card in it.
+pub(crate) struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    pub(crate) fn new(profile: &str) -> Self {
+        let desk = Self { folder: tempfile::tempdir().unwrap() };
+        let create = ["card", "create", "--profile", profile, "--serial", SERIAL, "-o"];
+        run(&[&create[..], &[&*desk.card()]].concat()).expect(0);
+        desk
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Path of the image.
+    pub(crate) fn card(&self) -> String {
+        self.path("card.img").display().to_string()
+    }
+
+    /// The image as a target.
+    pub(crate) fn target(&self) -> String {
+        format!("emu:{}", self.card())
+    }
+
+    /// Writes a file and gives its path.
+    pub(crate) fn file(&self, name: &str, contents: &str) -> String {
+        std::fs::write(self.path(name), contents).unwrap();
+        self.path(name).display().to_string()
+    }
+
+    pub(crate) fn example(name: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        std::fs::read_to_string(folder.join(name)).unwrap()
+    }
+}
+
+/// The program, serving a card on a port of its choice.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    /// Where it listens.
+    pub(crate) address: String,
+    lines: Receiver<String>,
+}
+
+impl Server {
+    /// Serves the card in `image`.
+    pub(crate) fn start(image: &str, options: &[&str]) -> Self {
+        let listen = ["emulate", image, "--listen", "127.0.0.1:0"];
+        let mut server = Self::spawn(&[&listen, options].concat());
+        server.address = server.wait_for("listening on ");
+        server
+    }
+
+    /// Runs the program with these arguments and does not wait for anything.
+    pub(crate) fn spawn(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, address: String::new(), lines }
+    }
+
+    /// What follows `prefix` in the first line that begins with it.
+    pub(crate) fn wait_for(&self, prefix: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect(prefix);
+            if let Some(rest) = line.strip_prefix(prefix) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// The card as a target.
+    pub(crate) fn target(&self) -> String {
+        format!("tcp://{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
