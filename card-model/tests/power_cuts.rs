@@ -57,17 +57,17 @@ impl Effort {
         let factor = (bytes / 128).max(1);
         Self {
             recovery: self.recovery.saturating_mul(factor * factor),
-            deeper: self.deeper.saturating_mul(factor),
+            deeper: self.deeper.saturating_mul(factor * factor),
             ..self
         }
     }
 }
 
 /// On every run.
-const QUICK: Effort = Effort { seeds: 3, recovery: 5, deeper: 201, next: 307 };
+const QUICK: Effort = Effort { seeds: 2, recovery: 7, deeper: 601, next: 407 };
 
 /// Before a release.
-const SOAK: Effort = Effort { seeds: 40, recovery: 2, deeper: 149, next: 53 };
+const SOAK: Effort = Effort { seeds: 40, recovery: 2, deeper: 997, next: 53 };
 
 /// The cuts of the operation alone.
 const PLAIN: Effort =
@@ -305,7 +305,8 @@ fn cut_recovery(
         tally.recovery_cuts += 1;
         tally.deepest = tally.deepest.max(depth);
         let mut nvm = cut_power_up(cut);
-        if depth < 3 && tally.recovery_cuts.is_multiple_of(effort.deeper) {
+        let deeper = effort.deeper / if depth == 1 { 1 } else { 4 };
+        if depth < 3 && tally.recovery_cuts.is_multiple_of(deeper) {
             cut_recovery(&nvm.bytes().to_vec(), recovered, effort, depth + 1, tally);
         }
         power_up(&mut nvm).unwrap();

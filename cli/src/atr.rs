@@ -121,6 +121,15 @@ fn check(atr: &[u8], rest: &[u8], expected: bool, parts: &mut Vec<Part>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_explained_and_none_is_dropped(atr: Vec<u8>) {
+            let joined: String = explain(&atr).into_iter().map(|part| part.bytes).collect();
+            prop_assert_eq!(joined, hex::emit(&atr));
+        }
+    }
 
     fn explained(text: &str) -> Vec<String> {
         explain(&hex::parse(text).unwrap()).iter().map(ToString::to_string).collect()

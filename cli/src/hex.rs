@@ -97,6 +97,20 @@ fn alternative(text: &str) -> Option<(u16, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parse_reverses_emit(bytes: Vec<u8>) {
+            prop_assert_eq!(parse(&emit(&bytes)), Ok(bytes));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            let _ = parse_command(&text);
+            let _ = text.parse::<Expected>();
+        }
+    }
 
     #[test]
     fn all_spellings_are_one_command() {

@@ -209,6 +209,15 @@ fn expected(field: &str, problem: &Problem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            let _ = from_toml("f", &text);
+            let _ = from_csv("f", &text, &Choice::Only);
+        }
+    }
 
     const CSV: &str = include_str!("../examples/pupils.csv");
 

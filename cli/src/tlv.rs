@@ -99,6 +99,14 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            let _ = tree(&bytes);
+        }
+    }
 
     struct Shown(Vec<Object>);
 

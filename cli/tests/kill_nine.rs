@@ -43,22 +43,28 @@ fn nothing_acknowledged_is_lost() {
         let wrong_proof = [&[0x00, 0x82, 0x00, 0x00, 40][..], &[0x5A; 40], &[0]].concat();
         if round % 2 == 1 {
             assert_eq!(send(&mut card, &wrong_proof), Some(0x6300));
-            server.child.kill().unwrap();
+            kill(&mut server);
             counted += 1;
+            assert_eq!(failures(&desk.card()), counted, "round {round}");
         } else {
             let host = thread::spawn(move || send(&mut card, &wrong_proof));
             thread::sleep(Duration::from_micros(100 * u64::from(round)));
-            server.child.kill().unwrap();
+            kill(&mut server);
             let acknowledged = host.join().unwrap().is_some();
             let found = failures(&desk.card());
-            assert!(found == counted + 1 || (found == counted && !acknowledged), "{round}");
+            assert!(found == counted + 1 || (found == counted && !acknowledged), "round {round}");
             counted = found;
         }
-        assert!(server.child.wait().unwrap().code().is_none(), "killed, not ended");
-        assert_eq!(failures(&desk.card()), counted, "round {round}");
     }
     let card = run(&["card", "show", &desk.card(), "--json"]).expect(0).object();
     assert_eq!(card["directories"][1]["keys"][1]["failures"], counted);
+}
+
+/// Kills the program and waits until it is gone.
+fn kill(server: &mut Server) {
+    server.child.kill().unwrap();
+    let status = server.child.wait().unwrap();
+    assert!(status.code().is_none(), "it ended by itself: {status}");
 }
 
 /// Status word of the answer, if there was one.

@@ -39,6 +39,12 @@ pub struct Kcv {
 }
 
 impl Kcv {
+    /// A value that was computed elsewhere, inside a token or by another program.
+    #[must_use]
+    pub const fn new(method: KcvMethod, bytes: [u8; 3]) -> Self {
+        Self { method, bytes }
+    }
+
     /// CMAC of one zero block under a card algorithm.
     pub fn cmac<C: BlockCipherEncrypt>(algorithm: Algorithm, mac: &Cmac<C>) -> Self {
         Self { method: KcvMethod::Cmac(algorithm), bytes: left(&mac.tag(&Block::<C>::default())) }

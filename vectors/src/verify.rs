@@ -9,10 +9,14 @@ mod cipher;
 
 mod block;
 mod cmac;
+mod components;
 mod diversify;
+mod iso9797;
 mod kcv;
 mod kdf;
+mod keyblock;
 mod outcome;
+mod pboc;
 mod report;
 mod scheme;
 mod scp03;
@@ -48,6 +52,10 @@ enum Topic {
     SecureMessaging,
     CheckValues,
     Scheme,
+    DesMac,
+    Purse,
+    KeyBlocks,
+    Components,
     Unsupported(&'static str),
 }
 
@@ -67,11 +75,11 @@ impl Topic {
         ("ISO/IEC 7816-4 secure messaging with AES", "aes_sm", Self::SecureMessaging),
         ("Key check values", "kcv", Self::CheckValues),
         ("Reference transcripts", "project_keyscheme", Self::Scheme),
-        ("ISO/IEC 9797-1", "iso9797", Self::Unsupported("MACs on DES")),
+        ("ISO/IEC 9797-1", "iso9797", Self::DesMac),
         ("ICAO 9303-11 BAC", "icao_bac", Self::Unsupported("secure messaging on TDES")),
-        ("ANSI X9.143", "tr31", Self::Unsupported("X9.143 key blocks")),
-        ("XOR key components", "key_components", Self::Unsupported("key components")),
-        ("PBOC", "pboc", Self::Unsupported("PBOC purse cryptography")),
+        ("ANSI X9.143", "tr31", Self::KeyBlocks),
+        ("XOR key components", "key_components", Self::Components),
+        ("PBOC", "pboc", Self::Purse),
     ];
 
     fn of(file: &VectorFile) -> Self {
@@ -90,6 +98,10 @@ impl Topic {
             Self::SecureMessaging => sm::check(entry),
             Self::CheckValues => kcv::check(entry),
             Self::Scheme => scheme::check(entry),
+            Self::DesMac => iso9797::check(entry),
+            Self::Purse => pboc::check(entry),
+            Self::KeyBlocks => keyblock::check(entry),
+            Self::Components => components::check(entry),
             Self::Unsupported(what) => Err(Problem::NotSupported(what)),
         }
     }

@@ -24,12 +24,20 @@ fn supported_topics_run() {
         ("aes_cmac_wycheproof", 246),
         ("sm4_sm3", 6),
         ("sm4_mac", 1),
-        ("kbkdf_ctr_cmac", 55),
+        ("kbkdf_ctr_cmac", 96),
         ("an10922_diversification", 1),
         ("scp03", 16),
         ("aes_sm_iso7816", 19),
-        ("kcv", 13),
-        ("project_keyscheme_reference", 24),
+        ("kcv", 31),
+        ("project_keyscheme_reference", 25),
+        ("des_tdes_ecb_cbc", 564),
+        ("iso9797_des_mac", 31),
+        ("tdes_cmac", 13),
+        ("pboc", 31),
+        ("pboc_wallet_auth", 18),
+        ("pboc_derived", 11),
+        ("key_components", 15),
+        ("tr31_keyblocks", 52),
     ] {
         let report = verify(&bundled_file(name));
         let run: usize = [Origin::Published, Origin::Project]
@@ -193,6 +201,9 @@ fn is_used(entry: &Value, path: &str) -> bool {
         "/ks_enc" if entry["rsp"].is_object() => entry["rsp"]["cryptogram"].is_string(),
         // A random challenge follows from no AID.
         "/pseudo_random_challenge_aid" => entry["pseudo_random_challenge_ok"] == true,
+        // What a card answers, and no code covers.
+        "/key_version" | "/alg_id" if entry["kind"] == "ep-load" => false,
+        "/old_balance" if entry["kind"] == "ep-purchase" => false,
         _ => true,
     }
 }

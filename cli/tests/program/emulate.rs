@@ -22,9 +22,8 @@ fn the_reader_works_over_tcp_and_the_image_keeps_it() {
     let desk = Desk::new("cpu-sm4");
     let server = Server::start(&desk.card(), &[]);
     let operate = |operation: &str, code| {
-        let date = ["--date", "2026-09-01"];
-        let arguments = [&["reader", operation, "--target", &server.target()], &date[..]].concat();
-        run(&arguments).expect(code)
+        let target = server.target();
+        run(&["reader", operation, "--target", &target, "--date", "2026-09-01"]).expect(code)
     };
     operate("verdict", 1);
     operate("personalise", 0);

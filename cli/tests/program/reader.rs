@@ -165,7 +165,7 @@ fn wrong_data_is_told_by_file_line_and_field() {
     for (name, contents, reason) in [
         ("a.toml", "grad = 1\n", ":1: unknown field `grad`, expected one of `student_number`"),
         ("b.toml", "grade = 1\ngrade = 2\n", ":2: duplicate key"),
-        ("c.toml", "\ngrade = {}\n", ":2: grade: is inline table, expected text"),
+        ("c.toml", "\ngrade = {}\n", ":2: grade: is table, expected text"),
         ("d.csv", "grade,grade\n1,2\n", ":2: grade is given twice"),
         ("e.csv", "grade\n1,2\n", "line: 2"),
         ("f.toml", "", "name (姓名): is required"),

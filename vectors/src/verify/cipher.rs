@@ -1,7 +1,7 @@
 //! The block cipher an entry asks for.
 
 use xuejika_keyscheme::algorithm::cipher::KeyInit;
-use xuejika_keyscheme::algorithm::{Aes128, Aes192, Aes256, Sm4};
+use xuejika_keyscheme::algorithm::{Aes128, Aes192, Aes256, Des, Sm4, TdesEde2, TdesEde3};
 
 use super::outcome::Problem;
 
@@ -12,17 +12,23 @@ pub(super) enum AnyCipher {
     Aes192(Aes192),
     Aes256(Aes256),
     Sm4(Sm4),
+    Des(Des),
+    TdesEde2(TdesEde2),
+    TdesEde3(TdesEde3),
 }
 
 impl AnyCipher {
     /// Expands `key` for the algorithm that `name` speaks of; the length of the key settles which
-    /// AES.
+    /// AES, and whether it is DES or TDES with two or three keys.
     pub(super) fn new(name: &str, key: &[u8]) -> Result<Self, Problem> {
         let cipher = match (Family::of(name)?, key.len()) {
             (Family::Aes, 24) => Aes192::new_from_slice(key).map(Self::Aes192),
             (Family::Aes, 32) => Aes256::new_from_slice(key).map(Self::Aes256),
             (Family::Aes, _) => Aes128::new_from_slice(key).map(Self::Aes128),
             (Family::Sm4, _) => Sm4::new_from_slice(key).map(Self::Sm4),
+            (Family::Des, 16) => TdesEde2::new_from_slice(key).map(Self::TdesEde2),
+            (Family::Des, 24) => TdesEde3::new_from_slice(key).map(Self::TdesEde3),
+            (Family::Des, _) => Des::new_from_slice(key).map(Self::Des),
         };
         cipher.map_err(|_| Problem::Refused(format!("no key of {name} has {} bytes", key.len())))
     }
@@ -36,6 +42,22 @@ macro_rules! with_cipher {
             $crate::verify::cipher::AnyCipher::Aes192($cipher) => $body,
             $crate::verify::cipher::AnyCipher::Aes256($cipher) => $body,
             $crate::verify::cipher::AnyCipher::Sm4($cipher) => $body,
+            $crate::verify::cipher::AnyCipher::Des($cipher) => $body,
+            $crate::verify::cipher::AnyCipher::TdesEde2($cipher) => $body,
+            $crate::verify::cipher::AnyCipher::TdesEde3($cipher) => $body,
+        }
+    };
+}
+
+/// Evaluates a check with the cipher inside an [`AnyCipher`], if its blocks have 16 bytes.
+macro_rules! with_wide_cipher {
+    ($any:expr, $cipher:ident => $body:expr) => {
+        match $any {
+            $crate::verify::cipher::AnyCipher::Aes128($cipher) => $body,
+            $crate::verify::cipher::AnyCipher::Aes192($cipher) => $body,
+            $crate::verify::cipher::AnyCipher::Aes256($cipher) => $body,
+            $crate::verify::cipher::AnyCipher::Sm4($cipher) => $body,
+            _ => Err($crate::verify::outcome::Problem::NotSupported("blocks of 8 bytes")),
         }
     };
 }
@@ -43,6 +65,7 @@ macro_rules! with_cipher {
 enum Family {
     Aes,
     Sm4,
+    Des,
 }
 
 impl Family {
@@ -50,7 +73,7 @@ impl Family {
         match name {
             name if name.contains("AES") => Ok(Self::Aes),
             name if name.contains("SM4") => Ok(Self::Sm4),
-            name if name.contains("DE") => Err(Problem::NotSupported("DES and TDES")),
+            name if name.contains("DE") => Ok(Self::Des),
             _ => Err(Problem::NotSupported("algorithm unknown")),
         }
     }

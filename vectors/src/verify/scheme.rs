@@ -7,7 +7,7 @@ use xuejika_keyscheme::unlock::UnlockContext;
 use xuejika_keyscheme::{Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone, diversify, kdf};
 
 use super::outcome::{Check, Problem, expect, expect_if_any};
-use super::sm;
+use super::{pboc, sm};
 use crate::vector::{FieldError, Fields};
 
 pub(super) fn check(entry: &Fields<'_>) -> Check {
@@ -17,7 +17,7 @@ pub(super) fn check(entry: &Fields<'_>) -> Check {
         "management-card-unlock" => unlock(entry),
         kind if kind.starts_with("secure-messaging") => sm::check(entry),
         "" if entry.has("m") => an10922_is_sp800_108(entry),
-        "" if entry.has("factor") => Err(Problem::NotSupported("DES and TDES")),
+        "" if entry.has("factor") => pboc::diversification_is_ecb(entry),
         _ => Err(Problem::NotSupported("kind unknown")),
     }
 }

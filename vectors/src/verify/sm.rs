@@ -20,7 +20,7 @@ pub(super) fn check(entry: &Fields<'_>) -> Check {
     }
     // The worked example of BSI names no algorithm; its keys are those of AES-128.
     let name = if entry.has("alg") { entry.text("alg")? } else { "AES" };
-    with_cipher!(AnyCipher::new(name, &entry.hex("ks_enc")?)?, enc => {
+    with_wide_cipher!(AnyCipher::new(name, &entry.hex("ks_enc")?)?, enc => {
         let keys = Keys::new(entry, enc)?;
         match kind {
             "secure-messaging-command" => keys.command(entry),

@@ -1,0 +1,188 @@
+//! `keys wrap`, `keys unwrap` and `keys inspect`: keys on their way between systems.
+
+use core::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+use xuejika_keyscheme::KeyId;
+use xuejika_keyscheme::keyblock::{
+    self, BlockVersion, Claims, Header, KeyAlgorithm, KeyBlock, KeyMaterial, ModeOfUse, ReadError,
+    Reader, Usage, WriteError,
+};
+use xuejika_reader::channel::key_file::{self, Form};
+use xuejika_reader::channel::{key_block, label};
+
+use super::ceremony::{import, randomness, root, write};
+use super::source::{TOKEN, kek, protection_key};
+use super::{KeyReport, UnwrapArgs, WrapArgs};
+use crate::exit::{Code, Failure, Outcome, say};
+use crate::output::Output;
+
+/// Longest key block, in bytes, with a line end.
+const MAX_LEN: u64 = 10_001;
+
+/// Wraps a key.
+pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
+    let key = args.secret.key("key", args.kind)?.key;
+    let text = match (&args.kek, &args.key) {
+        (Some(secret), Some(id)) => {
+            let sealed = key_file::seal(&kek(secret)?, id, &root(&key, id)?);
+            key_file::emit(id, &Form::Envelope(&sealed))
+        }
+        _ => block(&key, args)? + "\n",
+    };
+    say(KeyReport::new("wrapped", key.kcv()));
+    match &args.output {
+        None => out.text(text)?,
+        Some(path) => write_new(path, &text)?,
+    }
+    Ok(Code::AsExpected)
+}
+
+/// Checks a block and takes the key out of it.
+pub(super) fn unwrap(args: &UnwrapArgs, out: &Output) -> Outcome<Code> {
+    let text = read(&args.block)?;
+    let protection = protection_key(&args.kbpk)?;
+    let reader = Reader::new();
+    let reader = if args.read_old { reader.allow_variant_versions() } else { reader };
+    let block = reader.read(text.trim_end(), &protection)?;
+    let id = args.key.or_else(|| key_block::name(block.header()));
+    let key = take(block)?;
+    match args.output.as_deref() {
+        None => {}
+        Some(uri) if uri.starts_with(TOKEN) => {
+            let missing = || anyhow!("the block names no root; name it with --key ID");
+            import(&key, &id.ok_or_else(|| Failure::usage(missing()))?, uri)?;
+        }
+        Some(path) => write(&key, path.as_ref())?,
+    }
+    let name = id.map_or_else(|| key.kind().to_string(), |id| label::emit(&id));
+    out.report(&KeyReport::new(name, key.kcv()))?;
+    Ok(Code::AsExpected)
+}
+
+/// Shows the header of a block.
+pub(super) fn inspect(path: &Path, out: &Output) -> Outcome<Code> {
+    let text = read(path)?;
+    let claims = keyblock::inspect(text.trim_end()).map_err(ReadError::from)?;
+    let view = View::new(&claims);
+    out.report(&view)?;
+    Ok(Code::of(!view.deprecated))
+}
+
+/// Reads a version on the command line.
+pub(super) fn version(text: &str) -> Result<BlockVersion, String> {
+    match BlockVersion::from_code(&text.to_ascii_uppercase()) {
+        Ok(version @ (BlockVersion::B | BlockVersion::D)) => Ok(version),
+        _ => Err("expected D or B; the other versions are deprecated".to_owned()),
+    }
+}
+
+/// Reads a usage on the command line.
+pub(super) fn usage(text: &str) -> Result<Usage, String> {
+    Usage::from_code(&text.to_ascii_uppercase()).map_err(|error| error.to_string())
+}
+
+/// Reads a mode of use on the command line.
+pub(super) fn mode(text: &str) -> Result<ModeOfUse, String> {
+    ModeOfUse::from_code(&text.to_ascii_uppercase()).map_err(|error| error.to_string())
+}
+
+fn block(key: &KeyMaterial, args: &WrapArgs) -> Outcome<String> {
+    let missing = || anyhow!("expected --kbpk SECRET");
+    let protection = protection_key(args.kbpk.as_ref().ok_or_else(|| Failure::usage(missing()))?)?;
+    if let Some(version) = args.version
+        && version != protection.version()
+    {
+        let written = protection.version();
+        let error = anyhow!("version {version} is wanted, but this protection key gives {written}");
+        return Err(Failure::usage(error));
+    }
+    let mut env = randomness()?;
+    let text = match &args.key {
+        Some(id) => key_block::write(id, &root(key, id)?, &protection, env.rng()),
+        None => {
+            let algorithm = if key.kind().has_parity() { KeyAlgorithm::Tdes } else { KeyAlgorithm::Aes };
+            let header = Header::new(args.usage, algorithm, args.mode);
+            keyblock::write(&header, key, &protection, env.rng())
+        }
+    };
+    Ok(text?)
+}
+
+/// The key in an authentic block, for what the block says it is for.
+fn take(block: KeyBlock) -> Outcome<KeyMaterial> {
+    let (usage, mode, kind) = (block.header().usage, block.header().mode, block.kind());
+    let key = block.into_key(usage, mode, kind).map_err(Failure::usage)?;
+    Ok(key.into_material())
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        io::stdin().take(MAX_LEN).read_to_string(&mut text)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(MAX_LEN).read_to_string(&mut text))
+    };
+    read.with_context(|| path.display().to_string()).map_err(Failure::usage)?;
+    Ok(text)
+}
+
+fn write_new(path: &Path, text: &str) -> Outcome<()> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        let code = match error.kind() {
+            io::ErrorKind::AlreadyExists => Code::Unsafe,
+            _ => Code::Usage,
+        };
+        Failure::Because(code, anyhow::Error::from(error).context(path.display().to_string()))
+    })
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let code = match error {
+            ReadError::Authenticator | ReadError::CheckValue(_) => Code::Findings,
+            ReadError::VariantVersion(_) | ReadError::SingleDes | ReadError::Strength { .. } => {
+                Code::Unsafe
+            }
+            _ => Code::Usage,
+        };
+        Self::Because(code, error.into())
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        let code = match error {
+            WriteError::Strength { .. } | WriteError::WeakProtectionKey => Code::Unsafe,
+            _ => Code::Usage,
+        };
+        Self::Because(code, error.into())
+    }
+}
+
+/// What a block says of itself.
+#[derive(Debug, Serialize)]
+struct View {
+    version: &'static str,
+    usage: &'static str,
+    algorithm: &'static str,
+    mode: &'static str,
+    key_version: String,
+    exportability: &'static str,
+    context: &'static str,
+    /// Allowed derivations.
+    derivations: Vec<String>,
+    /// Other optional blocks.
+    optional: Vec<[String; 2]>,
+    /// The root it says it is.
+    root: Option<String>,
+    kc: Option<String>,
+    kp: Option<String>,
+    /// Whether the version is a deprecated one.
+    deprecated: bool,
+}

@@ -1,0 +1,75 @@
+//! `keys kcv` and `keys derive`: what a key is, without telling it.
+
+use anyhow::anyhow;
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::keyblock::KeyMaterial;
+use xuejika_keyscheme::provider::Path;
+
+use super::ceremony::write;
+use super::source::Source;
+use super::{DeriveArgs, KcvArgs, KeyReport};
+use crate::exit::{Code, Failure, Outcome};
+use crate::hex;
+use crate::output::Output;
+
+/// Shows the check values of a key, or of roots.
+pub(super) fn kcv(args: &KcvArgs, out: &Output) -> Outcome<Code> {
+    if let Some(secret) = &args.secret {
+        let key = secret.key("key", args.kind)?.key;
+        out.report(&KeyReport::new(secret, key.kcv()))?;
+        return Ok(Code::AsExpected);
+    }
+    let missing = || anyhow!("expected a SECRET or --keys SOURCE");
+    let source = args.source.as_ref().ok_or_else(|| Failure::usage(missing()))?;
+    let source = Source::open(source)?;
+    let ids = if args.key.is_empty() { source.ids() } else { args.key.clone() };
+    if ids.is_empty() {
+        return Err(Failure::usage(anyhow!("the source names no roots; name some with --key ID")));
+    }
+    for id in ids {
+        let kcv = source.provider().kcv(&id)?;
+        let test = Some(source.announce(&id)?);
+        out.report(&KeyReport { test, ..KeyReport::new(id, kcv) })?;
+    }
+    Ok(Code::AsExpected)
+}
+
+/// Derives the key of one card.
+pub(super) fn derive(args: &DeriveArgs, out: &Output) -> Outcome<Code> {
+    let path = match (args.district, args.unit) {
+        (None, _) => Path::City,
+        (Some(district), None) => Path::District(district),
+        (Some(district), Some(unit)) => Path::School { district, unit },
+    };
+    let source = Source::open(&args.source)?;
+    let key = source.provider().card_key(&args.key, path, args.card)?;
+    let test = Some(source.announce(&args.key)?);
+    if let Some(output) = &args.output {
+        write(&KeyMaterial::from(&key), output)?;
+    }
+    let name = format!("{} of card {}", args.key, hex::emit(&args.card.0));
+    out.report(&KeyReport { test, ..KeyReport::new(name, key.kcv()) })?;
+    Ok(Code::AsExpected)
+}
+
+/// Reads the serial of a card.
+pub(super) fn card(text: &str) -> Result<CardId, String> {
+    digits(text).map(CardId)
+}
+
+/// Reads the code of a district.
+pub(super) fn district(text: &str) -> Result<[u8; 2], String> {
+    digits(text)
+}
+
+/// Reads a unit code.
+pub(super) fn unit(text: &str) -> Result<[u8; 3], String> {
+    digits(text)
+}
+
+/// Digits as BCD.
+fn digits<const N: usize>(text: &str) -> Result<[u8; N], String> {
+    let bytes = text.bytes().all(|c| c.is_ascii_digit()).then(|| hex::parse(text).ok());
+    let bytes = bytes.flatten().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| format!("expected {} digits", 2 * N))
+}

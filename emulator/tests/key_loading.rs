@@ -1,0 +1,133 @@
+//! PUT KEY: a card takes newer versions of its keys, whole, and only from whoever holds K0.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a broken premise fails the test"
+)]
+
+mod support;
+
+use support::model::{OWN_SCHOOL, education, issuance, key, new_card, put_status, status};
+use support::{
+    Reply, Session, active_card, challenge, choose, failures, key_id, memory, memory_in,
+    mutual_authenticate, power_up, prove, sam, select, send, session, sw,
+};
+use xuejika_apdu::{Class, Command};
+use xuejika_card_model::key_load::KeyData;
+use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_emulator::VirtualCard;
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::slots::FAILURE_LIMIT;
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
+
+/// PUT KEY: loads a version of a key, derived like any other.
+fn put_key(session: &mut Session, card: &mut VirtualCard, id: &KeyId) -> Reply {
+    let data = KeyData::emit(&key(id, card.header().serial));
+    let [_, _, number, version, _] = id.emit();
+    let put = Command::new(Class::OWN, 0xD8, number, version).with_data(&*data).with_ne(256);
+    session.send(card, &put)
+}
+
+#[test]
+fn a_loaded_version_takes_over_at_its_first_use() {
+    let mut card = active_card();
+    let first = key_id(&card, education(), KeyNumber::READ);
+    let next = KeyId { version: KeyVersion::new(2).unwrap(), ..first };
+    let versions = |card: &VirtualCard| {
+        let slots = card.model().key_slots(education(), first.number).unwrap().unwrap();
+        (slots.active_version().number(), slots.other_version().map(KeyVersion::number))
+    };
+    let try_key = |card: &mut VirtualCard, id: &KeyId| {
+        select(card, education());
+        if choose(card, id).sw != 0x9000 {
+            return false;
+        }
+        let challenge = challenge(card);
+        let (request, _) = prove(card, id, sam(OWN_SCHOOL), challenge);
+        send(card, &mutual_authenticate(&request)).sw == 0x9000
+    };
+    let kcv = key(&next, card.header().serial).kcv();
+    let mut master = session(&mut card, KeyNumber::MASTER);
+    let reply = put_key(&mut master, &mut card, &next);
+    assert_eq!((reply.sw, &reply.data[..]), (0x9000, &kcv.bytes()[..]));
+    assert_eq!(versions(&card), (1, Some(2)));
+    assert!(try_key(&mut card, &first));
+    assert_eq!(versions(&card), (1, Some(2)));
+    assert!(try_key(&mut card, &next));
+    assert_eq!(versions(&card), (2, Some(1)));
+    // The old one stays as fall-back, and takes nothing over, until it is retired.
+    assert!(try_key(&mut card, &first));
+    assert_eq!(versions(&card), (2, Some(1)));
+    let mut master = session(&mut card, KeyNumber::MASTER);
+    assert_eq!(master.ask(&mut card, "80 D8 01 FF"), sw(0x9000));
+    assert_eq!(versions(&card), (2, None));
+    assert!(!try_key(&mut card, &first));
+    assert!(try_key(&mut card, &next));
+}
+
+#[test]
+fn a_key_comes_whole_newer_and_under_the_master_key() {
+    let good = |id: &KeyId| {
+        let serial = CardId(issuance().card_serial.bytes());
+        KeyData::emit(&key(id, serial)).to_vec()
+    };
+    let mut card = active_card();
+    let id = KeyId {
+        version: KeyVersion::new(2).unwrap(),
+        ..key_id(&card, education(), KeyNumber::READ)
+    };
+    let mut data = good(&id);
+    let sm4 = good(&KeyId { algorithm: Algorithm::Sm4, ..id });
+    let before = memory(&card);
+    let mut expect = |number: u8, p1: u8, p2: u8, data: &[u8], expected: u16| {
+        let mut session = session(&mut card, KeyNumber(number));
+        let put = Command::new(Class::OWN, 0xD8, p1, p2).with_data(data).with_ne(256);
+        assert_eq!(session.send(&mut card, &put), sw(expected), "K{number} {p1:02X} {p2:02X}");
+    };
+    for number in 1..=6 {
+        expect(number, 1, 2, &data, 0x6982);
+    }
+    expect(0, 1, 1, &data, 0x6A80); // not newer
+    expect(0, 1, 0, &data, 0x6A86);
+    expect(0, 7, 2, &data, 0x6A88);
+    expect(0, 1, 2, &data[..20], 0x6A80);
+    expect(0, 1, 2, &sm4, 0x6A80);
+    data[20] ^= 1;
+    expect(0, 1, 2, &data, 0x6A80); // its check value
+    assert!(memory(&card) == before);
+
+    let data = good(&id);
+    for (state, expected) in [
+        (LifeCycleState::Blank, 0x6985),
+        (LifeCycleState::Cancelled, 0x6985),
+        (LifeCycleState::Fault, 0x6985),
+        (LifeCycleState::Recalled, 0x9000),
+        (LifeCycleState::Initialised, 0x9000),
+    ] {
+        let mut memory = new_card();
+        put_status(&mut memory, &status(state));
+        let mut card = power_up(RamNvm::new(memory));
+        let mut session = session(&mut card, KeyNumber::MASTER);
+        let put = Command::new(Class::OWN, 0xD8, 1, 2).with_data(&data).with_ne(3);
+        assert_eq!(session.send(&mut card, &put).sw, expected, "{}", state.english());
+    }
+}
+
+#[test]
+fn a_blocked_key_is_freed_by_a_newer_version() {
+    let mut memory = memory_in(LifeCycleState::Active);
+    let offset = education().key_offset(KeyNumber::READ).unwrap();
+    memory[offset..offset + 2].copy_from_slice(&FAILURE_LIMIT.to_be_bytes());
+    let mut card = power_up(RamNvm::new(memory));
+    let blocked = key_id(&card, education(), KeyNumber::READ);
+    select(&mut card, education());
+    assert_eq!(choose(&mut card, &blocked), sw(0x6983));
+    let next = KeyId { version: KeyVersion::new(2).unwrap(), ..blocked };
+    let mut master = session(&mut card, KeyNumber::MASTER);
+    assert_eq!(put_key(&mut master, &mut card, &next).sw, 0x9000);
+    assert_eq!(failures(&card, education(), KeyNumber::READ), 0);
+    select(&mut card, education());
+    assert_eq!(choose(&mut card, &next), sw(0x9000));
+}

@@ -1,0 +1,375 @@
+//! A card in a file: whole or refused, one process at a time, and never ahead of its file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a broken premise fails the test"
+)]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+
+use support::model::{self, OWN_SCHOOL, education, file};
+use support::{
+    active_card, authenticate, change, key_id, memory, memory_in, mutual_authenticate, power_up,
+    power_up_with, prepare, prove, read, sam, send, session,
+};
+use tempfile::TempDir;
+use xuejika_card_model::event::Outcome;
+use xuejika_card_model::file::tree::{CardKind, sfi};
+use xuejika_card_model::image;
+use xuejika_card_model::lifecycle::Event;
+use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_emulator::file_store::{FileError, create, read_image};
+use xuejika_emulator::{Env, FileNvm, VirtualCard};
+use xuejika_keyscheme::KeyNumber;
+
+/// A card in use in a file of its own directory.
+fn stored_card() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("card.img");
+    create(&path, &memory_in(LifeCycleState::Active)).unwrap();
+    (directory, path)
+}
+
+fn open(path: &Path) -> VirtualCard<FileNvm> {
+    power_up(FileNvm::open(path).unwrap())
+}
+
+/// Freezes or unfreezes the card. Returns the counter of the status it answers.
+fn toggle<N: Nvm>(card: &mut VirtualCard<N>) -> Result<u16, NvmError> {
+    let event = match card.model().state().unwrap() {
+        LifeCycleState::Frozen => Event::Unfreeze,
+        _ => Event::Freeze,
+    };
+    let data = model::request(event).emit();
+    let mut session = session(card, KeyNumber::STATUS);
+    let apdu = session.wrap(&change(event, &data));
+    let mut response = Vec::new();
+    let result = card.transmit(&apdu, &mut response);
+    assert_eq!(result.is_err(), response.is_empty(), "an answer or an error");
+    result?;
+    let (data, status) = response.split_at(response.len() - 2);
+    let reply =
+        support::Reply { data: data.to_vec(), sw: u16::from_be_bytes([status[0], status[1]]) };
+    Ok(Outcome::parse(&session.unwrap(&reply).data).unwrap().counter)
+}
+
+fn state_in(path: &Path) -> LifeCycleState {
+    model::open(&read_image(path).unwrap()).state().unwrap()
+}
+
+/// The error names the file.
+fn names(error: &FileError, path: &Path) -> bool {
+    error.to_string().starts_with(&path.display().to_string())
+}
+
+#[test]
+fn a_file_is_created_once_and_for_its_owner() {
+    let (_directory, path) = stored_card();
+    assert_eq!(read_image(&path).unwrap(), memory_in(LifeCycleState::Active));
+    let error = create(&path, &memory_in(LifeCycleState::Blank)).unwrap_err();
+    assert!(names(&error, &path) && matches!(error, FileError::Io { .. }));
+    assert_eq!(state_in(&path), LifeCycleState::Active);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o600);
+        toggle(&mut open(&path)).unwrap();
+        assert_eq!(mode(), 0o600, "a commit keeps it");
+    }
+    let missing = path.with_file_name("missing.img");
+    assert!(names(&FileNvm::open(&missing).unwrap_err(), &missing));
+    let error = create(&missing, &vec![0; image::MAX_MEMORY + 1]).unwrap_err();
+    assert!(names(&error, &missing) && !missing.exists());
+}
+
+#[test]
+fn what_was_answered_is_in_the_file() {
+    let (_directory, path) = stored_card();
+    for expected in [LifeCycleState::Frozen, LifeCycleState::Active, LifeCycleState::Frozen] {
+        let mut card = open(&path);
+        toggle(&mut card).unwrap();
+        // Not even a clean end of the process is needed.
+        assert_eq!(read_image(&path).unwrap(), memory(&card));
+        assert_eq!(state_in(&path), expected);
+    }
+}
+
+#[test]
+fn every_changed_byte_and_every_truncation_is_refused_by_name() {
+    let (directory, path) = stored_card();
+    let whole = fs::read(&path).unwrap();
+    let bad = directory.path().join("bad.img");
+    let refused = |bytes: &[u8]| {
+        fs::write(&bad, bytes).unwrap();
+        let error = FileNvm::open(&bad).unwrap_err();
+        assert!(names(&error, &bad), "{error}");
+        matches!(error, FileError::Image { .. })
+    };
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1 << (at % 8);
+        assert!(refused(&changed), "byte {at}");
+        assert!(refused(&whole[..at]), "{at} bytes");
+    }
+    assert!(refused(&[&whole[..], &[0]].concat()));
+    fs::write(&bad, &whole).unwrap();
+    FileNvm::open(&bad).unwrap();
+}
+
+/// An image may be whole and yet no card.
+#[test]
+fn a_whole_image_of_something_else_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let refused = |name: &str, memory: &[u8]| {
+        let path = directory.path().join(name);
+        create(&path, memory).unwrap();
+        VirtualCard::new(FileNvm::open(&path).unwrap(), Env::seeded(1)).unwrap_err().to_string()
+    };
+    let whole = memory_in(LifeCycleState::Active);
+    let spoilt = |at: usize, value: u8| {
+        let mut memory = whole.clone();
+        memory[at] = value;
+        memory
+    };
+    let status = file(sfi::STATUS).offset;
+    let mut no_status = whole.clone();
+    no_status[status..status + 32].fill(0);
+    let issuance = file(sfi::ISSUANCE).offset;
+    for (name, memory, expected) in [
+        ("short", whole[1..].to_vec(), "profile version"),
+        ("empty", vec![], "bytes, expected"),
+        ("kind", spoilt(0, 9), "card kind 09"),
+        ("algorithm", spoilt(1, 9), "algorithm 09"),
+        ("version", spoilt(2, 9), "card profile version 9"),
+        ("serial", spoilt(23, 9), "different serials"),
+        ("key", spoilt(education().keys_offset + 2, 9), "key K0 of DF01"),
+        ("status", no_status, "crc"),
+        ("issuance", spoilt(issuance, 9), "crc_1"),
+        ("length", [&whole[..], &[0]].concat(), "expected"),
+    ] {
+        let error = refused(name, &memory);
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+type Break = fn(&Path);
+
+#[test]
+fn a_failing_directory_means_no_answer_and_the_old_card() {
+    let breaks: [(&str, Break, Break); 2] = [
+        (
+            "something else in the way of the new file",
+            |new| fs::create_dir(new).unwrap(),
+            |new| fs::remove_dir(new).unwrap(),
+        ),
+        #[cfg(target_os = "linux")]
+        (
+            "a full disk",
+            |new| std::os::unix::fs::symlink("/dev/full", new).unwrap(),
+            |new| fs::remove_file(new).unwrap(),
+        ),
+    ];
+    for (what, spoil, repair) in breaks {
+        let (_directory, path) = stored_card();
+        let new = path.with_file_name("card.img.new");
+        let mut card = open(&path);
+        let before = fs::read(&path).unwrap();
+        spoil(&new);
+        assert_eq!(toggle(&mut card), Err(NvmError::Storage), "{what}");
+        assert!(!card.is_powered());
+        assert!(fs::read(&path).unwrap() == before, "{what}");
+        // Powered again it is the card of the file, and fails again.
+        card.power_on().unwrap();
+        assert_eq!(card.model().state(), Ok(LifeCycleState::Active), "{what}");
+        assert_eq!(toggle(&mut card), Err(NvmError::Storage), "{what}");
+        repair(&new);
+        card.power_on().unwrap();
+        toggle(&mut card).unwrap();
+        assert_eq!(state_in(&path), LifeCycleState::Frozen, "{what}");
+    }
+}
+
+#[test]
+fn a_read_only_directory_means_no_answer_and_the_old_card() {
+    let (directory, path) = stored_card();
+    let mut card = open(&path);
+    let permissions = |read_only| {
+        let mut permissions = fs::metadata(directory.path()).unwrap().permissions();
+        permissions.set_readonly(read_only);
+        fs::set_permissions(directory.path(), permissions).unwrap();
+    };
+    permissions(true);
+    // Whoever may write all the same, such as root, has no such failure.
+    let enforced = fs::write(directory.path().join("probe"), []).is_err();
+    let result = toggle(&mut card);
+    assert_eq!(result.is_err(), enforced);
+    permissions(false);
+    if enforced {
+        card.power_on().unwrap();
+        assert_eq!(card.model().state(), Ok(LifeCycleState::Active));
+    }
+}
+
+#[test]
+fn a_deleted_directory_means_no_answer_and_no_card() {
+    let (directory, path) = stored_card();
+    let mut card = open(&path);
+    fs::remove_dir_all(directory.path()).unwrap();
+    assert_eq!(toggle(&mut card), Err(NvmError::Storage));
+    assert_eq!(card.power_on().unwrap_err(), NvmError::Storage);
+    assert!(!card.is_powered());
+    assert!(FileNvm::open(&path).is_err());
+}
+
+#[test]
+fn a_new_file_left_over_is_harmless() {
+    let (_directory, path) = stored_card();
+    let new = path.with_file_name("card.img.new");
+    for left_over in [&[][..], b"XJKCARD1 and then power went", &fs::read(&path).unwrap()] {
+        fs::write(&new, left_over).unwrap();
+        let mut card = open(&path);
+        toggle(&mut card).unwrap();
+        assert!(!new.exists());
+        assert_eq!(read_image(&path).unwrap(), memory(&card));
+    }
+}
+
+#[test]
+fn a_card_never_shows_what_its_file_does_not_hold() {
+    for after_writes in 0..6 {
+        for after_bytes in [0, 1, usize::MAX] {
+            let (_directory, path) = stored_card();
+            let mut card = open(&path);
+            let torn = Torn::Erased(0xFF);
+            card.nvm_mut().ram_mut().arm(Some(Cut { after_writes, after_bytes, torn }));
+            let result = toggle(&mut card);
+            card.nvm_mut().ram_mut().arm(None);
+            card.power_on().unwrap();
+            assert_eq!(result.is_err(), after_writes < 4, "journal, status, record, ring");
+            assert!(read_image(&path).unwrap() == memory(&card), "{after_writes} {after_bytes}");
+        }
+    }
+}
+
+#[test]
+fn a_card_is_open_once() {
+    let (_directory, path) = stored_card();
+    let card = open(&path);
+    let error = FileNvm::open(&path).unwrap_err();
+    assert!(matches!(error, FileError::InUse { .. }) && names(&error, &path));
+    drop(card);
+    open(&path);
+}
+
+/// Environment variable that makes this program the second process.
+const CARD: &str = "XUEJIKA_TEST_CARD";
+
+/// The second process: changes the card for ever and tells each counter it was answered.
+#[test]
+#[ignore = "started by the tests below"]
+fn second_process() {
+    let Some(path) = std::env::var_os(CARD) else { return };
+    match FileNvm::open(Path::new(&path)) {
+        Err(error) => println!("\n{error}"),
+        Ok(nvm) => {
+            let mut card = power_up(nvm);
+            loop {
+                println!("\ncounter {}", toggle(&mut card).unwrap());
+            }
+        }
+    }
+}
+
+fn start(path: &Path) -> Child {
+    Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "second_process", "--ignored", "--nocapture"])
+        .env(CARD, path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_card_open_in_another_process_is_refused() {
+    let (_directory, path) = stored_card();
+    let card = open(&path);
+    let output = start(&path).wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("another process has this card open"), "{said}");
+    drop(card);
+}
+
+#[test]
+fn a_killed_process_leaves_the_last_answer_or_the_change_after_it() {
+    let (_directory, path) = stored_card();
+    for round in 1..=12 {
+        let mut child = start(&path);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told = |line: &str| line.strip_prefix("counter ").map(|text| text.parse().unwrap());
+        let mut answered: u16 = 0;
+        let mut answers = 0;
+        for line in lines {
+            if let Some(counter) = told(&line.unwrap()) {
+                answered = counter;
+                answers += 1;
+                if answers == round {
+                    child.kill().unwrap();
+                }
+            }
+        }
+        child.wait().unwrap();
+        assert!(answers >= round);
+        let card = open(&path);
+        let counter = card.model().status().unwrap().current.counter;
+        assert!(counter.wrapping_sub(answered) <= 1, "answered {answered}, stored {counter}");
+    }
+}
+
+/// A conversation through and through, with all its answers.
+fn conversation<N: Nvm>(card: &mut VirtualCard<N>) -> Vec<Vec<u8>> {
+    let mut answers = Vec::new();
+    let mut note =
+        |reply: support::Reply| answers.push([&reply.data[..], &reply.sw.to_be_bytes()].concat());
+    for number in [KeyNumber::READ, KeyNumber::REGISTER, KeyNumber::STATUS] {
+        let id = key_id(card, education(), number);
+        let challenge = prepare(card, education(), &id);
+        let (request, _) = prove(card, &id, sam(OWN_SCHOOL), challenge);
+        let mut false_proof = request;
+        false_proof.token[0] ^= 1;
+        note(send(card, &mutual_authenticate(&false_proof)));
+        let mut session = authenticate(card, education(), number, sam(OWN_SCHOOL));
+        for event in [Event::Register, Event::Freeze] {
+            let apdu = session.wrap(&change(event, &model::request(event).emit()));
+            note(send(card, &apdu));
+        }
+        for file in education().files {
+            let apdu = session.wrap(&read(file));
+            note(send(card, &apdu));
+        }
+    }
+    answers
+}
+
+#[test]
+fn the_same_seed_and_the_same_commands_give_the_same_bytes() {
+    let (_directory, path) = stored_card();
+    let ram = || RamNvm::new(memory_in(LifeCycleState::Active));
+    let mut one = power_up_with(ram(), Env::seeded(3));
+    let mut two = power_up_with(FileNvm::open(&path).unwrap(), Env::seeded(3));
+    let mut other = power_up_with(ram(), Env::seeded(4));
+    let answers = conversation(&mut one);
+    assert_eq!(answers, conversation(&mut two));
+    assert!(memory(&one) == memory(&two));
+    assert_ne!(answers, conversation(&mut other), "another seed, other challenges");
+    assert!(memory(&one) == memory(&other), "but the same card");
+    assert_eq!(active_card().atr(), one.atr());
+    assert_eq!(one.header().kind, CardKind::Student);
+}
