@@ -5,6 +5,7 @@
 
 mod soft;
 
+pub(crate) use soft::PUT_KEY;
 pub use soft::SoftSam;
 
 use alloc::vec::Vec;
@@ -70,6 +71,13 @@ pub trait Sam {
         response: &Response<'_>,
         out: &mut Vec<u8>,
     ) -> Result<StatusWord, SamError>;
+
+    /// Protects PUT KEY with the named key of the session's card and appends it to `out`. The key
+    /// itself never leaves the SAM; its check value comes back for comparison.
+    ///
+    /// # Errors
+    /// Returns a [`SamError`] when the key is not held or may not be used, or as [`Self::wrap`].
+    fn wrap_key(&mut self, id: KeyId, out: &mut Vec<u8>) -> Result<[u8; 3], SamError>;
 
     /// Ends the session, if one is open.
     fn close(&mut self);

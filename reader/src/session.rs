@@ -6,11 +6,12 @@ use xuejika_apdu::{CardChannel, Class, Command, Response, StatusWord};
 use xuejika_card_model::event::{Outcome, Request};
 use xuejika_card_model::file::tree::PROFILE_VERSION;
 use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::slots::EMPTY;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
 
 use crate::error::Error;
 use crate::link;
-use crate::sam::Sam;
+use crate::sam::{PUT_KEY, Sam};
 
 /// Most bytes one UPDATE BINARY carries, so that it stays a short command under protection.
 const UPDATE_PIECE: usize = 192;
@@ -50,6 +51,11 @@ impl Application {
         Ok(Self { zone, serial: CardId(security.serial), algorithm, keys })
     }
 
+    /// The versions of a key it offers, the active one first.
+    pub(crate) fn versions(&self, number: KeyNumber) -> &[KeyVersion] {
+        self.keys.iter().find(|(key, _)| *key == number).map_or(&[], |(_, versions)| versions)
+    }
+
     /// Card and SAM prove themselves to each other under a key; a session opens.
     pub(crate) fn authenticate<'a, S: Sam, C: CardChannel + ?Sized>(
         &self,
@@ -57,8 +63,10 @@ impl Application {
         channel: &'a mut C,
         number: KeyNumber,
     ) -> Result<Session<'a, S, C>, Error> {
-        let (_, offered) =
-            self.keys.iter().find(|(key, _)| *key == number).ok_or(Error::NoKey(number))?;
+        let offered = self.versions(number);
+        if offered.is_empty() {
+            return Err(Error::NoKey(number));
+        }
         let (zone, algorithm) = (self.zone, self.algorithm);
         let version = sam.version(zone, number, algorithm, offered)?;
         let id = KeyId { zone, number, version, algorithm };
@@ -121,8 +129,18 @@ impl<S: Sam, C: CardChannel + ?Sized> Session<'_, S, C> {
     ) -> Result<Vec<u8>, Error> {
         let mut protected = Vec::new();
         let status = self.send(command, &mut protected)?;
+        self.open(name, &protected, status)
+    }
+
+    /// Verifies and decrypts the answer to a command that has to succeed.
+    fn open(
+        &mut self,
+        name: &'static str,
+        protected: &[u8],
+        status: StatusWord,
+    ) -> Result<Vec<u8>, Error> {
         let mut data = Vec::new();
-        match self.sam.unwrap(&Response { data: &protected, status }, &mut data)? {
+        match self.sam.unwrap(&Response { data: protected, status }, &mut data)? {
             StatusWord::SUCCESS => Ok(data),
             status => Err(Error::Status { command: name, status }),
         }
@@ -156,6 +174,22 @@ impl<S: Sam, C: CardChannel + ?Sized> Session<'_, S, C> {
             }
         }
         Ok(records)
+    }
+
+    /// Loads a newer version of a key into the card.
+    pub(crate) fn put_key(&mut self, id: KeyId) -> Result<(), Error> {
+        let mut wire = Vec::new();
+        let kcv = self.sam.wrap_key(id, &mut wire)?;
+        let mut protected = Vec::new();
+        let status = link::exchange(self.channel, &wire, &mut protected)?;
+        let answer = self.open("PUT KEY", &protected, status)?;
+        if answer == kcv { Ok(()) } else { Err(Error::Malformed("PUT KEY")) }
+    }
+
+    /// Retires the fall-back version of a key.
+    pub(crate) fn retire_key(&mut self, number: KeyNumber) -> Result<(), Error> {
+        let retire = Command::new(Class::OWN, PUT_KEY, number.0, EMPTY);
+        self.command("PUT KEY", &retire).map(drop)
     }
 
     /// Asks for a life-cycle event.

@@ -15,7 +15,7 @@ use xuejika_card_model::record::{
 };
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::verdict::{Facts, Verdict, verdict};
-use xuejika_keyscheme::{KeyNumber, Zone};
+use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, Zone};
 
 use crate::error::Error;
 use crate::link;
@@ -90,8 +90,7 @@ pub struct Personalised {
 
 impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
     pub(crate) fn connect(sam: &'r mut S, unit: UnitCode, mut channel: C) -> Result<Self, Error> {
-        let application =
-            Application::select(&mut channel, "education zone", &EDUCATION_NAME, Zone::EDUCATION)?;
+        let application = select(&mut channel)?;
         let bytes = link::command(&mut channel, "READ BINARY", &read_binary(sfi::ISSUANCE))?;
         let issuance = Issuance::parse(&bytes)?;
         if issuance.card_serial.bytes() != application.serial.0 {
@@ -203,6 +202,45 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
         let body = Body::Register { school_year, term };
         event(&mut session, &before, stamp.event(Event::Register, body))
     }
+}
+
+impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
+    /// Loads a newer version of a key under K0. The SAM derives and protects it; the card takes it
+    /// into use at the next authentication that asks for it.
+    ///
+    /// # Errors
+    /// Returns an [`Error`]; the card keeps the keys it had.
+    pub fn load_key(&mut self, number: KeyNumber, version: KeyVersion) -> Result<(), Error> {
+        let Application { zone, algorithm, .. } = self.application;
+        let id = KeyId { zone, number, version, algorithm };
+        self.session(KeyNumber::MASTER)?.put_key(id)?;
+        self.select_again()
+    }
+
+    /// Retires the old version of a key that a newer one has replaced, under K0.
+    ///
+    /// # Errors
+    /// Returns an [`Error`].
+    pub fn retire_key(&mut self, number: KeyNumber) -> Result<(), Error> {
+        self.session(KeyNumber::MASTER)?.retire_key(number)?;
+        self.select_again()
+    }
+
+    /// The versions of a key the card offers, the active one first.
+    #[must_use]
+    pub fn key_versions(&self, number: KeyNumber) -> &[KeyVersion] {
+        self.application.versions(number)
+    }
+
+    /// Reads anew what the card says of its keys.
+    fn select_again(&mut self) -> Result<(), Error> {
+        self.application = select(&mut self.channel)?;
+        Ok(())
+    }
+}
+
+fn select<C: CardChannel>(channel: &mut C) -> Result<Application, Error> {
+    Application::select(channel, "education zone", &EDUCATION_NAME, Zone::EDUCATION)
 }
 
 impl Stamp {

@@ -12,7 +12,7 @@ use xuejika_card_model::record::{SchoolYear, Term};
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::verdict::{Reason, Verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
-use xuejika_keyscheme::Algorithm;
+use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 use xuejika_reader::sam::SamError;
 use xuejika_reader::{Error, Locked};
 
@@ -177,4 +177,26 @@ fn an_interrupted_personalisation_is_completed_by_doing_it_again() {
         assert_eq!(contents.status.state, undisturbed.status.state);
     }
     assert!(cuts > 10, "{cuts} cuts");
+}
+
+/// Rollover: the new version takes over at its first use, the old one stays until it is retired.
+#[test]
+fn a_key_is_rolled_over_and_the_old_version_retired() {
+    let (first, second) = (KeyVersion::FIRST, KeyVersion::new(2).unwrap());
+    let (mut reader, mut card) = (reader(UNIT), student());
+    let mut connection = reader.connect(&mut card, today()).unwrap();
+    connection.load_key(KeyNumber::READ, second).unwrap();
+    assert_eq!(connection.key_versions(KeyNumber::READ), [first, second]);
+    let again = connection.load_key(KeyNumber::READ, first);
+    assert!(matches!(again, Err(Error::Status { status, .. }) if status.0 == 0x6A80));
+
+    connection.read().unwrap();
+    drop(connection);
+    let mut connection = reader.connect(&mut card, today()).unwrap();
+    assert_eq!(connection.key_versions(KeyNumber::READ), [second, first]);
+    connection.retire_key(KeyNumber::READ).unwrap();
+    assert_eq!(connection.key_versions(KeyNumber::READ), [second]);
+    connection.read().unwrap();
+    let unknown = connection.load_key(KeyNumber::READ, KeyVersion::new(3).unwrap());
+    assert_eq!(unknown, Err(Error::Sam(SamError::NoVersion(KeyNumber::READ))));
 }

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use rand_core::CryptoRng;
 use xuejika_apdu::sm::{ReaderSm, SmError};
-use xuejika_apdu::{Command, Response, StatusWord};
+use xuejika_apdu::{Class, Command, Response, StatusWord};
 use xuejika_card_model::date::Date;
+use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_keyscheme::auth::{AwaitingCard, CardId, ReaderId, Request, TOKEN_LEN, respond};
 use xuejika_keyscheme::key::{Key, Root, Sam as SamPurpose};
@@ -15,11 +16,17 @@ use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys
 
 use super::{Grant, Sam, SamError};
 
+/// Versions of the keys a test SAM holds: the one new cards have, and one to roll over to.
+const TEST_VERSIONS: [u8; 2] = [1, 2];
+
 /// First bytes of a key file's authenticated header.
 const KEY_FILE_MAGIC: [u8; 8] = *b"XJKKEYS1";
 
 /// Bytes of one entry of a key file: key identifier, root.
 const ENTRY_LEN: usize = KeyId::LEN + 16;
+
+/// INS of PUT KEY (project-defined after GlobalPlatform).
+pub(crate) const PUT_KEY: u8 = 0xD8;
 
 /// A SAM in software, for test keys.
 pub struct SoftSam {
@@ -56,10 +63,15 @@ impl SoftSam {
         let secret = test_keys::sam(algorithm);
         let (management, authorisation) = management::test_card(serial.unit, valid_until);
         let kek = secret.unlock(&authorisation.unlock_context(id, management));
-        let entries = KeyNumber::EDUCATION.map(|number| {
-            let key = key_id(Zone::EDUCATION, number, KeyVersion::FIRST, algorithm);
-            (key, test_keys::root(&key))
-        });
+        let versions = TEST_VERSIONS.into_iter().filter_map(KeyVersion::new);
+        let entries: Vec<_> = versions
+            .flat_map(|version| {
+                KeyNumber::EDUCATION.map(|number| {
+                    let key = key_id(Zone::EDUCATION, number, version, algorithm);
+                    (key, test_keys::root(&key))
+                })
+            })
+            .collect();
         let key_file = kek.seal(&key_file_header(id), &emit_entries(&entries));
         let management_root = test_keys::root(&management_key(algorithm));
         Self {
@@ -176,6 +188,17 @@ impl Sam for SoftSam {
         out: &mut Vec<u8>,
     ) -> Result<StatusWord, SamError> {
         self.in_session(|sm| sm.unwrap_response(response, out))
+    }
+
+    fn wrap_key(&mut self, id: KeyId, out: &mut Vec<u8>) -> Result<[u8; 3], SamError> {
+        let card = self.peer.ok_or(SamError::NoSession)?;
+        let key = self.root(&id)?.card(&id, card);
+        let data = KeyData::emit(&key);
+        let put = Command::new(Class::OWN, PUT_KEY, id.number.0, id.version.number())
+            .with_data(&*data)
+            .with_ne(256);
+        self.in_session(|sm| sm.wrap_command(&put, out))?;
+        Ok(key.kcv().bytes())
     }
 
     fn close(&mut self) {
