@@ -73,7 +73,7 @@ impl Cut {
 }
 
 /// Memory in RAM, with a fuse that can cut power in mid-write.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RamNvm {
     bytes: Vec<u8>,
     cut: Option<Cut>,
@@ -121,6 +121,19 @@ impl RamNvm {
         }
         self.powered = false;
         self.cut.take()
+    }
+}
+
+impl core::fmt::Debug for RamNvm {
+    /// The memory holds keys and is not shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { bytes, cut, powered, writes, .. } = self;
+        f.debug_struct("RamNvm")
+            .field("len", &bytes.len())
+            .field("cut", cut)
+            .field("powered", powered)
+            .field("writes", writes)
+            .finish_non_exhaustive()
     }
 }
 

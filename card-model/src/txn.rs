@@ -81,13 +81,19 @@ impl<N: Nvm> Store<N> {
 }
 
 /// A set of changes that become visible together or not at all.
-#[derive(Debug)]
 #[must_use = "a transaction that is not committed changes nothing"]
 pub struct Transaction<'a, N: Nvm> {
     store: &'a mut Store<N>,
     /// The journal record under construction.
     record: Vec<u8>,
     overflow: bool,
+}
+
+impl<N: Nvm> core::fmt::Debug for Transaction<'_, N> {
+    /// The record may hold keys and is not shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Transaction({} bytes)", self.record.len())
+    }
 }
 
 impl<N: Nvm> Transaction<'_, N> {

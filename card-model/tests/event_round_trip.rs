@@ -10,10 +10,13 @@ use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::event::{Body, Outcome, Request};
 use xuejika_card_model::file::KeySet;
 use xuejika_card_model::ident::{District, SchoolType, UnitCode};
+use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::lifecycle::{Event, TABLE};
 use xuejika_card_model::management::{Authorisation, Role, SamSerial};
 use xuejika_card_model::record::{SchoolYear, Term, TerminalId};
 use xuejika_card_model::state::LifeCycleState;
+use xuejika_keyscheme::Algorithm;
+use xuejika_keyscheme::key::Key;
 
 fn date() -> impl Strategy<Value = Date> {
     let epoch = Date::new(1900, 1, 1).unwrap();
@@ -116,6 +119,18 @@ proptest! {
     #[test]
     fn an_authorisation_reads_back_as_written(authorisation in authorisation()) {
         prop_assert_eq!(Authorisation::parse(&authorisation.emit()), Ok(authorisation));
+    }
+
+    #[test]
+    fn a_key_reads_back_as_written(bytes: [u8; 16], sm4: bool, length in 0..30_usize) {
+        let algorithm = if sm4 { Algorithm::Sm4 } else { Algorithm::Aes128 };
+        let key = Key::new(algorithm, bytes);
+        let mut data = KeyData::emit(&key).to_vec();
+        let read = KeyData::parse(&data).unwrap();
+        prop_assert_eq!(read.kcv, key.kcv().bytes());
+        prop_assert!(read.key == key);
+        data.resize(length, 0);
+        prop_assert_eq!(KeyData::parse(&data).is_ok(), length == KeyData::LEN);
     }
 
     #[test]

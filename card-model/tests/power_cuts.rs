@@ -174,8 +174,7 @@ fn sweep_updates(effort: Effort) -> Tally {
                 let update = move |card: &mut Card<RamNvm>| {
                     card.update(file, offset, &bytes, Some(actor(key, OWN_SCHOOL)))
                 };
-                let start = aged(&card_in(state));
-                sweep(&Case { name, start, operation: Box::new(update) }, effort, &mut tally);
+                sweep_student(&mut tally, effort, &name, &card_in(state), Box::new(update));
             }
             swept += 1;
         }
@@ -202,8 +201,8 @@ fn sweep_events(effort: Effort) -> Tally {
     tally
 }
 
-/// Sweeps an operation on a student's card twice: over a journal that still holds a longer record,
-/// and over an untouched one.
+/// Sweeps an operation on a student's card twice: over an untouched journal, and over one that
+/// still holds a longer record.
 fn sweep_student(
     tally: &mut Tally,
     effort: Effort,
@@ -211,10 +210,10 @@ fn sweep_student(
     memory: &[u8],
     operation: Operation,
 ) {
-    let mut case = Case { name: name.into(), start: aged(memory), operation };
-    sweep(&case, effort, tally);
-    case.start = memory.to_vec();
+    let mut case = Case { name: name.into(), start: memory.to_vec(), operation };
     sweep(&case, PLAIN, tally);
+    case.start = aged(memory);
+    sweep(&case, effort, tally);
 }
 
 /// Cuts the operation everywhere and looks at what becomes of the card.
@@ -307,7 +306,7 @@ fn cut_recovery(
         let mut nvm = cut_power_up(cut);
         let deeper = effort.deeper / if depth == 1 { 1 } else { 4 };
         if depth < 3 && tally.recovery_cuts.is_multiple_of(deeper) {
-            cut_recovery(&nvm.bytes().to_vec(), recovered, effort, depth + 1, tally);
+            cut_recovery(nvm.bytes(), recovered, effort, depth + 1, tally);
         }
         power_up(&mut nvm).unwrap();
         assert!(nvm.bytes() == recovered.nvm().bytes(), "{cut:?} in recovery number {depth}");

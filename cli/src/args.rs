@@ -84,6 +84,10 @@ pub(crate) enum Command {
     /// Act as a school's reader.
     #[command(subcommand)]
     Reader(ReaderCommand),
+    /// Make, split, wrap and check root keys.
+    #[cfg(unix)]
+    #[command(subcommand)]
+    Keys(crate::key_verbs::KeysCommand),
     /// Check the cryptography against test vectors.
     #[command(subcommand)]
     Vectors(VectorsCommand),

@@ -11,6 +11,8 @@ mod emulate;
 mod exit;
 mod fields;
 mod hex;
+#[cfg(unix)]
+mod key_verbs;
 mod keys;
 mod output;
 mod pupil_file;
@@ -46,6 +48,8 @@ fn run(cli: &Cli) -> Outcome<Code> {
         Command::Apdu(args) => apdu::run(args, &out),
         Command::Script(args) => script::run(args, &out),
         Command::Reader(command) => reader::run(command, &out),
+        #[cfg(unix)]
+        Command::Keys(command) => key_verbs::run(command, &out),
         Command::Vectors(VectorsCommand::Verify { files }) => vectors::verify(files, &out),
         Command::Completions { shell } => shell::completions(*shell, &out),
         Command::Man { out: folder } => shell::man(folder.as_deref(), &out),

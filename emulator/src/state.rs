@@ -36,7 +36,6 @@ impl Power {
 }
 
 /// Between the wire and the application: chains and buffers.
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) assembler: Assembler,
     pub(crate) splitter: Splitter,
@@ -46,6 +45,13 @@ pub(crate) struct Link {
     pub(crate) plain: Vec<u8>,
     /// Response data before it is protected.
     pub(crate) data: Vec<u8>,
+}
+
+impl core::fmt::Debug for Link {
+    /// The buffers hold what secure messaging hides, new keys among it, and are not shown.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Link(pending {})", self.pending)
+    }
 }
 
 /// What the application remembers between commands.

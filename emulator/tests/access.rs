@@ -25,11 +25,10 @@ use xuejika_keyscheme::KeyNumber;
 /// What the constant says about a command in a session under `key`, or in the clear.
 fn expected(right: Right, key: Option<KeyNumber>, state: LifeCycleState) -> u16 {
     match right {
-        Right::Free => 0x9000,
         Right::Never => 0x6982,
         Right::Keys(keys, _) if !key.is_some_and(|key| keys.contains(key)) => 0x6982,
         Right::Keys(_, states) if !states.contains(state) => 0x6985,
-        Right::Keys(..) => 0x9000,
+        Right::Free | Right::Keys(..) => 0x9000,
     }
 }
 

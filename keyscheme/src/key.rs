@@ -1,4 +1,58 @@
 //! Keys: one type per purpose, named by zone, number, version and algorithm.
+//!
+//! ```
+//! use xuejika_keyscheme::auth::{CardId, SessionKeys};
+//! use xuejika_keyscheme::key::{Card, Kek, Key, KeyId, Root, SessionEnc, SessionMac};
+//!
+//! fn card_key(root: &Key<Root>, id: &KeyId, card: CardId) -> Key<Card> { root.card(id, card) }
+//! fn session(enc: Key<SessionEnc>, mac: Key<SessionMac>) -> SessionKeys { SessionKeys { enc, mac } }
+//! fn open(kek: &Key<Kek>, sealed: &[u8]) -> bool { kek.open(b"head", sealed).is_ok() }
+//! fn show(key: &Key<Root>) -> String { format!("{:?}, {}", key, key.kcv()) }
+//! ```
+//!
+//! A root is no card key, and a card key derives no other:
+//!
+//! ```compile_fail,E0308
+//! # use xuejika_keyscheme::key::{Card, Key, Root};
+//! fn card_key(root: Key<Root>) -> Key<Card> { root }
+//! ```
+//! ```compile_fail,E0599
+//! # use xuejika_keyscheme::auth::CardId;
+//! # use xuejika_keyscheme::key::{Card, Key, KeyId};
+//! fn card_key(key: &Key<Card>, id: &KeyId, card: CardId) -> Key<Card> { key.card(id, card) }
+//! ```
+//!
+//! The keys of a session cannot be swapped, and only a key-encryption key opens an envelope:
+//!
+//! ```compile_fail,E0308
+//! # use xuejika_keyscheme::auth::SessionKeys;
+//! # use xuejika_keyscheme::key::{Key, SessionEnc, SessionMac};
+//! fn session(enc: Key<SessionEnc>, mac: Key<SessionMac>) -> SessionKeys { SessionKeys { enc: mac, mac: enc } }
+//! ```
+//! ```compile_fail,E0599
+//! # use xuejika_keyscheme::key::{Card, Key};
+//! fn open(key: &Key<Card>, sealed: &[u8]) -> bool { key.open(b"head", sealed).is_ok() }
+//! ```
+//!
+//! No key is printed or copied by accident, and there is no purpose but those listed here:
+//!
+//! ```compile_fail,E0277
+//! # use xuejika_keyscheme::key::{Key, Root};
+//! fn show(key: &Key<Root>) -> String { format!("{key}") }
+//! ```
+//! ```compile_fail,E0277
+//! # use xuejika_keyscheme::key::{Key, Root};
+//! fn show(key: &Key<Root>) -> String { format!("{key:02X}") }
+//! ```
+//! ```compile_fail,E0507
+//! # use xuejika_keyscheme::key::{Key, Root};
+//! fn copy(key: &Key<Root>) -> Key<Root> { *key }
+//! ```
+//! ```compile_fail,E0277
+//! # use xuejika_keyscheme::key::Purpose;
+//! struct Anything;
+//! impl Purpose for Anything { const NAME: &'static str = "key for anything"; }
+//! ```
 
 use core::fmt;
 use core::marker::PhantomData;

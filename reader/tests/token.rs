@@ -217,6 +217,8 @@ fn a_generated_root_stays_in_the_token() {
         assert!(matches!(token.generate(&READ), Err(TokenError::Twice(_))));
         let root = Key::<Root>::new(Algorithm::Aes128, [7; 16]);
         assert!(matches!(token.import(&READ, &root), Err(TokenError::Twice(_))));
+        let narrow = open(&TokenUri { object: Some(label::emit(&TRANSFER)), ..uri.clone() });
+        assert!(matches!(narrow.unwrap().import(&READ, &root), Err(TokenError::Twice(_))));
     });
 }
 

@@ -1,19 +1,18 @@
 //! `keys wrap`, `keys unwrap` and `keys inspect`: keys on their way between systems.
 
 use core::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
-use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::keyblock::{
     self, BlockVersion, Claims, Header, KeyAlgorithm, KeyBlock, KeyMaterial, ModeOfUse, ReadError,
     Reader, Usage, WriteError,
 };
 use xuejika_reader::channel::key_file::{self, Form};
-use xuejika_reader::channel::{key_block, label};
+use xuejika_reader::channel::{key_block, label, secret};
 
 use super::ceremony::{import, randomness, root, write};
 use super::source::{TOKEN, kek, protection_key};
@@ -34,10 +33,16 @@ pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
         }
         _ => block(&key, args)? + "\n",
     };
-    say(KeyReport::new("wrapped", key.kcv()));
     match &args.output {
-        None => out.text(text)?,
-        Some(path) => write_new(path, &text)?,
+        None => {
+            say(KeyReport::new("xuejika: wrapped", key.kcv()));
+            out.text(text)?;
+        }
+        Some(path) => {
+            // No secret, but a key file is to be private whatever is in it.
+            secret::write_new(path, text.as_bytes())?;
+            out.report(&KeyReport::new(path.display(), key.kcv()))?;
+        }
     }
     Ok(Code::AsExpected)
 }
@@ -51,6 +56,9 @@ pub(super) fn unwrap(args: &UnwrapArgs, out: &Output) -> Outcome<Code> {
     let block = reader.read(text.trim_end(), &protection)?;
     let id = args.key.or_else(|| key_block::name(block.header()));
     let key = take(block)?;
+    if let Some(id) = &id {
+        root(&key, id)?;
+    }
     match args.output.as_deref() {
         None => {}
         Some(uri) if uri.starts_with(TOKEN) => {
@@ -105,7 +113,8 @@ fn block(key: &KeyMaterial, args: &WrapArgs) -> Outcome<String> {
     let text = match &args.key {
         Some(id) => key_block::write(id, &root(key, id)?, &protection, env.rng()),
         None => {
-            let algorithm = if key.kind().has_parity() { KeyAlgorithm::Tdes } else { KeyAlgorithm::Aes };
+            let algorithm =
+                if key.kind().has_parity() { KeyAlgorithm::Tdes } else { KeyAlgorithm::Aes };
             let header = Header::new(args.usage, algorithm, args.mode);
             keyblock::write(&header, key, &protection, env.rng())
         }
@@ -129,17 +138,6 @@ fn read(path: &Path) -> Outcome<String> {
     };
     read.with_context(|| path.display().to_string()).map_err(Failure::usage)?;
     Ok(text)
-}
-
-fn write_new(path: &Path, text: &str) -> Outcome<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        let code = match error.kind() {
-            io::ErrorKind::AlreadyExists => Code::Unsafe,
-            _ => Code::Usage,
-        };
-        Failure::Because(code, anyhow::Error::from(error).context(path.display().to_string()))
-    })
 }
 
 impl From<ReadError> for Failure {
@@ -174,15 +172,63 @@ struct View {
     mode: &'static str,
     key_version: String,
     exportability: &'static str,
-    context: &'static str,
-    /// Allowed derivations.
-    derivations: Vec<String>,
-    /// Other optional blocks.
-    optional: Vec<[String; 2]>,
     /// The root it says it is.
     root: Option<String>,
+    /// Check values of the key and of the protection key, with the code of their method.
     kc: Option<String>,
     kp: Option<String>,
+    /// Other optional blocks.
+    optional: Vec<String>,
     /// Whether the version is a deprecated one.
     deprecated: bool,
+}
+
+impl View {
+    fn new(claims: &Claims) -> Self {
+        let Claims { version, header, key_check, protection_check, .. } = claims;
+        Self {
+            version: version.code(),
+            usage: header.usage.code(),
+            algorithm: header.algorithm.code(),
+            mode: header.mode.code(),
+            key_version: header.number.to_string(),
+            exportability: header.exportability.code(),
+            root: key_block::name(header).map(|id| label::emit(&id)),
+            kc: key_check.clone(),
+            kp: protection_check.clone(),
+            optional: header.optional.iter().map(|block| block.id.clone()).collect(),
+            deprecated: matches!(version, BlockVersion::A | BlockVersion::C),
+        }
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let warning = if self.deprecated { ", deprecated" } else { "" };
+        writeln!(f, "version         {}{warning}", self.version)?;
+        writeln!(f, "usage           {}", self.usage)?;
+        writeln!(f, "algorithm       {}", self.algorithm)?;
+        writeln!(f, "mode of use     {}", self.mode)?;
+        writeln!(f, "key version     {}", self.key_version)?;
+        writeln!(f, "exportability   {}", self.exportability)?;
+        writeln!(f, "root            {}", or_none(self.root.as_deref()))?;
+        writeln!(f, "key             {}", check_value(self.kc.as_deref()))?;
+        writeln!(f, "protection key  {}", check_value(self.kp.as_deref()))?;
+        let blocks = Some(self.optional.join(" ")).filter(|blocks| !blocks.is_empty());
+        write!(f, "optional blocks {}", or_none(blocks.as_deref()))
+    }
+}
+
+fn or_none(text: Option<&str>) -> &str {
+    text.unwrap_or("none")
+}
+
+/// A check value of a header as other check values are shown: method, colon, three bytes.
+fn check_value(value: Option<&str>) -> String {
+    let Some((code, digits)) = value.and_then(|value| value.split_at_checked(2)) else {
+        return or_none(None).to_owned();
+    };
+    let method = if code == "00" { "zero-block" } else { "cmac" };
+    let digits = digits.get(..6).unwrap_or(digits).to_lowercase();
+    format!("{method}:{digits}")
 }

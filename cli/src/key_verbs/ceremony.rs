@@ -17,7 +17,7 @@ use super::secret::{KeyText, SecretArg, is_kcv};
 use super::source::TOKEN;
 use super::{CombineArgs, DestinationArgs, GenerateArgs, KeyReport, SplitArgs};
 use crate::clock;
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Code, Failure, Outcome, say};
 use crate::keys;
 use crate::output::Output;
 
@@ -36,6 +36,7 @@ pub(super) fn generate(args: &GenerateArgs, out: &Output) -> Outcome<Code> {
 pub(super) fn split(args: &SplitArgs, out: &Output) -> Outcome<Code> {
     let key = args.secret.key("key", args.kind)?.key;
     let parts = usize::from(args.parts);
+    recommend(parts);
     let components = ceremony::split(&key, parts, randomness()?.rng())?;
     let mut written = Vec::new();
     for (number, component) in (1..).zip(&components) {
@@ -55,6 +56,7 @@ pub(super) fn split(args: &SplitArgs, out: &Output) -> Outcome<Code> {
 pub(super) fn combine(args: &CombineArgs, out: &Output) -> Outcome<Code> {
     let read = |(number, secret): (usize, &SecretArg)| component(secret, number, args);
     let components = (1..).zip(&args.components).map(read).collect::<Outcome<Vec<_>>>()?;
+    recommend(components.len());
     let key = ceremony::combine(&components, None)?;
     if args.kcv.as_deref().is_some_and(|kcv| !is_kcv(&key, kcv)) {
         let error = anyhow!("the key has check value {}, expected another", key.kcv());
@@ -142,6 +144,14 @@ fn random(kind: KeyKind, rng: &mut dyn CryptoRng) -> Outcome<KeyMaterial> {
         if !key.is_weak() {
             return Ok(key);
         }
+    }
+}
+
+/// Says on stderr when two custodians suffice.
+fn recommend(parts: usize) {
+    let enough = ceremony::RECOMMENDED_COMPONENTS;
+    if parts < enough {
+        say(format_args!("xuejika: WARNING: {parts} components, {enough} or more are recommended"));
     }
 }
 

@@ -95,15 +95,17 @@ impl fmt::Display for SecretArg {
 /// Reads a secret without echo.
 pub(crate) fn prompt(what: &str) -> Outcome<Zeroizing<String>> {
     let typed = rpassword::prompt_password(format!("{what}: "));
-    let failed =
-        |error| Failure::usage(anyhow::Error::from(error).context("there is no terminal to ask at"));
+    let failed = |error| {
+        Failure::usage(anyhow::Error::from(error).context("there is no terminal to ask at"))
+    };
     Ok(Zeroizing::new(typed.map_err(failed)?))
 }
 
 /// Reads a secret that has to be text.
 pub(crate) fn text_from(source: &SecretSource) -> Outcome<Zeroizing<String>> {
     let bytes = source.read()?;
-    let text = str::from_utf8(&bytes).map_err(|_| Failure::usage(anyhow!("{source}: not UTF-8")))?;
+    let text =
+        str::from_utf8(&bytes).map_err(|_| Failure::usage(anyhow!("{source}: not UTF-8")))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 

@@ -2,15 +2,14 @@
 
 use anyhow::anyhow;
 use clap::Args;
+use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::key::{Kek, Key};
 use xuejika_keyscheme::keyblock::ProtectionKey;
 use xuejika_keyscheme::provider::{KeyProvider, ProviderError, Roots, TestRoots};
-use xuejika_keyscheme::{Algorithm, KeyId};
 use xuejika_reader::channel::key_file::{self, KeyFileError, Protection};
 use xuejika_reader::channel::label;
 #[cfg(feature = "hsm")]
 use xuejika_reader::channel::token::{Token, TokenError, TokenUri};
-use zeroize::Zeroizing;
 
 use super::secret::SecretArg;
 use crate::exit::{Code, Failure, Outcome, say};
@@ -125,11 +124,11 @@ fn open_token(uri: &str) -> Outcome<Source> {
 pub(crate) fn token(uri: &str) -> Outcome<Token> {
     use xuejika_reader::channel::token::UriError;
 
-    let uri: TokenUri = uri.parse().map_err(|error| {
+    let uri: TokenUri = uri.parse().map_err(|error: UriError| {
         let code = if error == UriError::PinValue { Code::Unsafe } else { Code::Usage };
         Failure::Because(code, anyhow!(error))
     })?;
-    let pin: Zeroizing<String> = match &uri.pin {
+    let pin = match &uri.pin {
         Some(source) => super::secret::text_from(source)?,
         None => super::secret::prompt("PIN of the token")?,
     };

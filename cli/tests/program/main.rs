@@ -11,6 +11,8 @@ mod apdu;
 mod card;
 mod demo;
 mod emulate;
+#[cfg(unix)]
+mod keys;
 mod reader;
 mod script;
 mod shell;

@@ -1,5 +1,5 @@
 //! The checks. Each makes its keys secret, runs the library, and looks that what comes out is secret
-//! still: a secret that was lost on the way would not be found anywhere.
+//! still: one that was lost on the way, as by an address, would not be found any more.
 
 use std::hint::black_box;
 
@@ -34,10 +34,10 @@ const fn known(name: &'static str, verdicts: usize, run: fn()) -> Check {
 
 /// Everything that is run.
 pub static CHECKS: [Check; 25] = [
-    clean("AES-128, both directions", 0, block::<Aes128>),
-    clean("AES-192, both directions", 0, block::<Aes192>),
-    clean("AES-256, both directions", 0, block::<Aes256>),
-    clean("CMAC of AES-128", 0, || cmac(Algorithm::Aes128)),
+    clean("AES-128, both directions", 0, || assert_secret(&block::<Aes128>())),
+    clean("AES-192, both directions", 0, || assert_secret(&block::<Aes192>())),
+    clean("AES-256, both directions", 0, || assert_secret(&block::<Aes256>())),
+    clean("CMAC of AES-128", 0, || assert_secret(&cmac(Algorithm::Aes128))),
     clean("CMAC verified, right", 1, || cmac_verify(true)),
     clean("CMAC verified, wrong", 1, || cmac_verify(false)),
     clean("keys compared, equal", 1, || key_equality(16)),
@@ -56,9 +56,9 @@ pub static CHECKS: [Check; 25] = [
     control("table indexed by a secret", table),
     known("padding of an envelope, once verified", 1, || envelope(true)),
     known("padding of a secured command, once verified", 1, || secured_command(true)),
-    known("SM4, both directions", 0, block::<Sm4>),
-    known("CMAC of SM4", 0, || cmac(Algorithm::Sm4)),
-    known("TDES with two keys, both directions", 0, block::<TdesEde2>),
+    known("SM4, both directions", 0, || drop(block::<Sm4>())),
+    known("CMAC of SM4", 0, || drop(cmac(Algorithm::Sm4))),
+    known("TDES with two keys, both directions", 0, || drop(block::<TdesEde2>())),
 ];
 
 const MESSAGE: [u8; 40] = [0x5A; 40];
@@ -84,8 +84,8 @@ fn assert_secret(bytes: &[u8]) {
     assert!(is_secret(bytes), "the secret was lost on the way");
 }
 
-/// Expands a key, encrypts a block and decrypts it again.
-fn block<C: KeyInit + BlockCipherEncrypt + BlockCipherDecrypt>() {
+/// Expands a key, encrypts a block and decrypts it again. Gives the encrypted block.
+fn block<C: KeyInit + BlockCipherEncrypt + BlockCipherDecrypt>() -> Vec<u8> {
     let mut bytes = CipherKey::<C>::default();
     for (byte, secret) in bytes.iter_mut().zip(secret([0x3C; 32])) {
         *byte = secret;
@@ -93,14 +93,15 @@ fn block<C: KeyInit + BlockCipherEncrypt + BlockCipherDecrypt>() {
     let cipher = C::new(&bytes);
     let mut block = Array::default();
     cipher.encrypt_block(&mut block);
-    assert_secret(&block);
+    let encrypted = block.to_vec();
     cipher.decrypt_block(&mut block);
     black_box(&block);
+    encrypted
 }
 
-fn cmac(algorithm: Algorithm) {
+fn cmac(algorithm: Algorithm) -> Vec<u8> {
     let key = Key::<Card>::new(algorithm, secret([1; 16]));
-    assert_secret(&key.mac().tag(&MESSAGE));
+    key.mac().tag(&MESSAGE).to_vec()
 }
 
 /// Changes a byte where something is to be wrong.
@@ -206,8 +207,8 @@ fn secured_command(right: bool) {
 
 fn byte_loop() {
     let (one, other) = (secret([1; 16]), [1; 16]);
-    let mut equal = black_box(&one).iter().zip(black_box(&other)).all(|(one, other)| one == other);
-    publish(core::slice::from_mut((&raw mut equal).cast::<u8>()));
+    let equal = black_box(&one).iter().zip(black_box(&other)).all(|(one, other)| one == other);
+    black_box(equal);
 }
 
 fn table() {

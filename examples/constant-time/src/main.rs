@@ -66,6 +66,8 @@ fn main() -> ExitCode {
         eprintln!("this program shows something under Valgrind only");
         return ExitCode::from(2);
     }
+    let aes = std::arch::is_x86_feature_detected!("aes");
+    println!("the processor has AES under Valgrind: {aes}");
     let mut good = true;
     for check in CHECKS.iter().filter(|check| check.group == group) {
         good &= report(check);
@@ -81,6 +83,7 @@ fn report(check: &Check) -> bool {
     let verdicts = VERDICTS.load(Ordering::Relaxed) - verdicts;
     let good = (findings == 0) == (check.group == Group::Clean) && verdicts == check.verdicts;
     let expected = if good { "as expected" } else { "NOT AS EXPECTED" };
-    println!("{:?}: {}: {findings} findings, {verdicts} verdicts, {expected}", check.group, check.name);
+    let Check { group, name, .. } = check;
+    println!("{group:?}: {name}: findings {findings}, verdicts {verdicts}, {expected}");
     good
 }

@@ -59,6 +59,7 @@ mod binding;
 mod error;
 mod field;
 mod header;
+mod inspect;
 mod optional;
 mod reader;
 mod text;
@@ -70,6 +71,7 @@ pub use field::{
     BlockVersion, Exportability, KeyAlgorithm, KeyContext, ModeOfUse, Usage, VersionNumber,
 };
 pub use header::Header;
+pub use inspect::{Claims, inspect};
 pub use material::{KeyKind, KeyMaterial};
 pub use optional::{Derivation, OptionalBlock};
 pub use rand_core;

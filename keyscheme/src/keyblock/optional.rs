@@ -223,7 +223,7 @@ impl CheckValue {
         Ok(Self { method, bytes })
     }
 
-    fn emit(&self) -> String {
+    pub(super) fn emit(&self) -> String {
         let mut text = self.method.code().to_string();
         push_hex(&mut text, &self.bytes);
         text

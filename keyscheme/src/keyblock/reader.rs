@@ -43,9 +43,7 @@ impl Reader {
     /// Returns [`ReadError`] when the text breaks the form, the MAC or a check value differs, or
     /// the key is none of the algorithm in the header.
     pub fn read(&self, text: &str, protection: &ProtectionKey) -> Result<KeyBlock, ReadError> {
-        if let Some(position) = text.bytes().position(|byte| !is_printable(byte)) {
-            return Err(FormatError::NotPrintable { position }.into());
-        }
+        check_printable(text)?;
         let mut scan = Scanner::new(text);
         let block = BlockHeader::parse(&mut scan, text)?;
         self.check_version(block.version, protection)?;
@@ -175,8 +173,15 @@ impl ImportedKey {
     }
 }
 
+pub(super) fn check_printable(text: &str) -> Result<(), FormatError> {
+    match text.bytes().position(|byte| !is_printable(byte)) {
+        Some(position) => Err(FormatError::NotPrintable { position }),
+        None => Ok(()),
+    }
+}
+
 /// Decodes what follows the header: encrypted key and MAC in hex.
-fn sealed(version: BlockVersion, text: &str) -> Result<Sealed, FormatError> {
+pub(super) fn sealed(version: BlockVersion, text: &str) -> Result<Sealed, FormatError> {
     let digits = text.len().checked_sub(2 * version.mac_len());
     let digits = digits.ok_or(FormatError::Truncated { field: Field::Authenticator })?;
     let mut scan = Scanner::new(text);

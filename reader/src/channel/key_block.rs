@@ -61,13 +61,19 @@ pub fn read(text: &str, protection: &ProtectionKey) -> Result<(KeyId, Box<Key<Ro
         ModeOfUse::Derive,
         KeyKind::Aes128,
     )?;
-    let name = key.header().optional.iter().find(|block| block.id == LB);
-    let id = name.and_then(|block| label::parse(&block.data)).ok_or(BlockError::NoName)?;
+    let id = name(key.header()).ok_or(BlockError::NoName)?;
     let root = key.material().to_key::<Root>().map(Box::new);
     match root {
         Some(root) if root.algorithm() == id.algorithm => Ok((id, root)),
         _ => Err(BlockError::Algorithm(id)),
     }
+}
+
+/// The root that a header names, if it names one.
+#[must_use]
+pub fn name(header: &Header) -> Option<KeyId> {
+    let block = header.optional.iter().find(|block| block.id == LB)?;
+    label::parse(&block.data)
 }
 
 /// Why a key block gives no root.

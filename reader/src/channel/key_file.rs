@@ -13,9 +13,9 @@
 //! - `key-block`: an ANSI X9.143 key block ([`super::key_block`]) under a protection key; for AES.
 //! - `clear`: the root itself, for the published test roots and for nothing else.
 //!
-//! A file that holds one key block and nothing else is a key file too. Each
-//! file is read as [`super::secret`] prescribes. Errors name the file, the line and the field
-//! and never what stands in it.
+//! A file that holds one key block and nothing else is a key file too. Each is read as
+//! [`super::secret`] prescribes. Errors name the file, the line and the field and never what stands
+//! in it.
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;

@@ -128,18 +128,18 @@ impl Token {
             if id.algorithm != Algorithm::Aes128 {
                 return Err(TokenError::Algorithm(*id));
             }
-            let mut inner = self.inner();
-            if inner.roots.contains_key(id) {
-                return Err(TokenError::Twice(label.clone()));
-            }
-            template.extend(key_template(true));
-            template.push(Attribute::Label(label.clone().into_bytes()));
-            template.push(Attribute::Id(id.emit().to_vec()));
             // The login holds for every session with the token.
             let session =
                 self.context.open_rw_session(self.slot).map_err(TokenError::of("C_OpenSession"))?;
+            let name = Attribute::Label(label.clone().into_bytes());
+            let same = session.find_objects(core::slice::from_ref(&name));
+            if !same.map_err(TokenError::of("C_FindObjects"))?.is_empty() {
+                return Err(TokenError::Twice(label));
+            }
+            template.extend(key_template(true));
+            template.extend([name, Attribute::Id(id.emit().to_vec())]);
             let handle = make(&session, &template)?;
-            inner.roots.insert(*id, handle);
+            self.inner().roots.insert(*id, handle);
             Ok(())
         })();
         wipe(&mut template);
@@ -192,16 +192,16 @@ impl Inner {
             Some((known, handle)) if *known == path => return Ok(*handle),
             _ => {}
         }
-        let mut key = self.root(id)?;
-        let mut above = None;
+        let root = self.root(id)?;
+        let mut key = root;
         for step in path.branch() {
-            let bytes = self.cmac(key, &step.message(id))?;
-            key = self.session_key(&bytes)?;
-            if let Some(above) = above.replace(key) {
-                self.destroy(above);
+            let bytes = self.cmac(key, &step.message(id));
+            if key != root {
+                self.destroy(key);
             }
+            key = self.session_key(&*bytes?)?;
         }
-        if above.is_some()
+        if key != root
             && let Some((_, old)) = self.branches.insert(*id, (path, key))
         {
             self.destroy(old);
