@@ -245,6 +245,30 @@ pub(crate) enum ReaderCommand {
     Register(RegisterArgs),
     /// Say whether a venue accepts the card; status 0 accepts, 1 refuses.
     Verdict(ReaderArgs),
+    /// Load a newer version of a key under K0; the SAM derives it.
+    LoadKey(LoadKeyArgs),
+    /// Retire the old version of a key that a newer one has replaced, under K0.
+    RetireKey(KeyArgs),
+}
+
+/// `reader retire-key`.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// Number of the key, 0 to 6.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=6))]
+    pub(crate) key: u8,
+}
+
+/// `reader load-key`.
+#[derive(Debug, Args)]
+pub(crate) struct LoadKeyArgs {
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// The version to load, 1 to 254. Test SAMs hold versions 1 and 2.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=254))]
+    pub(crate) version: u8,
 }
 
 /// What all reader commands take.

@@ -11,7 +11,7 @@ use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_emulator::{Env, VirtualCard, test_card};
-use xuejika_keyscheme::Algorithm;
+use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::{CardContents, Error, Locked, Reader, Stamp};
 
@@ -23,7 +23,7 @@ use crate::target::Channel;
 use crate::trace::Traced;
 use crate::{clock, keys};
 
-use report::{ContentsReport, EventReport, RefusalReport, VerdictReport};
+use report::{ContentsReport, EventReport, KeyReport, RefusalReport, VerdictReport};
 
 /// Last day of the test management cards; the key file of a test SAM opens to that day alone.
 pub(crate) const VALID_UNTIL: &str = "2099-12-31";
@@ -38,6 +38,8 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         ReaderCommand::Personalise(args) => (&args.reader, "personalise"),
         ReaderCommand::Register(args) => (&args.reader, "register"),
         ReaderCommand::Verdict(args) => (args, "verdict"),
+        ReaderCommand::LoadKey(args) => (&args.key.reader, "load-key"),
+        ReaderCommand::RetireKey(args) => (&args.reader, "retire-key"),
     };
     // An input that cannot be used is found before the card is touched.
     let pupil = match command {
@@ -51,6 +53,8 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         }
         (ReaderCommand::Register(args), _) => station.register(args, out),
         (ReaderCommand::Verdict(_), _) => station.verdict(out),
+        (ReaderCommand::LoadKey(args), _) => station.key(args.key.key, Some(args.version), out),
+        (ReaderCommand::RetireKey(args), _) => station.key(args.key, None, out),
         _ => station.read(out),
     };
     if out.verbose {
@@ -222,6 +226,20 @@ impl<'a> Station<'a> {
         let serial = card.issuance().card_serial;
         let done = card.register(school_year, term, self.stamp)?;
         out.report(&EventReport::registered(serial, school_year, term, &done))?;
+        Ok(Code::AsExpected)
+    }
+
+    /// Loads this version of a key, or retires its old one.
+    fn key(&mut self, number: u8, version: Option<u8>, out: &Output) -> Result<Code, End> {
+        let unit = self.unit()?;
+        let mut reader = self.unlock(unit)?;
+        let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
+        let (serial, number) = (card.issuance().card_serial, KeyNumber(number));
+        match version.and_then(KeyVersion::new) {
+            Some(version) => card.load_key(number, version)?,
+            None => card.retire_key(number)?,
+        }
+        out.report(&KeyReport::new(serial, number, card.key_versions(number)))?;
         Ok(Code::AsExpected)
     }
 }

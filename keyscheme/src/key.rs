@@ -5,7 +5,9 @@
 //! use xuejika_keyscheme::key::{Card, Kek, Key, KeyId, Root, SessionEnc, SessionMac};
 //!
 //! fn card_key(root: &Key<Root>, id: &KeyId, card: CardId) -> Key<Card> { root.card(id, card) }
-//! fn session(enc: Key<SessionEnc>, mac: Key<SessionMac>) -> SessionKeys { SessionKeys { enc, mac } }
+//! fn session(enc: Key<SessionEnc>, mac: Key<SessionMac>) -> SessionKeys {
+//!     SessionKeys { enc, mac }
+//! }
 //! fn open(kek: &Key<Kek>, sealed: &[u8]) -> bool { kek.open(b"head", sealed).is_ok() }
 //! fn show(key: &Key<Root>) -> String { format!("{:?}, {}", key, key.kcv()) }
 //! ```
@@ -27,7 +29,9 @@
 //! ```compile_fail,E0308
 //! # use xuejika_keyscheme::auth::SessionKeys;
 //! # use xuejika_keyscheme::key::{Key, SessionEnc, SessionMac};
-//! fn session(enc: Key<SessionEnc>, mac: Key<SessionMac>) -> SessionKeys { SessionKeys { enc: mac, mac: enc } }
+//! fn session(enc: Key<SessionEnc>, mac: Key<SessionMac>) -> SessionKeys {
+//!     SessionKeys { enc: mac, mac: enc }
+//! }
 //! ```
 //! ```compile_fail,E0599
 //! # use xuejika_keyscheme::key::{Card, Key};

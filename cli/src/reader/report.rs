@@ -8,6 +8,7 @@ use xuejika_card_model::event::Outcome;
 use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::record::{SchoolYear, Term};
 use xuejika_card_model::verdict::Verdict;
+use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_reader::{CardContents, Error, Personalised};
 
 use crate::fields::Rows;
@@ -202,6 +203,32 @@ impl EventReport {
 impl fmt::Display for EventReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// The versions of a key a card holds now.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyReport {
+    card: String,
+    key: String,
+    /// The active version first.
+    versions: Vec<u8>,
+}
+
+impl KeyReport {
+    pub(super) fn new(card: CardSerial, key: KeyNumber, versions: &[KeyVersion]) -> Self {
+        let versions = versions.iter().map(|version| version.number()).collect();
+        Self { card: card.to_string(), key: key.to_string(), versions }
+    }
+}
+
+impl fmt::Display for KeyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "card {}, {}: versions {:?}, the active one first",
+            self.card, self.key, self.versions
+        )
     }
 }
 

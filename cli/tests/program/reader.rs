@@ -199,3 +199,16 @@ fn a_seed_makes_a_run_repeatable_and_verbose_shows_it() {
     assert!(first.err.contains("fictional pupil"));
     assert!(!first.err.contains("张三\n>"), "the trace shows protected data only");
 }
+
+#[test]
+fn a_key_is_rolled_over() {
+    let desk = Desk::new("cpu-sm4");
+    let versions = |run: Run| run.expect(0).object()["versions"].clone();
+    let loaded = versions(desk.reader("load-key", &["--key", "1", "--version", "2"]));
+    assert_eq!(loaded, serde_json::json!([1, 2]));
+    desk.reader("read", &[]).expect(0);
+    assert_eq!(versions(desk.reader("retire-key", &["--key", "1"])), serde_json::json!([2]));
+    let old = desk.reader("load-key", &["--key", "1", "--version", "1"]).expect(1).object();
+    assert!(old["refused"].as_str().unwrap().contains("6A80"), "{old}");
+    desk.reader("load-key", &["--key", "7", "--version", "2"]).expect(2);
+}
