@@ -86,8 +86,11 @@ fn parsing(c: &mut Criterion) {
     group.finish();
 }
 
+/// Header, data and Le of a case 4 command.
+type Case4<'a> = (&'a [u8], &'a [u8], u8);
+
 /// A short case 4 command as one would write it with a parser library.
-fn nom_case_4(input: &[u8]) -> nom::IResult<&[u8], (&[u8], &[u8], u8)> {
+fn nom_case_4(input: &[u8]) -> nom::IResult<&[u8], Case4<'_>> {
     use nom::Parser;
     use nom::bytes::complete::take;
     use nom::multi::length_data;

@@ -1,7 +1,7 @@
 //! The card behind the commands: files, records, life cycle, transactions.
 //!
 //! [`Card`] lays a constant tree of files ([`file::tree`]) over a memory ([`nvm`]) and keeps every
-//! rule: who may read and write what in which state ([`file`]), what happens to a card in its life
+//! rule: who may read and write what in which state ([`mod@file`]), what happens to a card in its life
 //! ([`lifecycle`], [`event`]), and that each change is whole or not at all, wherever power goes
 //! ([`txn`]). Records ([`record`]) and identifiers ([`ident`]) cannot hold an invalid value.
 //!

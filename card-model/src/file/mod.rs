@@ -76,7 +76,7 @@ pub struct Ef {
     /// Who may read it, in which states.
     pub read: Right,
     /// Who may update it by command, in which states. Files that only events change have
-    /// [`Right::NEVER`].
+    /// [`Right::Never`].
     pub update: Right,
     /// Where it lies in memory.
     pub offset: usize,
