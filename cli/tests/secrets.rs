@@ -23,6 +23,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use known::{SERIALS, UNIT, known_keys, session_keys};
 use search::Secrets;
@@ -66,16 +67,23 @@ impl Desk {
         self.folder.path().join(name).display().to_string()
     }
 
+    /// As [`Self::run_any`]; it has to end with this code.
+    fn run(&mut self, words: &str, code: i32) {
+        let (actual, said) = self.run_any(words);
+        assert_eq!(actual, Some(code), "{words}: {said}");
+    }
+
     /// Runs the program, as talkative as it gets, and searches what it says. `@` stands for the
     /// folder.
-    fn run(&mut self, words: &str, code: i32) -> String {
+    fn run_any(&mut self, words: &str) -> (Option<i32>, String) {
         let output = command(&self.words(words)).output().unwrap();
         let said = [output.stdout, b"\n".to_vec(), output.stderr].concat();
-        let text = String::from_utf8(said).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{words}: {text}");
-        session_keys(&text).into_iter().for_each(|(name, key)| self.secrets.add(name, &key));
-        self.search(words, text.as_bytes());
-        text
+        let said = String::from_utf8(said).unwrap();
+        for (name, key) in session_keys(&said) {
+            self.secrets.add(&name, &key);
+        }
+        self.search(words, said.as_bytes());
+        (output.status.code(), said)
     }
 
     fn words(&self, words: &str) -> Vec<String> {
@@ -117,17 +125,14 @@ fn cards_show_no_key() {
         desk.run(&format!("card show {card} --json"), 0);
     }
     // Every file of every application, asked for without a session.
-    for name in ["F0424A4544550100", "F0424A4545540100", "F0424A454D470100"] {
-        let reads =
-            (0..=0x1F).map(|sfi| format!(" 00B0{:02X}0000", 0x80 | sfi)).collect::<String>();
-        for card in ["aes", "management"] {
-            let target = format!("apdu -v --target emu:@{card} 00A4040007{name}");
-            command(&desk.words(&target)).output().unwrap();
-            for read in reads.trim().split(' ') {
-                let words = desk.words(&format!("{target} {read}"));
-                let output = command(&words).output().unwrap();
-                desk.search(&words.join(" "), &[output.stdout, output.stderr].concat());
-            }
+    for (card, application) in [
+        ("aes", "00A4040007F0424A4544550100"),
+        ("aes", "00A4040007F0424A4545540100"),
+        ("management", "00A4040007F0424A454D470100"),
+    ] {
+        for file in 0..=0x1E {
+            let read = format!("00B0{:02X}0000", 0x80 | file);
+            desk.run_any(&format!("apdu -v --target emu:@{card} {application} {read}"));
         }
     }
 }
@@ -150,7 +155,8 @@ fn a_served_card_and_its_reader_show_no_key() {
         desk.run(&format!("{} --json", reader("read")), 0);
         desk.run(&reader("verdict"), 0);
         desk.run(&format!("{} --sam-unit 084013", reader("register")), 1);
-        for about in ["cmdline", "environ"] {
+        let about: &[&str] = if cfg!(target_os = "linux") { &["cmdline", "environ"] } else { &[] };
+        for about in about {
             let bytes = fs::read(format!("/proc/{}/{about}", server.id())).unwrap();
             assert!(!bytes.is_empty());
             desk.search(about, &bytes);
@@ -162,8 +168,9 @@ fn a_served_card_and_its_reader_show_no_key() {
         server.wait().unwrap();
         desk.search("emulate", &said);
     }
-    // Seven sessions with each card, each with two keys.
-    assert!(desk.secrets.len() >= before + 2 * 2 * 4, "{}", desk.secrets.len() - before);
+    // One session to personalise, two to register, one to read and one for the verdict; one more in
+    // vain, where the test management card unlocks any school's reader. Two keys each.
+    assert_eq!(desk.secrets.len(), before + (5 + 6) * 2);
 }
 
 #[test]
@@ -505,7 +512,6 @@ fn card_that_took_a_key(algorithm: Algorithm) -> VirtualCard {
 
 /// What a panic says, backtrace and all.
 fn panic_text(body: impl FnOnce() + panic::UnwindSafe) -> String {
-    use std::sync::{Arc, Mutex};
     let said = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&said);
     let before = panic::take_hook();
@@ -516,8 +522,7 @@ fn panic_text(body: impl FnOnce() + panic::UnwindSafe) -> String {
     let result = panic::catch_unwind(body);
     panic::set_hook(before);
     assert!(result.is_err(), "expected a panic");
-    let text = said.lock().unwrap().clone();
-    text
+    said.lock().unwrap().clone()
 }
 
 /// The image keeps its keys: the searches are not made on cards without any.

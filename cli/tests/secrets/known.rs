@@ -20,7 +20,7 @@ pub(crate) const UNIT: &str = "084012";
 /// The roots of all zones, numbers, algorithms and two versions, and what is derived from them.
 pub(crate) fn known_keys() -> Secrets {
     let mut secrets = Secrets::default();
-    secrets.add("master of the test roots".into(), &test_keys::MASTER);
+    secrets.add("master of the test roots", &test_keys::MASTER);
     for algorithm in [Algorithm::Aes128, Algorithm::Sm4] {
         for (zone, number) in names() {
             for version in [1, 2].map(|number| KeyVersion::new(number).unwrap()) {
@@ -45,13 +45,13 @@ fn add_branch(secrets: &mut Secrets, id: &KeyId) {
     let root = test_keys::root(id);
     let district = root.district(id, [0x01, 0x08]);
     let school = district.school(id, [0x08, 0x40, 0x12]);
-    secrets.add(format!("root {id}"), root.expose());
-    secrets.add(format!("district key {id}"), district.expose());
-    secrets.add(format!("school key {id}"), school.expose());
+    secrets.add(&format!("root {id}"), root.expose());
+    secrets.add(&format!("district key {id}"), district.expose());
+    secrets.add(&format!("school key {id}"), school.expose());
     let (management, _) = test_management("084012");
     for serial in SERIALS.map(CardId).into_iter().chain([management]) {
         for key in [root.card(id, serial), district.card(id, serial), school.card(id, serial)] {
-            secrets.add(format!("card key {id}"), key.expose());
+            secrets.add(&format!("card key {id}"), key.expose());
         }
     }
 }
@@ -63,19 +63,19 @@ fn test_management(unit: &str) -> (CardId, management::Authorisation) {
 /// What a SAM and a management card share, and what opens the SAM's key file.
 fn add_unlock(secrets: &mut Secrets, algorithm: Algorithm) {
     let sam = test_keys::sam(algorithm);
-    secrets.add("secret of the SAM".into(), sam.expose());
+    secrets.add("secret of the SAM", sam.expose());
     for unit in ["084012", "084013"] {
         let (management, authorisation) = test_management(unit);
-        secrets.add("unlock secret".into(), &authorisation.secret);
+        secrets.add("unlock secret", &authorisation.secret);
         for number in ["000001", "000042"] {
             let serial = SamSerial { unit: unit.parse().unwrap(), number: number.parse().unwrap() };
             let kek: Key<Kek> =
                 sam.unlock(&authorisation.unlock_context(serial.reader(), management));
-            secrets.add("key-encryption key".into(), kek.expose());
+            secrets.add("key-encryption key", kek.expose());
             for constant in [0x11, 0x12] {
                 let mut key = [0; 16];
                 kdf::scp03(&kek.mac(), &LABEL, constant, &[], &mut key);
-                secrets.add("envelope key".into(), &key);
+                secrets.add("envelope key", &key);
             }
         }
     }

@@ -15,11 +15,11 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     /// Adds a key: its halves, in both directions.
-    pub(crate) fn add(&mut self, name: String, key: &[u8; 16]) {
+    pub(crate) fn add(&mut self, name: &str, key: &[u8; 16]) {
         let backwards: Vec<u8> = key.iter().rev().copied().collect();
         for bytes in [&key[..], &backwards] {
             for half in bytes.chunks_exact(WINDOW) {
-                self.names.insert(half.try_into().unwrap(), name.clone());
+                self.names.insert(half.try_into().unwrap(), name.to_owned());
             }
         }
         self.count += 1;
@@ -88,9 +88,9 @@ fn digit(byte: u8) -> Option<u32> {
 
 /// The whole bytes in up to four digits.
 fn decode(group: &[u8]) -> Vec<u8> {
-    let bits = group.iter().fold(0, |bits, byte| bits << 6 | digit(*byte).unwrap());
-    let bytes = (bits << (6 * (4 - group.len())) as u32).to_be_bytes();
-    bytes[1..][..group.len() * 3 / 4].to_vec()
+    let digits = group.iter().map(|byte| digit(*byte).unwrap()).chain([0; 3]);
+    let bits = digits.take(4).fold(0, |bits, digit| bits << 6 | digit);
+    bits.to_be_bytes()[1..][..group.len() * 3 / 4].to_vec()
 }
 
 /// Runs of numbers below 256 with separators between them, as `Debug` prints bytes.
@@ -133,11 +133,7 @@ pub(crate) fn ways_to_write(key: &[u8; 16]) -> Vec<Vec<u8>> {
         written.into_iter().chain(base64).map(String::into_bytes).collect::<Vec<_>>()
     };
     [
-        vec![
-            key.to_vec(),
-            backwards.clone(),
-            key[4..].to_vec().into_iter().chain([0; 4]).collect(),
-        ],
+        vec![key.to_vec(), backwards.clone(), key[4..].iter().copied().chain([0; 4]).collect()],
         text(key),
         text(&backwards),
     ]

@@ -13,6 +13,7 @@ use xuejika_keyscheme::auth::{
     AwaitingCard, CardChallenge, CardId, ReaderId, Request, SessionKeys, respond,
 };
 use xuejika_keyscheme::key::{Card, Kek, Purpose, Root, Sam};
+use xuejika_keyscheme::keyblock::{KeyKind, KeyMaterial, ProtectionKey, Reader};
 use xuejika_keyscheme::unlock::UnlockContext;
 use xuejika_keyscheme::{Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone};
 use zeroize::Zeroizing;
@@ -33,7 +34,7 @@ const fn known(name: &'static str, verdicts: usize, run: fn()) -> Check {
 }
 
 /// Everything that is run.
-pub static CHECKS: [Check; 25] = [
+pub static CHECKS: [Check; 26] = [
     clean("AES-128, both directions", 0, || assert_secret(&block::<Aes128>())),
     clean("AES-192, both directions", 0, || assert_secret(&block::<Aes192>())),
     clean("AES-256, both directions", 0, || assert_secret(&block::<Aes256>())),
@@ -52,6 +53,7 @@ pub static CHECKS: [Check; 25] = [
     clean("card's proof verified, wrong", 2, || card_proof(false)),
     clean("envelope sealed, and opened after a change", 1, || envelope(false)),
     clean("secured command made, and refused after a change", 1, || secured_command(false)),
+    clean("key block refused under another key", 1, key_block),
     control("bytes compared one by one", byte_loop),
     control("table indexed by a secret", table),
     known("padding of an envelope, once verified", 1, || envelope(true)),
@@ -203,6 +205,16 @@ fn secured_command(right: bool) {
     spoil(wire.get_mut(checksum), right);
     let (command, mut buffer) = (Command::parse(&wire).unwrap(), Vec::new());
     assert_eq!(CardSm::new(&keys).unwrap_command(&command, &mut buffer).is_ok(), right);
+}
+
+/// A published block (version D), under a key that is not its own.
+fn key_block() {
+    let block = "D0112P0AE00E0000B82679114F470F540165EDFBF7E250FCEA43F810D215F8D207E2E417C07156A2\
+                 7E8E31DA05F7425509593D03A457DC34";
+    let material = KeyMaterial::new(KeyKind::Aes256, &secret([0x5C; 32])).unwrap();
+    assert_secret(material.expose());
+    let protection = ProtectionKey::new(material).unwrap();
+    assert!(Reader::new().read(block, &protection).is_err());
 }
 
 fn byte_loop() {
