@@ -12,6 +12,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use zeroize::Zeroizing;
+
 use crate::crc::crc32;
 use crate::nvm::{Nvm, NvmError};
 
@@ -45,8 +47,8 @@ impl<N: Nvm> Store<N> {
     /// # Errors
     /// Returns an [`NvmError`] when power goes again. It can be repeated.
     pub fn recover(&mut self) -> Result<(), NvmError> {
-        let record =
-            self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?.to_vec();
+        let record = self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?;
+        let record = Zeroizing::new(record.to_vec());
         for (offset, bytes) in Entries::of_record(&record) {
             let place = self.nvm.bytes().get(offset..offset + bytes.len());
             if place != Some(bytes) {
@@ -76,7 +78,7 @@ impl<N: Nvm> Store<N> {
 
     /// Starts a transaction. Dropping it changes nothing.
     pub fn begin(&mut self) -> Transaction<'_, N> {
-        Transaction { store: self, record: vec![0; HEADER_LEN], overflow: false }
+        Transaction { store: self, record: Zeroizing::new(vec![0; HEADER_LEN]), overflow: false }
     }
 }
 
@@ -85,7 +87,7 @@ impl<N: Nvm> Store<N> {
 pub struct Transaction<'a, N: Nvm> {
     store: &'a mut Store<N>,
     /// The journal record under construction.
-    record: Vec<u8>,
+    record: Zeroizing<Vec<u8>>,
     overflow: bool,
 }
 

@@ -10,6 +10,8 @@ use xuejika_card_model::nvm::{Nvm, NvmError};
 use xuejika_keyscheme::KeyNumber;
 use xuejika_keyscheme::auth::CardChallenge;
 
+use zeroize::Zeroize;
+
 use crate::command;
 use crate::env::Env;
 use crate::state::{Link, Power, State};
@@ -153,6 +155,8 @@ pub(crate) fn run<N: Nvm>(
     data.clear();
     let mut context = Context { card, env, state, challenge, peer };
     let refusal = execute(&mut context, &command, data).err();
+    // It may have held a key.
+    plain.zeroize();
     if let Some(error) = refusal.as_ref().and_then(Refusal::is_mute) {
         return Err(error);
     }
