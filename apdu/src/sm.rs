@@ -1,20 +1,21 @@
 //! Secure messaging: the AES profile of ICAO 9303-11 §9.8 / BSI TR-03110-3 §F.2, also with SM4.
+//! [`Profile`] holds what depends on the cipher, the TDES profile of the same standard included.
 //!
-//! The send sequence counter starts at 0 and moves before every command and every response, so an
-//! odd value is a command and an even one a response. Data is encrypted first (DO 87), then
+//! The send sequence counter of a card session starts at 0 and moves before every command and every
+//! response, so an odd value is a command and an even one a response. Data is encrypted first (DO 87), then
 //! everything is authenticated (DO 8E); the checksum is verified before anything is decrypted.
 //!
 //! The decoder takes one encoding only: objects in the fixed order, each at most once, nothing
 //! behind them. Any error ends the session; see [`SmError`].
 
+mod profile;
+
 use alloc::vec::Vec;
 
+use subtle::ConstantTimeEq;
 use xuejika_keyscheme::algorithm::BLOCK_LEN;
 use xuejika_keyscheme::algorithm::cipher::Block;
-use xuejika_keyscheme::algorithm::cipher::consts::U16;
-use xuejika_keyscheme::algorithm::cipher::{BlockCipherDecrypt, BlockCipherEncrypt};
 use xuejika_keyscheme::auth::SessionKeys;
-use xuejika_keyscheme::cmac::Cmac;
 use xuejika_keyscheme::{CardCipher, cbc, padding};
 use zeroize::Zeroize;
 
@@ -23,6 +24,8 @@ use crate::command::{Command, MAX_NE};
 use crate::response::Response;
 use crate::status::StatusWord;
 use crate::tlv::{Tag, TlvError, TlvReader, Writer};
+
+pub use profile::{Checksum, Profile};
 
 /// Commands after which a session ends.
 pub const MAX_COMMANDS: u32 = 65_535;
@@ -90,31 +93,38 @@ impl<'a> Objects<'a> {
 }
 
 /// The two keys and the counter, the same on both sides.
-struct Engine<C: BlockCipherEncrypt> {
+struct Engine<C: Profile> {
     cipher: C,
-    mac: Cmac<C>,
+    mac: C::Mac,
     ssc: u128,
+    /// Commands so far.
+    commands: u32,
 }
 
-impl<C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>> Engine<C> {
+impl<C: Profile> Engine<C> {
     fn advance(&mut self) {
-        // `start_command` keeps it far from its end.
+        // Only a counter that starts at random comes to its end, and goes on at 0.
         self.ssc = self.ssc.wrapping_add(1);
     }
 
     fn start_command(&mut self) -> Result<(), SmError> {
-        if self.ssc / 2 >= u128::from(MAX_COMMANDS) {
+        if self.commands >= MAX_COMMANDS {
             return Err(SmError::Exhausted);
         }
+        self.commands += 1;
         self.advance();
         Ok(())
     }
 
-    /// The IV of a message: the encrypted counter.
+    /// The counter as one block.
+    fn counter(&self) -> Block<C> {
+        let mut block = Block::<C>::default();
+        block.iter_mut().rev().zip(self.ssc.to_le_bytes()).for_each(|(to, from)| *to = from);
+        block
+    }
+
     fn iv(&self) -> Block<C> {
-        let mut iv: Block<C> = self.ssc.to_be_bytes().into();
-        self.cipher.encrypt_block(&mut iv);
-        iv
+        self.cipher.iv(self.counter())
     }
 
     /// Appends DO 87 with the encryption of `plain`.
@@ -124,7 +134,7 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16
         value.extend_from_slice(plain);
         // Padding counts from behind the indicator byte.
         value.push(padding::MARKER);
-        value.resize(1 + (value.len() - 1).next_multiple_of(BLOCK_LEN), 0);
+        value.resize(1 + (value.len() - 1).next_multiple_of(C::block_size()), 0);
         if let Some((_, body)) = value.split_first_mut() {
             let encrypted = cbc::encrypt(&self.cipher, &self.iv(), body);
             debug_assert!(encrypted.is_ok(), "padded to whole blocks");
@@ -150,49 +160,40 @@ impl<C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16
         Ok(())
     }
 
-    /// Counter, padded header (commands only) and objects, each part padded to whole blocks.
-    fn checksum_message(
-        &self,
-        header: Option<[u8; 4]>,
-        objects: &[u8],
-    ) -> xuejika_keyscheme::cmac::Message<'_, C> {
-        let mut message = self.mac.start().with(&self.ssc.to_be_bytes());
-        if let Some(header) = header {
-            message.update(&header);
-            message.update(fill(header.len()));
-        }
-        if !objects.is_empty() {
-            message.update(objects);
-            message.update(fill(objects.len()));
-        }
-        message
+    /// Over counter, header (commands only) and objects, each part padded to whole blocks.
+    fn checksum(&self, header: Option<[u8; 4]>, objects: &[u8]) -> [u8; CHECKSUM_LEN] {
+        let header = header.as_ref().map_or(&[][..], |header| header);
+        let [header_fill, objects_fill] = [header, objects].map(|part| fill(part, C::block_size()));
+        self.mac.checksum(&[&self.counter(), header, header_fill, objects, objects_fill])
     }
 
     fn append_checksum(&self, header: Option<[u8; 4]>, out: &mut Vec<u8>, start: usize) {
-        let objects = out.get(start..).unwrap_or(&[]);
-        let tag = self.checksum_message(header, objects).finish();
-        let (checksum, _) = tag.split_at(CHECKSUM_LEN);
-        Writer::new(out).object(CHECKSUM, checksum);
+        let checksum = self.checksum(header, out.get(start..).unwrap_or(&[]));
+        Writer::new(out).object(CHECKSUM, &checksum);
     }
 
     fn verify(&self, header: Option<[u8; 4]>, objects: &Objects<'_>) -> Result<(), SmError> {
-        self.checksum_message(header, objects.authenticated)
-            .verify(objects.checksum)
-            .map_err(|_| SmError::Incorrect)
+        let checksum = self.checksum(header, objects.authenticated);
+        if bool::from(checksum.as_slice().ct_eq(objects.checksum)) {
+            Ok(())
+        } else {
+            Err(SmError::Incorrect)
+        }
     }
 }
 
-/// The padding behind `length` bytes.
-fn fill(length: usize) -> &'static [u8] {
+/// The padding behind a part, none behind an empty one.
+fn fill(part: &[u8], block_len: usize) -> &'static [u8] {
     const PAD: [u8; BLOCK_LEN] = [padding::MARKER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    PAD.get(..BLOCK_LEN - length % BLOCK_LEN).unwrap_or(&PAD)
+    let length = if part.is_empty() { 0 } else { block_len - part.len() % block_len };
+    PAD.get(..length).unwrap_or(&PAD)
 }
 
 /// The card's end of a session.
-pub struct CardSm<C: BlockCipherEncrypt = CardCipher>(Engine<C>);
+pub struct CardSm<C: Profile = CardCipher>(Engine<C>);
 
 /// The reader's end of a session.
-pub struct ReaderSm<C: BlockCipherEncrypt = CardCipher>(Engine<C>);
+pub struct ReaderSm<C: Profile = CardCipher>(Engine<C>);
 
 macro_rules! ends {
     ($($end:ident),*) => {$(
@@ -204,17 +205,15 @@ macro_rules! ends {
             }
         }
 
-        impl<C> $end<C>
-        where
-            C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
-        {
-            /// Starts with these keys and this value of the send sequence counter.
-            pub const fn with_keys(enc: C, mac: Cmac<C>, ssc: u128) -> Self {
-                Self(Engine { cipher: enc, mac, ssc })
+        impl<C: Profile> $end<C> {
+            /// Starts with these keys and this value of the send sequence counter, of which as many
+            /// low bytes count as a block has.
+            pub const fn with_keys(enc: C, mac: C::Mac, ssc: u128) -> Self {
+                Self(Engine { cipher: enc, mac, ssc, commands: 0 })
             }
         }
 
-        impl<C: BlockCipherEncrypt> core::fmt::Debug for $end<C> {
+        impl<C: Profile> core::fmt::Debug for $end<C> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 write!(f, "{}(ssc {})", stringify!($end), self.0.ssc)
             }
@@ -224,10 +223,7 @@ macro_rules! ends {
 
 ends!(CardSm, ReaderSm);
 
-impl<C> CardSm<C>
-where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
-{
+impl<C: Profile> CardSm<C> {
     /// Verifies and decrypts a command. Its data is left in `buffer`, which is overwritten.
     ///
     /// # Errors
@@ -273,10 +269,7 @@ where
     }
 }
 
-impl<C> ReaderSm<C>
-where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
-{
+impl<C: Profile> ReaderSm<C> {
     /// Protects a plain command and appends its bytes to `out`.
     ///
     /// # Errors

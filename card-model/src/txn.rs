@@ -47,9 +47,9 @@ impl<N: Nvm> Store<N> {
     /// # Errors
     /// Returns an [`NvmError`] when power goes again. It can be repeated.
     pub fn recover(&mut self) -> Result<(), NvmError> {
-        let record = self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?;
-        let record = Zeroizing::new(record.to_vec());
-        for (offset, bytes) in Entries::of_record(&record) {
+        let region = self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?;
+        let entries = Zeroizing::new(Entries::of_record(region).rest.to_vec());
+        for (offset, bytes) in Entries::new(&entries) {
             let place = self.nvm.bytes().get(offset..offset + bytes.len());
             if place != Some(bytes) {
                 self.nvm.write(offset, bytes)?;

@@ -28,6 +28,8 @@ impl FileNvm {
     /// # Errors
     /// Returns a [`FileError`] when the file cannot be read, is damaged, or is in use.
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        // A file that is no card gets no lock beside it.
+        read_image(path)?;
         let lock = lock(path)?;
         let memory = read_image(path)?;
         let (path, ram) = (path.to_owned(), RamNvm::new(memory));

@@ -1,4 +1,4 @@
-//! A card in a file: whole or refused, one process at a time, and never ahead of its file.
+//! A card in a file: whole or refused, open once, and never ahead of its file.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,18 +8,17 @@
 
 mod support;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
+use std::fs::{self, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
 
 use support::model::{self, OWN_SCHOOL, education, file};
+use support::stored::{open, stored_card, toggle};
 use support::{
-    active_card, authenticate, change, key_id, memory, memory_in, mutual_authenticate, power_up,
-    power_up_with, prepare, prove, read, sam, send, session,
+    active_card, authenticate, change, key_id, memory, memory_in, mutual_authenticate,
+    power_up_with, prepare, prove, read, sam, send,
 };
 use tempfile::TempDir;
-use xuejika_card_model::event::Outcome;
 use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::image;
 use xuejika_card_model::lifecycle::Event;
@@ -28,37 +27,6 @@ use xuejika_card_model::state::LifeCycleState;
 use xuejika_emulator::file_store::{FileError, create, read_image};
 use xuejika_emulator::{Env, FileNvm, VirtualCard};
 use xuejika_keyscheme::KeyNumber;
-
-/// A card in use in a file of its own directory.
-fn stored_card() -> (TempDir, PathBuf) {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("card.img");
-    create(&path, &memory_in(LifeCycleState::Active)).unwrap();
-    (directory, path)
-}
-
-fn open(path: &Path) -> VirtualCard<FileNvm> {
-    power_up(FileNvm::open(path).unwrap())
-}
-
-/// Freezes or unfreezes the card. Returns the counter of the status it answers.
-fn toggle<N: Nvm>(card: &mut VirtualCard<N>) -> Result<u16, NvmError> {
-    let event = match card.model().state().unwrap() {
-        LifeCycleState::Frozen => Event::Unfreeze,
-        _ => Event::Freeze,
-    };
-    let data = model::request(event).emit();
-    let mut session = session(card, KeyNumber::STATUS);
-    let apdu = session.wrap(&change(event, &data));
-    let mut response = Vec::new();
-    let result = card.transmit(&apdu, &mut response);
-    assert_eq!(result.is_err(), response.is_empty(), "an answer or an error");
-    result?;
-    let (data, status) = response.split_at(response.len() - 2);
-    let reply =
-        support::Reply { data: data.to_vec(), sw: u16::from_be_bytes([status[0], status[1]]) };
-    Ok(Outcome::parse(&session.unwrap(&reply).data).unwrap().counter)
-}
 
 fn state_in(path: &Path) -> LifeCycleState {
     model::open(&read_image(path).unwrap()).state().unwrap()
@@ -104,24 +72,29 @@ fn what_was_answered_is_in_the_file() {
 
 #[test]
 fn every_changed_byte_and_every_truncation_is_refused_by_name() {
-    let (directory, path) = stored_card();
+    let (_directory, path) = stored_card();
     let whole = fs::read(&path).unwrap();
-    let bad = directory.path().join("bad.img");
-    let refused = |bytes: &[u8]| {
-        fs::write(&bad, bytes).unwrap();
-        let error = FileNvm::open(&bad).unwrap_err();
-        assert!(names(&error, &bad), "{error}");
-        matches!(error, FileError::Image { .. })
+    let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+    let mut put = |at: usize, byte: u8| {
+        file.seek(SeekFrom::Start(at as u64)).unwrap();
+        file.write_all(&[byte]).unwrap();
     };
-    for at in 0..whole.len() {
-        let mut changed = whole.clone();
-        changed[at] ^= 1 << (at % 8);
-        assert!(refused(&changed), "byte {at}");
-        assert!(refused(&whole[..at]), "{at} bytes");
+    let refused = || {
+        let error = FileNvm::open(&path).unwrap_err();
+        names(&error, &path) && matches!(error, FileError::Image { .. })
+    };
+    for (at, byte) in whole.iter().enumerate() {
+        put(at, byte ^ (1 << (at % 8)));
+        assert!(refused(), "byte {at}");
+        put(at, *byte);
     }
-    assert!(refused(&[&whole[..], &[0]].concat()));
-    fs::write(&bad, &whole).unwrap();
-    FileNvm::open(&bad).unwrap();
+    FileNvm::open(&path).unwrap();
+    put(whole.len(), 0);
+    assert!(refused(), "a byte too many");
+    for length in (0..whole.len()).rev() {
+        file.set_len(length as u64).unwrap();
+        assert!(refused(), "{length} bytes");
+    }
 }
 
 /// An image may be whole and yet no card.
@@ -267,74 +240,6 @@ fn a_card_is_open_once() {
     assert!(matches!(error, FileError::InUse { .. }) && names(&error, &path));
     drop(card);
     open(&path);
-}
-
-/// Environment variable that makes this program the second process.
-const CARD: &str = "XUEJIKA_TEST_CARD";
-
-/// The second process: changes the card for ever and tells each counter it was answered.
-#[test]
-#[ignore = "started by the tests below"]
-fn second_process() {
-    let Some(path) = std::env::var_os(CARD) else { return };
-    match FileNvm::open(Path::new(&path)) {
-        Err(error) => println!("\n{error}"),
-        Ok(nvm) => {
-            let mut card = power_up(nvm);
-            loop {
-                println!("\ncounter {}", toggle(&mut card).unwrap());
-            }
-        }
-    }
-}
-
-fn start(path: &Path) -> Child {
-    Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "second_process", "--ignored", "--nocapture"])
-        .env(CARD, path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-#[test]
-fn a_card_open_in_another_process_is_refused() {
-    let (_directory, path) = stored_card();
-    let card = open(&path);
-    let mut child = start(&path);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let refused = |line: &String| line.contains("another process has this card open");
-    let said = lines.find(|line| refused(line) || line.starts_with("counter ")).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(refused(&said), "{said}");
-    drop(card);
-}
-
-#[test]
-fn a_killed_process_leaves_the_last_answer_or_the_change_after_it() {
-    let (_directory, path) = stored_card();
-    for round in 1..=12 {
-        let mut child = start(&path);
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let told = |line: &str| line.strip_prefix("counter ").map(|text| text.parse().unwrap());
-        let mut answered: u16 = 0;
-        let mut answers = 0;
-        for line in lines {
-            if let Some(counter) = told(&line.unwrap()) {
-                answered = counter;
-                answers += 1;
-                if answers == round {
-                    child.kill().unwrap();
-                }
-            }
-        }
-        child.wait().unwrap();
-        assert!(answers >= round);
-        let card = open(&path);
-        let counter = card.model().status().unwrap().current.counter;
-        assert!(counter.wrapping_sub(answered) <= 1, "answered {answered}, stored {counter}");
-    }
 }
 
 /// A conversation through and through, with all its answers.

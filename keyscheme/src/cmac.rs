@@ -105,14 +105,25 @@ impl<C: BlockCipherEncrypt> Message<'_, C> {
     /// The full tag.
     #[must_use]
     pub fn finish(mut self) -> Block<C> {
+        let key = self.key;
         if self.filled == C::block_size() {
-            xor(&mut self.chain, &self.key.k1);
-        } else {
-            if let Some(byte) = self.chain.get_mut(self.filled) {
-                *byte ^= MARKER;
-            }
-            xor(&mut self.chain, &self.key.k2);
+            return self.finish_under(&key.k1);
         }
+        if let Some(byte) = self.chain.get_mut(self.filled) {
+            *byte ^= MARKER;
+        }
+        self.finish_padded()
+    }
+
+    /// The full tag of whole blocks that brought their padding with them.
+    #[must_use]
+    pub(crate) fn finish_padded(self) -> Block<C> {
+        let key = self.key;
+        self.finish_under(&key.k2)
+    }
+
+    fn finish_under(mut self, subkey: &Block<C>) -> Block<C> {
+        xor(&mut self.chain, subkey);
         self.key.cipher.encrypt_block(&mut self.chain);
         self.chain
     }

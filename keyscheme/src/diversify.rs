@@ -1,19 +1,14 @@
 //! From a root to the key of one card.
 //!
-//! Each step is `CMAC(key, 01 ‖ M)` with an 18-byte `M`, which is NXP AN10922 for AES-128 and
-//! SP 800-108 counter mode at the same time, because 16 ≤ |M| ≤ 31. The contents of `M` are
-//! project-defined: identifier (8) ‖ zone (2) ‖ key number ‖ version ‖ algorithm ‖ level ‖ `XJK1`.
+//! Each step is `CMAC(key, 01 ‖ M)` with an 18-byte `M`, which is NXP AN10922 for AES-128
+//! ([`an10922`](crate::an10922)) and SP 800-108 counter mode at the same time, because
+//! 16 ≤ |M| ≤ 31. The contents of `M` are project-defined:
+//! identifier (8) ‖ zone (2) ‖ key number ‖ version ‖ algorithm ‖ level ‖ `XJK1`.
 //!
 //! The path follows who owns the key: city keys go root → card, district keys root → district →
 //! card, school keys root → district → school → card.
 
-use cipher::BlockCipherEncrypt;
-
-use crate::algorithm::BLOCK_LEN;
 use crate::auth::CardId;
-use crate::cmac::Cmac;
-use crate::error::InvalidLength;
-use crate::kdf;
 use crate::key::{Card, District, Key, KeyId, Purpose, Root, School};
 
 /// The one counter value of a derivation of one block.
@@ -101,21 +96,4 @@ impl<P: Purpose> Key<P> {
     fn below<Q: Purpose>(&self, id: &KeyId, step: Step) -> Key<Q> {
         Key::new(self.algorithm(), self.mac().tag(&step.message(id)).into())
     }
-}
-
-/// Diversifies a 128-bit key by AN10922 §2.2: `CMAC(key, 01 ‖ m)`.
-///
-/// # Errors
-/// Returns [`InvalidLength`] unless `m` has 16 to 31 bytes. Shorter inputs need a padding that CMAC
-/// alone does not give; the card's own inputs always have 18 bytes.
-pub fn an10922<C: BlockCipherEncrypt>(
-    mac: &Cmac<C>,
-    m: &[u8],
-) -> Result<[u8; BLOCK_LEN], InvalidLength> {
-    if !(16..=31).contains(&m.len()) {
-        return Err(InvalidLength { what: "diversification input", actual: m.len(), expected: 16 });
-    }
-    let mut key = [0; BLOCK_LEN];
-    kdf::counter_mode(mac, &[], 1, m, &mut key);
-    Ok(key)
 }

@@ -32,12 +32,14 @@
 extern crate alloc;
 
 pub mod algorithm;
+pub mod an10922;
 pub mod auth;
 pub mod cbc;
 pub mod ceremony;
 pub mod cmac;
 pub mod diversify;
 mod error;
+pub mod iso9797;
 pub mod kcv;
 pub mod kdf;
 pub mod key;

@@ -11,6 +11,7 @@ mod block;
 mod cmac;
 mod components;
 mod diversify;
+mod icao;
 mod iso9797;
 mod kcv;
 mod kdf;
@@ -52,7 +53,7 @@ enum Topic {
     SecureMessaging,
     CheckValues,
     Scheme,
-    DesMac,
+    BlockMac,
     Purse,
     KeyBlocks,
     Components,
@@ -67,7 +68,7 @@ impl Topic {
         ("SM4 block", "sm4_sm3", Self::Block),
         ("DES,", "des_tdes", Self::Block),
         ("AES-CMAC", "aes_cmac", Self::Cmac),
-        ("SM4-based MACs", "sm4_mac", Self::Cmac),
+        ("SM4-based MACs", "sm4_mac", Self::BlockMac),
         ("TDES-CMAC", "tdes_cmac", Self::Cmac),
         ("SP 800-108", "kbkdf", Self::Kdf),
         ("NXP AN10922", "an10922", Self::Diversification),
@@ -75,8 +76,8 @@ impl Topic {
         ("ISO/IEC 7816-4 secure messaging with AES", "aes_sm", Self::SecureMessaging),
         ("Key check values", "kcv", Self::CheckValues),
         ("Reference transcripts", "project_keyscheme", Self::Scheme),
-        ("ISO/IEC 9797-1", "iso9797", Self::DesMac),
-        ("ICAO 9303-11 BAC", "icao_bac", Self::Unsupported("secure messaging on TDES")),
+        ("ISO/IEC 9797-1", "iso9797", Self::BlockMac),
+        ("ICAO 9303-11 BAC", "icao_bac", Self::SecureMessaging),
         ("ANSI X9.143", "tr31", Self::KeyBlocks),
         ("XOR key components", "key_components", Self::Components),
         ("PBOC", "pboc", Self::Purse),
@@ -98,7 +99,7 @@ impl Topic {
             Self::SecureMessaging => sm::check(entry),
             Self::CheckValues => kcv::check(entry),
             Self::Scheme => scheme::check(entry),
-            Self::DesMac => iso9797::check(entry),
+            Self::BlockMac => iso9797::check(entry),
             Self::Purse => pboc::check(entry),
             Self::KeyBlocks => keyblock::check(entry),
             Self::Components => components::check(entry),

@@ -4,6 +4,7 @@
 
 #[path = "../../../card-model/tests/support/mod.rs"]
 pub(crate) mod model;
+pub(crate) mod stored;
 
 use model::{key, unit};
 use xuejika_apdu::sm::ReaderSm;

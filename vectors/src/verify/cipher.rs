@@ -49,19 +49,6 @@ macro_rules! with_cipher {
     };
 }
 
-/// Evaluates a check with the cipher inside an [`AnyCipher`], if its blocks have 16 bytes.
-macro_rules! with_wide_cipher {
-    ($any:expr, $cipher:ident => $body:expr) => {
-        match $any {
-            $crate::verify::cipher::AnyCipher::Aes128($cipher) => $body,
-            $crate::verify::cipher::AnyCipher::Aes192($cipher) => $body,
-            $crate::verify::cipher::AnyCipher::Aes256($cipher) => $body,
-            $crate::verify::cipher::AnyCipher::Sm4($cipher) => $body,
-            _ => Err($crate::verify::outcome::Problem::NotSupported("blocks of 8 bytes")),
-        }
-    };
-}
-
 enum Family {
     Aes,
     Sm4,

@@ -4,7 +4,9 @@
 use xuejika_keyscheme::auth::{self, CardChallenge, CardId, ReaderId, Request, SessionKeys};
 use xuejika_keyscheme::key::{Card, District, Purpose, Root, Sam, School};
 use xuejika_keyscheme::unlock::UnlockContext;
-use xuejika_keyscheme::{Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone, diversify, kdf};
+use xuejika_keyscheme::{
+    Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone, an10922, diversify, kdf,
+};
 
 use super::outcome::{Check, Problem, expect, expect_if_any};
 use super::{pboc, sm};
@@ -239,7 +241,8 @@ fn an10922_is_sp800_108(entry: &Fields<'_>) -> Check {
 }
 
 fn diversified(entry: &Fields<'_>, key: &Key<Root>, m: &[u8]) -> Result<[u8; 16], Problem> {
-    Ok(diversify::an10922(&key.mac(), m).map_err(|_| entry.error("m", "16 to 31 bytes"))?)
+    let key = an10922::diversify(&key.mac(), m).map_err(|_| entry.error("m", "1 to 31 bytes"))?;
+    Ok(key.into())
 }
 
 fn key<P: Purpose>(entry: &Fields<'_>, field: &str) -> Result<Key<P>, Problem> {

@@ -1,72 +1,125 @@
-//! Secure messaging with a 16-byte block cipher: every message is wrapped by one end and unwrapped
+//! Secure messaging, with AES, SM4 or TDES: every message is wrapped by one end and unwrapped
 //! by the other, and must come out byte for byte both times.
 
-use xuejika_apdu::sm::{CardSm, ReaderSm, SmError};
+use xuejika_apdu::sm::{CardSm, Checksum, Profile, ReaderSm, SmError};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
-use xuejika_keyscheme::algorithm::cipher::consts::U16;
-use xuejika_keyscheme::algorithm::cipher::{
-    Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit,
-};
+use xuejika_keyscheme::algorithm::cipher::{Block, KeyInit};
+use xuejika_keyscheme::algorithm::{Aes128, Aes192, Aes256, Sm4, TdesEde2};
 use xuejika_keyscheme::cmac::Cmac;
+use xuejika_keyscheme::legacy::DesMac;
 
 use super::cipher::AnyCipher;
+use super::icao;
 use super::outcome::{Check, Problem, expect, expect_if_any, expect_prefix};
 use crate::vector::Fields;
 
 pub(super) fn check(entry: &Fields<'_>) -> Check {
-    let kind = entry.text("kind")?;
-    if kind == "key-derivation" {
-        return Err(Problem::NotSupported("session keys from a hash"));
+    match entry.text("kind")? {
+        "key-derivation" => return icao::check_derivation(entry),
+        "three-pass-mutual-authentication" => return icao::check_mutual_authentication(entry),
+        _ => {}
     }
     // The worked example of BSI names no algorithm; its keys are those of AES-128.
     let name = if entry.has("alg") { entry.text("alg")? } else { "AES" };
-    with_wide_cipher!(AnyCipher::new(name, &entry.hex("ks_enc")?)?, enc => {
-        let keys = Keys::new(entry, enc)?;
-        match kind {
-            "secure-messaging-command" => keys.command(entry),
-            "secure-messaging-response" => keys.response(entry),
-            "secure-messaging-run" => keys.run(entry),
-            "DO87-decrypt" => keys.cryptogram(entry),
-            "AES-SM primitives" => keys.worked_example(entry),
-            _ => Err(Problem::NotSupported("kind unknown")),
+    match AnyCipher::new(name, &entry.hex("ks_enc")?)? {
+        AnyCipher::Aes128(enc) => Keys::new(entry, enc)?.check(entry),
+        AnyCipher::Aes192(enc) => Keys::new(entry, enc)?.check(entry),
+        AnyCipher::Aes256(enc) => Keys::new(entry, enc)?.check(entry),
+        AnyCipher::Sm4(enc) => Keys::new(entry, enc)?.check(entry),
+        AnyCipher::TdesEde2(enc) => Keys::new(entry, enc)?.check(entry),
+        AnyCipher::Des(_) | AnyCipher::TdesEde3(_) => {
+            Err(Problem::NotSupported("secure messaging with this cipher"))
         }
-    })
+    }
+}
+
+/// A cipher of secure messaging, with MAC keys that any number of sessions can start from.
+trait Suite: Profile + Clone {
+    type MacKey;
+
+    fn mac_key(bytes: &[u8]) -> Option<Self::MacKey>;
+
+    fn mac(key: &Self::MacKey) -> Self::Mac;
+}
+
+macro_rules! cmac_suites {
+    ($($cipher:ty),*) => {$(
+        impl Suite for $cipher {
+            type MacKey = Self;
+
+            fn mac_key(bytes: &[u8]) -> Option<Self> {
+                Self::new_from_slice(bytes).ok()
+            }
+
+            fn mac(key: &Self) -> Self::Mac {
+                Cmac::new(key.clone())
+            }
+        }
+    )*};
+}
+
+cmac_suites!(Aes128, Aes192, Aes256, Sm4);
+
+impl Suite for TdesEde2 {
+    type MacKey = DesMac;
+
+    fn mac_key(bytes: &[u8]) -> Option<DesMac> {
+        bytes.try_into().ok().map(DesMac::retail)
+    }
+
+    fn mac(key: &DesMac) -> DesMac {
+        key.clone()
+    }
 }
 
 /// The keys of a session, from which either end can be set up at any count.
-struct Keys<C> {
+struct Keys<C: Suite> {
     enc: C,
-    mac: C,
+    mac: C::MacKey,
 }
 
-impl<C> Keys<C>
-where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16> + KeyInit + Clone,
-{
+impl<C: Suite> Keys<C> {
     /// An entry that shows only a cryptogram has no MAC key; the other one takes its place.
     fn new(entry: &Fields<'_>, enc: C) -> Result<Self, Problem> {
-        let mac = match entry.hex_if_any("ks_mac")? {
-            Some(key) => C::new_from_slice(&key)
-                .map_err(|_| entry.error("ks_mac", "a key as long as ks_enc"))?,
-            None => enc.clone(),
-        };
+        let field = if entry.has("ks_mac") { "ks_mac" } else { "ks_enc" };
+        let mac = C::mac_key(&entry.hex(field)?)
+            .ok_or_else(|| entry.error(field, "a key as long as ks_enc"))?;
         Ok(Self { enc, mac })
     }
 
+    fn check(&self, entry: &Fields<'_>) -> Check {
+        match entry.text("kind")? {
+            "secure-messaging-command" => self.command(entry, ssc_before::<C>(entry)?),
+            "secure-messaging-response" => self.response(entry, ssc_before::<C>(entry)?),
+            "secure-messaging-exchange" => self.exchange(entry),
+            "secure-messaging-run" => self.run(entry),
+            "DO87-decrypt" => self.cryptogram(entry),
+            "AES-SM primitives" => self.worked_example(entry),
+            _ => Err(Problem::NotSupported("kind unknown")),
+        }
+    }
+
     fn reader(&self, ssc: u128) -> ReaderSm<C> {
-        ReaderSm::with_keys(self.enc.clone(), self.cmac(), ssc)
+        ReaderSm::with_keys(self.enc.clone(), self.mac(), ssc)
     }
 
     fn card(&self, ssc: u128) -> CardSm<C> {
-        CardSm::with_keys(self.enc.clone(), self.cmac(), ssc)
+        CardSm::with_keys(self.enc.clone(), self.mac(), ssc)
     }
 
-    fn cmac(&self) -> Cmac<C> {
-        Cmac::new(self.mac.clone())
+    fn mac(&self) -> C::Mac {
+        C::mac(&self.mac)
     }
 
-    fn command(&self, entry: &Fields<'_>) -> Check {
-        let before = ssc_before(entry)?;
+    /// A command and its response.
+    fn exchange(&self, entry: &Fields<'_>) -> Check {
+        let before = ssc_before::<C>(entry)?;
+        self.command(entry, before)?;
+        self.response(entry, before + 1)?;
+        expect(entry, "ssc_after", &counter::<C>(before + 2))
+    }
+
+    fn command(&self, entry: &Fields<'_>, before: u128) -> Check {
         let protected = entry.hex("protected_capdu")?;
         let mut buffer = Vec::new();
         let unwrapped = self
@@ -93,8 +146,7 @@ where
         self.written_out(entry, "cmd", before + 1, protected)
     }
 
-    fn response(&self, entry: &Fields<'_>) -> Check {
-        let before = ssc_before(entry)?;
+    fn response(&self, entry: &Fields<'_>, before: u128) -> Check {
         let protected = entry.hex("protected_rapdu")?;
         let mut data = Vec::new();
         let status = self
@@ -122,7 +174,7 @@ where
 
     /// Both ends hold one session over all steps.
     fn run(&self, entry: &Fields<'_>) -> Check {
-        let mut count = count(entry, "ssc_start")?;
+        let mut count = count::<C>(entry, "ssc_start")?;
         let (mut reader, mut card) = (self.reader(count), self.card(count));
         let mut buffer = Vec::new();
         for step in entry.children("steps")? {
@@ -153,7 +205,7 @@ where
 
     /// The value of DO 87 alone, in a response.
     fn cryptogram(&self, entry: &Fields<'_>) -> Check {
-        let before = count_before(entry, "ssc")?;
+        let before = count_before::<C>(entry, "ssc")?;
         let plain = entry.hex("plain")?;
         let mut wrapped = Vec::new();
         let sent = Response { data: &plain, status: StatusWord::SUCCESS };
@@ -172,19 +224,19 @@ where
         let plain = first.hex("plain")?;
         let command = Command::new(Class::ISO, 0, 0, 0).with_data(&plain);
         let mut wrapped = Vec::new();
-        self.reader(count_before(&first, "ssc")?)
+        self.reader(count_before::<C>(&first, "ssc")?)
             .wrap_command(&command, &mut wrapped)
             .map_err(|error| refused("plain", &error))?;
         // CLA INS P1 P2 Lc 87 L 01 stand before the cryptogram.
         expect_prefix(&first, "cryptogram", wrapped.get(8..).unwrap_or(&[]))?;
 
-        let before = count_before(&second, "ssc")?;
+        let before = count_before::<C>(&second, "ssc")?;
         let mut wrapped = Vec::new();
         let sent = Response { data: &[], status: StatusWord::SUCCESS };
         self.card(before).wrap_response(&sent, &mut wrapped);
         // 99 02 SW1 SW2, then 8E 08 before the checksum.
         let objects = wrapped.get(..4).unwrap_or(&[]);
-        let mac_input = [&(before + 1).to_be_bytes()[..], objects].concat();
+        let mac_input = [&counter::<C>(before + 1), objects].concat();
         expect(&second, "mac_input_before_padding", &mac_input)?;
         expect_prefix(&second, "cc", wrapped.get(6..).unwrap_or(&[]))
     }
@@ -196,17 +248,15 @@ where
         }
         let shown = entry.child(field)?;
         self.checksummed(&shown, ["ssc", "mac_input"], ssc, protected)?;
-        let mut iv: Block<C> = ssc.to_be_bytes().into();
-        self.enc.encrypt_block(&mut iv);
-        expect_if_any(&shown, "iv", &iv)?;
-        expect_prefix(&shown, "cc", &self.cmac().tag(&shown.hex("mac_input")?))?;
+        expect_if_any(&shown, "iv", &self.enc.iv(counter::<C>(ssc)))?;
+        expect(&shown, "cc", &self.mac().checksum(&[&shown.hex("mac_input")?]))?;
         match shown.hex_if_any("cryptogram")? {
             Some(cryptogram) => contains(&shown, "cryptogram", protected, &cryptogram),
             None => Ok(()),
         }
     }
 
-    /// The checksum of `protected` is the CMAC of the input shown, which starts with the counter.
+    /// The checksum of `protected` is that of the input shown, which starts with the counter.
     fn checksummed(
         &self,
         shown: &Fields<'_>,
@@ -214,31 +264,41 @@ where
         count: u128,
         protected: &[u8],
     ) -> Check {
-        expect(shown, ssc, &count.to_be_bytes())?;
-        let mac_input = shown.hex(input)?;
-        let tag = self.cmac().tag(&mac_input);
-        let (checksum, _) = tag.split_at(8);
-        contains(shown, input, protected, &[&[0x8E, 0x08], checksum].concat())
+        expect(shown, ssc, &counter::<C>(count))?;
+        let checksum = self.mac().checksum(&[&shown.hex(input)?]);
+        contains(shown, input, protected, &[&[0x8E, 0x08], &checksum[..]].concat())
     }
 }
 
 /// The counter before the message. Entries of the key scheme give the counter of the message.
-fn ssc_before(entry: &Fields<'_>) -> Result<u128, Problem> {
-    if entry.has("ssc_before") { count(entry, "ssc_before") } else { count_before(entry, "ssc") }
+fn ssc_before<C: Profile>(entry: &Fields<'_>) -> Result<u128, Problem> {
+    if entry.has("ssc_before") {
+        count::<C>(entry, "ssc_before")
+    } else {
+        count_before::<C>(entry, "ssc")
+    }
 }
 
 /// The counter before the one in the field.
-fn count_before(entry: &Fields<'_>, field: &str) -> Result<u128, Problem> {
-    let before = count(entry, field)?.checked_sub(1);
+fn count_before<C: Profile>(entry: &Fields<'_>, field: &str) -> Result<u128, Problem> {
+    let before = count::<C>(entry, field)?.checked_sub(1);
     before.ok_or_else(|| entry.error(field, "a counter above zero").into())
 }
 
-/// A 16-byte counter, far from its end.
-fn count(entry: &Fields<'_>, field: &str) -> Result<u128, Problem> {
-    match u128::from_be_bytes(entry.array(field)?) {
-        count if count < u128::from(u64::MAX) => Ok(count),
-        _ => Err(entry.error(field, "a counter below 2^64 - 1").into()),
-    }
+/// A counter one block wide, far from its end.
+fn count<C: Profile>(entry: &Fields<'_>, field: &str) -> Result<u128, Problem> {
+    let count = Block::<C>::try_from(&entry.hex(field)?[..]).ok();
+    count
+        .map(|block| block.iter().fold(0, |count, byte| count << 8 | u128::from(*byte)))
+        .filter(|count| *count < u128::from(u64::MAX) - 2)
+        .ok_or_else(|| entry.error(field, "a counter one block wide, below 2^64 - 3").into())
+}
+
+/// The bytes of a counter.
+fn counter<C: Profile>(count: u128) -> Block<C> {
+    let mut block = Block::<C>::default();
+    block.iter_mut().rev().zip(count.to_le_bytes()).for_each(|(to, from)| *to = from);
+    block
 }
 
 fn parse<'b>(entry: &Fields<'_>, field: &str, bytes: &'b [u8]) -> Result<Command<'b>, Problem> {
@@ -250,10 +310,11 @@ fn response<'b>(entry: &Fields<'_>, field: &str, bytes: &'b [u8]) -> Result<Resp
     Response::parse(bytes).ok_or_else(|| entry.error(field, "at least two bytes").into())
 }
 
-fn wrap<C>(reader: &mut ReaderSm<C>, entry: &Fields<'_>, plain: &[u8]) -> Result<Vec<u8>, Problem>
-where
-    C: BlockCipherEncrypt<BlockSize = U16> + BlockCipherDecrypt<BlockSize = U16>,
-{
+fn wrap<C: Profile>(
+    reader: &mut ReaderSm<C>,
+    entry: &Fields<'_>,
+    plain: &[u8],
+) -> Result<Vec<u8>, Problem> {
     let mut wrapped = Vec::new();
     reader
         .wrap_command(&parse(entry, "plain_capdu", plain)?, &mut wrapped)
