@@ -1,5 +1,7 @@
 //! The opening of an SCP03 session: keys, cryptograms and card challenge, all from the block layout
-//! that the project's own key derivation shares. The commands sent afterwards are not run.
+//! that the project's own key derivation shares; then the commands sent in it.
+
+mod session;
 
 use xuejika_keyscheme::cmac::Cmac;
 use xuejika_keyscheme::kdf::{self, LABEL_LEN};
@@ -25,12 +27,10 @@ pub(super) fn check(entry: &Fields<'_>) -> Check {
     if entry.text_or_empty("protocol")? != "SCP03" {
         return Err(Problem::NotSupported("secure channels other than SCP03"));
     }
-    if !entry.vector().valid && !entry.children("commands")?.is_empty() {
-        return Err(Problem::NotSupported("protected commands of SCP03"));
-    }
     derivations(entry).map_err(Problem::in_any_case)?;
     initialize_update(entry)?;
-    external_authenticate(entry)
+    let chain = external_authenticate(entry)?;
+    session::commands(entry, chain, token_len(entry)?)
 }
 
 /// Everything derived, from the values the entry gives by name.
@@ -85,8 +85,9 @@ fn initialize_update(entry: &Fields<'_>) -> Check {
     Err(Problem::Refused("initialize_update_capdu: lacks the host challenge".into()))
 }
 
-/// EXTERNAL AUTHENTICATE carries the host cryptogram and the first checksum of the session.
-fn external_authenticate(entry: &Fields<'_>) -> Check {
+/// EXTERNAL AUTHENTICATE carries the host cryptogram and the first checksum of the session, which is
+/// returned whole.
+fn external_authenticate(entry: &Fields<'_>) -> Result<Vec<u8>, Problem> {
     let [level] = entry.array("security_level")?;
     let cryptogram = entry.hex("host_cryptogram")?;
     let length = u8::try_from(2 * cryptogram.len());
@@ -97,7 +98,8 @@ fn external_authenticate(entry: &Fields<'_>) -> Check {
     let cipher = AnyCipher::new("AES", &entry.hex("s_mac")?)?;
     let checksum = with_cipher!(cipher, cipher => Cmac::new(cipher).tag(&chained).to_vec());
     command.extend(checksum.iter().take(cryptogram.len()));
-    expect(entry, "external_authenticate_capdu", &command)
+    expect(entry, "external_authenticate_capdu", &command)?;
+    Ok(checksum)
 }
 
 /// Length of challenges, cryptograms and checksums: modes S8 and S16.
