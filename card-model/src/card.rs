@@ -303,7 +303,7 @@ impl<N: Nvm> Card<N> {
 
     /// A record as stored, without asking who may.
     pub(crate) fn stored_record(&self, file: &Ef, number: u8) -> Option<&[u8]> {
-        record(file, self.contents(file), number)
+        file.structure.record(self.contents(file), number)
     }
 
     /// As [`Self::contents`], of a file of the education zone.
@@ -318,28 +318,6 @@ impl<N: Nvm> Card<N> {
 
     pub(crate) fn begin(&mut self) -> Transaction<'_, N> {
         self.store.begin()
-    }
-}
-
-/// Record `number` of a file with these contents.
-fn record<'a>(file: &Ef, contents: &'a [u8], number: u8) -> Option<&'a [u8]> {
-    let index = number.checked_sub(1)?;
-    match file.structure {
-        Structure::Transparent { .. } => None,
-        Structure::Linear { length, count } => {
-            if index >= count {
-                return None;
-            }
-            contents.chunks_exact(length.into()).nth(index.into())
-        }
-        Structure::Cyclic { length, count } => {
-            let (&[newest, used], ring) = contents.split_first_chunk::<CYCLIC_HEADER_LEN>()?;
-            if index >= used.min(count) {
-                return None;
-            }
-            let slot = (u16::from(newest) + u16::from(count) - u16::from(index)) % u16::from(count);
-            ring.chunks_exact(length.into()).nth(slot.into())
-        }
     }
 }
 

@@ -49,6 +49,31 @@ impl Structure {
         }
     }
 
+    /// Record `number`, from 1, of a file with these contents as stored; in a cyclic file 1 is the
+    /// newest. `None` beyond the last record, and for a transparent file.
+    #[must_use]
+    pub fn record(self, contents: &[u8], number: u8) -> Option<&[u8]> {
+        let index = number.checked_sub(1)?;
+        match self {
+            Self::Transparent { .. } => None,
+            Self::Linear { length, count } => {
+                if index >= count {
+                    return None;
+                }
+                contents.chunks_exact(length.into()).nth(index.into())
+            }
+            Self::Cyclic { length, count } => {
+                let (&[newest, used], ring) = contents.split_first_chunk::<CYCLIC_HEADER_LEN>()?;
+                if index >= used.min(count) {
+                    return None;
+                }
+                let slot =
+                    (u16::from(newest) + u16::from(count) - u16::from(index)) % u16::from(count);
+                ring.chunks_exact(length.into()).nth(slot.into())
+            }
+        }
+    }
+
     /// Plain word for the structure.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use core::fmt;
 use serde::Serialize;
 use xuejika_card_model::Card;
 use xuejika_card_model::file::tree::{CardKind, sfi};
-use xuejika_card_model::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
+use xuejika_card_model::file::{Df, Ef, Structure};
 use xuejika_card_model::management::Authorisation;
 use xuejika_card_model::nvm::{Nvm, RamNvm};
 use xuejika_card_model::record::{
@@ -274,21 +274,11 @@ where
     parse(bytes).map(|record| Rows::from(&record)).map_err(|error| Damage::new(&error, bytes))
 }
 
-/// The records of a file in the order of their numbers: in a cyclic file the newest is the first.
+/// A transparent file as it is, the records of any other in the order of their numbers.
 fn in_order(structure: Structure, bytes: &[u8]) -> Vec<&[u8]> {
     match structure {
         Structure::Transparent { .. } => vec![bytes],
-        Structure::Linear { length, .. } => bytes.chunks_exact(length.into()).collect(),
-        Structure::Cyclic { length, .. } => {
-            let Some(([newest, used], ring)) = bytes.split_first_chunk::<CYCLIC_HEADER_LEN>()
-            else {
-                return Vec::new();
-            };
-            let mut slots: Vec<_> = ring.chunks_exact(length.into()).collect();
-            let oldest = (usize::from(*newest) + 1) % slots.len().max(1);
-            slots.rotate_left(oldest);
-            slots.into_iter().rev().take((*used).into()).collect()
-        }
+        _ => (1..=u8::MAX).map_while(|number| structure.record(bytes, number)).collect(),
     }
 }
 
