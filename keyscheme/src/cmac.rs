@@ -43,6 +43,16 @@ impl<C: BlockCipherEncrypt> Cmac<C> {
     pub fn cipher(&self) -> &C {
         &self.cipher
     }
+
+    /// The last block of a message, padded and masked, from its bytes behind the last whole block:
+    /// what is added to the chain before it is encrypted to the tag.
+    pub(crate) fn last_block(&self, rest: &[u8]) -> Block<C> {
+        let mut block = self.k2.clone();
+        for (byte, data) in block.iter_mut().zip(rest.iter().chain([&MARKER])) {
+            *byte ^= data;
+        }
+        block
+    }
 }
 
 impl<C: BlockCipherEncrypt> Drop for Cmac<C> {
@@ -143,17 +153,14 @@ impl<C: BlockCipherEncrypt> Message<'_, C> {
 }
 
 /// Multiplies by x in GF(2^b), without a branch on the value (SP 800-38B §5.3).
-fn double<N: ArraySize>(block: &Array<u8, N>) -> Array<u8, N> {
+pub(crate) fn double<N: ArraySize>(block: &Array<u8, N>) -> Array<u8, N> {
     let reduction = if N::USIZE == 8 { 0x1B } else { 0x87 };
     let mut result = block.clone();
-    let mut carry = 0;
-    for byte in result.iter_mut().rev() {
-        let next = *byte >> 7;
-        *byte = (*byte << 1) | carry;
-        carry = next;
+    for (byte, next) in result.iter_mut().zip(block.iter().skip(1).chain([&0])) {
+        *byte = (*byte << 1) | (next >> 7);
     }
-    if let Some(last) = result.last_mut() {
-        *last ^= reduction & 0_u8.wrapping_sub(carry);
+    if let (Some(last), Some(first)) = (result.last_mut(), block.first()) {
+        *last ^= reduction & 0_u8.wrapping_sub(first >> 7);
     }
     result
 }

@@ -1,4 +1,4 @@
-//! From a root to the key of one card.
+//! From a root to the key of one card, or of one unit's lists.
 //!
 //! Each step is `CMAC(key, 01 ‖ M)` with an 18-byte `M`, which is NXP AN10922 for AES-128
 //! ([`an10922`](crate::an10922)) and SP 800-108 counter mode at the same time, because
@@ -6,10 +6,11 @@
 //! identifier (8) ‖ zone (2) ‖ key number ‖ version ‖ algorithm ‖ level ‖ `XJK1`.
 //!
 //! The path follows who owns the key: city keys go root → card, district keys root → district →
-//! card, school keys root → district → school → card.
+//! card, school keys root → district → school → card. The key of a unit's loss and freeze lists takes
+//! the place of the card's: the city's is root → list, a school's root → district → school → list.
 
 use crate::auth::CardId;
-use crate::key::{Card, District, Key, KeyId, Purpose, Root, School};
+use crate::key::{Card, District, Key, KeyId, List, Purpose, Root, School};
 
 /// The one counter value of a derivation of one block.
 const COUNTER: u8 = 1;
@@ -35,6 +36,8 @@ pub enum Step {
     School([u8; 3]),
     /// Level 03: the serial of the card.
     Card(CardId),
+    /// Level 04: the lists of the unit whose key stands above; no identifier.
+    List,
 }
 
 impl Step {
@@ -45,6 +48,7 @@ impl Step {
             Self::District(code) => (0x01, code),
             Self::School(unit) => (0x02, unit),
             Self::Card(card) => (0x03, &card.0),
+            Self::List => (0x04, &[]),
         };
         let padding = core::iter::repeat_n(0, IDENT_LEN.saturating_sub(ident.len()));
         let m = padding.chain(ident.iter().copied()).chain(id.emit()).chain([level]);
@@ -68,6 +72,12 @@ impl Key<Root> {
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
         self.below(id, Step::Card(card))
     }
+
+    /// Derives the key of the city's own lists.
+    #[must_use]
+    pub fn list(&self, id: &KeyId) -> Key<List> {
+        self.below(id, Step::List)
+    }
 }
 
 impl Key<District> {
@@ -82,6 +92,12 @@ impl Key<District> {
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
         self.below(id, Step::Card(card))
     }
+
+    /// Derives the key of the district's own lists.
+    #[must_use]
+    pub fn list(&self, id: &KeyId) -> Key<List> {
+        self.below(id, Step::List)
+    }
 }
 
 impl Key<School> {
@@ -89,6 +105,12 @@ impl Key<School> {
     #[must_use]
     pub fn card(&self, id: &KeyId, card: CardId) -> Key<Card> {
         self.below(id, Step::Card(card))
+    }
+
+    /// Derives the key of the school's own lists.
+    #[must_use]
+    pub fn list(&self, id: &KeyId) -> Key<List> {
+        self.below(id, Step::List)
     }
 }
 

@@ -109,6 +109,8 @@ purposes! {
     Sam = "SAM key",
     /// Key-encryption key that opens a SAM's key file.
     Kek = "key-encryption key",
+    /// Key of one unit's loss and freeze lists (挂失冻结名单).
+    List = "list key",
 }
 
 /// A 128-bit secret key of purpose `P`. Wiped on drop, never shown.
@@ -226,6 +228,8 @@ impl KeyNumber {
     pub const APPLICATION: Self = Self(0x07);
     /// K80: authenticates a management card and a SAM to each other.
     pub const MANAGEMENT: Self = Self(0x80);
+    /// K81: authenticates the loss and freeze lists (挂失冻结名单) of one unit.
+    pub const LIST: Self = Self(0x81);
 
     /// The key numbers of the education zone, K0 to K6.
     pub const EDUCATION: [Self; 7] = [

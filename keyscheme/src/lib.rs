@@ -34,6 +34,7 @@ extern crate alloc;
 pub mod algorithm;
 pub mod an10922;
 pub mod auth;
+pub mod bulk;
 pub mod cbc;
 pub mod ceremony;
 pub mod cmac;

@@ -28,12 +28,14 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::auth::CardId;
 use crate::diversify::Step;
-use crate::kcv::Kcv;
-use crate::key::{Card, Key, KeyId, Root};
+use crate::kcv::{Kcv, KcvMethod};
+use crate::key::{Card, Key, KeyId, List, Root};
 use crate::test_keys;
 
 /// A place with root keys in it.
@@ -46,6 +48,21 @@ pub trait KeyProvider {
     /// # Errors
     /// Returns a [`ProviderError`] when the root is not there or cannot be used.
     fn card_key(&self, id: &KeyId, path: Path, card: CardId) -> Result<Key<Card>, ProviderError>;
+
+    /// Computes the check values of the city-scope keys of many cards, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::card_key`].
+    fn card_kcvs(&self, id: &KeyId, cards: &[CardId]) -> Result<Vec<Kcv>, ProviderError> {
+        let kcv = |card: &CardId| Ok(self.card_key(id, Path::City, *card)?.kcv());
+        cards.iter().map(kcv).collect()
+    }
+
+    /// Derives the key of the lists of the unit at the end of `path`.
+    ///
+    /// # Errors
+    /// As [`Self::card_key`].
+    fn list_key(&self, id: &KeyId, path: Path) -> Result<Key<List>, ProviderError>;
 
     /// Computes the check value of a root.
     ///
@@ -117,6 +134,18 @@ impl Path {
         }
     }
 
+    /// Derives the key of the lists of the unit at the end of this path.
+    #[must_use]
+    pub fn list(self, root: &Key<Root>, id: &KeyId) -> Key<List> {
+        match self {
+            Self::City => root.list(id),
+            Self::District(district) => root.district(id, district).list(id),
+            Self::School { district, unit } => {
+                root.district(id, district).school(id, unit).list(id)
+            }
+        }
+    }
+
     /// The steps between the root and the card, outermost first: what a token derives one by one.
     pub fn branch(self) -> impl Iterator<Item = Step> {
         let (district, school) = match self {
@@ -151,6 +180,10 @@ impl KeyProvider for TestRoots {
 
     fn card_key(&self, id: &KeyId, path: Path, card: CardId) -> Result<Key<Card>, ProviderError> {
         Ok(path.derive(&test_keys::root(id), id, card))
+    }
+
+    fn list_key(&self, id: &KeyId, path: Path) -> Result<Key<List>, ProviderError> {
+        Ok(path.list(&test_keys::root(id), id))
     }
 
     fn kcv(&self, id: &KeyId) -> Result<Kcv, ProviderError> {
@@ -206,6 +239,17 @@ impl KeyProvider for Roots {
 
     fn card_key(&self, id: &KeyId, path: Path, card: CardId) -> Result<Key<Card>, ProviderError> {
         Ok(path.derive(self.root(id)?, id, card))
+    }
+
+    fn card_kcvs(&self, id: &KeyId, cards: &[CardId]) -> Result<Vec<Kcv>, ProviderError> {
+        let mut values = vec![Kcv::new(KcvMethod::Cmac(id.algorithm), [0; 3]); cards.len()];
+        // One place for each card: the lengths cannot differ.
+        let _ = self.root(id)?.card_kcvs(id, cards, &mut values);
+        Ok(values)
+    }
+
+    fn list_key(&self, id: &KeyId, path: Path) -> Result<Key<List>, ProviderError> {
+        Ok(path.list(self.root(id)?, id))
     }
 
     fn kcv(&self, id: &KeyId) -> Result<Kcv, ProviderError> {
@@ -270,8 +314,26 @@ mod tests {
             let key = path.branch().chain([Step::Card(card)]).fold(root, |key, step| {
                 Key::<Root>::new(id.algorithm, key).mac().tag(&step.message(&id)).into()
             });
+            let list = path.branch().chain([Step::List]).fold(root, |key, step| {
+                Key::<Root>::new(id.algorithm, key).mac().tag(&step.message(&id)).into()
+            });
             let root = Key::<Root>::new(id.algorithm, root);
             prop_assert!(path.derive(&root, &id, card) == Key::new(id.algorithm, key));
+            prop_assert!(path.list(&root, &id) == Key::new(id.algorithm, list));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn many_cards_at_once_are_as_one_by_one(
+            id in ids(), root: [u8; 16], cards in proptest::collection::vec(any::<[u8; 8]>(), 0..70),
+        ) {
+            let cards: Vec<_> = cards.into_iter().map(CardId).collect();
+            let mut roots = Roots::new();
+            roots.add(id, Box::new(Key::new(id.algorithm, root))).unwrap();
+            let one = |card: &CardId| roots.card_key(&id, Path::City, *card).unwrap().kcv();
+            let expected: Vec<_> = cards.iter().map(one).collect();
+            prop_assert_eq!(roots.card_kcvs(&id, &cards), Ok(expected));
         }
     }
 
@@ -304,7 +366,7 @@ mod tests {
         assert_eq!(roots.is_test_key(&ID), Ok(true));
         assert_eq!(roots.is_test_key(&real), Ok(false));
         assert_eq!(roots.kcv(&ID), TestRoots.kcv(&ID));
-        assert_eq!(roots.ids().copied().collect::<alloc::vec::Vec<_>>(), [ID, real]);
+        assert_eq!(roots.ids().copied().collect::<Vec<_>>(), [ID, real]);
     }
 
     #[test]

@@ -71,6 +71,7 @@
 //! ```
 
 pub mod auth;
+pub mod bulk;
 pub mod check;
 pub mod diversify;
 pub mod ecb;

@@ -1,0 +1,498 @@
+//! The eight DES S-boxes (FIPS 46-3, primitive functions S1 to S8) as circuits of two-input gates.
+//!
+//! Input `a` and the first output are the most significant bits, as the standard writes them. The
+//! circuits were found by a search after M. Kwan, "Reducing the Gate Count of Bitslice DES" (IACR
+//! ePrint 2000/051): an output is a gate or two of what is there already, or it is divided along
+//! an input into two smaller problems. They have 61, 55, 56, 43, 61, 58, 58 and 57 gates; the tests
+//! compare each with its table over all 64 inputs.
+
+use crate::bulk::lanes::Word;
+
+#[inline(always)]
+pub(super) fn s1<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = a ^ e;
+    let g2 = g1 ^ d;
+    let g3 = d | g2;
+    let g4 = !g2;
+    let g5 = g4 & !a;
+    let g6 = g5 ^ g3;
+    let g7 = g6 & !f;
+    let g8 = g7 ^ g2;
+    let g9 = f ^ g2;
+    let g10 = g3 & !e;
+    let g11 = g9 | g10;
+    let g12 = g11 & b;
+    let g13 = g12 ^ g8;
+    let g14 = g6 & !g13;
+    let g15 = b ^ g10;
+    let g16 = g14 ^ g15;
+    let g17 = a & !g16;
+    let g18 = g17 ^ g10;
+    let g19 = g18 & !f;
+    let g20 = g19 ^ g16;
+    let g21 = g20 & c;
+    let g22 = g21 ^ g13;
+    let g23 = g8 ^ g15;
+    let g24 = d | g23;
+    let g25 = g24 ^ g9;
+    let g26 = g25 & c;
+    let g27 = g26 ^ g23;
+    let g28 = g2 & !g26;
+    let g29 = c & !d;
+    let g30 = g28 ^ g29;
+    let g31 = c | g25;
+    let g32 = g31 & g4;
+    let g33 = g32 & !b;
+    let g34 = g33 ^ g30;
+    let g35 = g34 & a;
+    let g36 = g35 ^ g27;
+    let g37 = g18 & !g32;
+    let g38 = e & !g12;
+    let g39 = g37 ^ g38;
+    let g40 = g33 | g35;
+    let g41 = g40 & !f;
+    let g42 = g41 ^ g39;
+    let g43 = g7 | g22;
+    let g44 = g36 & !g8;
+    let g45 = g44 ^ g5;
+    let g46 = g45 & e;
+    let g47 = g46 ^ g43;
+    let g48 = g47 & c;
+    let g49 = g48 ^ g42;
+    let g50 = g28 ^ g31;
+    let g51 = g50 ^ g44;
+    let g52 = g13 ^ g44;
+    let g53 = g52 & !g21;
+    let g54 = g53 & !e;
+    let g55 = g54 ^ g51;
+    let g56 = !g45;
+    let g57 = g11 & !g35;
+    let g58 = g57 & !b;
+    let g59 = g58 ^ g56;
+    let g60 = g59 & !d;
+    let g61 = g60 ^ g55;
+    [g36, g49, g22, g61]
+}
+
+#[inline(always)]
+pub(super) fn s2<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = !b;
+    let g2 = e ^ g1;
+    let g3 = d ^ g2;
+    let g4 = g1 ^ g3;
+    let g5 = g4 | g2;
+    let g6 = g5 & a;
+    let g7 = g6 ^ g3;
+    let g8 = g2 ^ g7;
+    let g9 = g8 | g4;
+    let g10 = g9 & c;
+    let g11 = g10 ^ g7;
+    let g12 = a & !g2;
+    let g13 = g5 & !g1;
+    let g14 = g12 | g13;
+    let g15 = b & !g8;
+    let g16 = b ^ g12;
+    let g17 = g16 ^ g8;
+    let g18 = g17 & d;
+    let g19 = g18 ^ g15;
+    let g20 = g19 & c;
+    let g21 = g20 ^ g14;
+    let g22 = g21 & f;
+    let g23 = g22 ^ g11;
+    let g24 = c ^ g15;
+    let g25 = g24 ^ g6;
+    let g26 = a & c;
+    let g27 = g5 & !g12;
+    let g28 = g26 ^ g27;
+    let g29 = g28 & e;
+    let g30 = g29 ^ g25;
+    let g31 = g1 | g15;
+    let g32 = g16 & g25;
+    let g33 = g31 ^ g32;
+    let g34 = g33 & !f;
+    let g35 = g34 ^ g30;
+    let g36 = d ^ g32;
+    let g37 = g2 | g35;
+    let g38 = g36 ^ g37;
+    let g39 = g6 ^ g21;
+    let g40 = g30 & !g21;
+    let g41 = g39 | g40;
+    let g42 = g41 & !f;
+    let g43 = g42 ^ g38;
+    let g44 = a ^ g3;
+    let g45 = a ^ g16;
+    let g46 = g45 & !g25;
+    let g47 = g46 & b;
+    let g48 = g47 ^ g44;
+    let g49 = b ^ g47;
+    let g50 = g2 | g40;
+    let g51 = g50 ^ g32;
+    let g52 = g51 & !c;
+    let g53 = g52 ^ g49;
+    let g54 = g53 & f;
+    let g55 = g54 ^ g48;
+    [g35, g55, g23, g43]
+}
+
+#[inline(always)]
+pub(super) fn s3<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = b ^ f;
+    let g2 = g1 ^ c;
+    let g3 = c ^ d;
+    let g4 = g3 & !e;
+    let g5 = g4 ^ g2;
+    let g6 = b & g2;
+    let g7 = g6 ^ g4;
+    let g8 = a ^ f;
+    let g9 = g8 | g6;
+    let g10 = g9 & !d;
+    let g11 = g10 ^ g7;
+    let g12 = !g7;
+    let g13 = g12 & e;
+    let g14 = g13 ^ g11;
+    let g15 = g14 & a;
+    let g16 = g15 ^ g5;
+    let g17 = g12 & !g14;
+    let g18 = d & !g11;
+    let g19 = g18 ^ c;
+    let g20 = g19 & !a;
+    let g21 = g20 ^ g17;
+    let g22 = e ^ g10;
+    let g23 = g3 ^ g8;
+    let g24 = g22 & g23;
+    let g25 = g24 & b;
+    let g26 = g25 ^ g21;
+    let g27 = g12 & !g23;
+    let g28 = g15 & !g16;
+    let g29 = g27 ^ g28;
+    let g30 = !g16;
+    let g31 = g30 & e;
+    let g32 = g31 ^ g29;
+    let g33 = g32 & f;
+    let g34 = g33 ^ g26;
+    let g35 = g5 ^ g23;
+    let g36 = g35 | g25;
+    let g37 = g6 & !g18;
+    let g38 = g37 & !e;
+    let g39 = g38 ^ g36;
+    let g40 = g22 ^ g28;
+    let g41 = g40 & !g38;
+    let g42 = !g40;
+    let g43 = g42 & !d;
+    let g44 = g43 ^ g41;
+    let g45 = g44 & f;
+    let g46 = g45 ^ g39;
+    let g47 = e ^ g23;
+    let g48 = g21 ^ g44;
+    let g49 = g48 & c;
+    let g50 = g49 & !b;
+    let g51 = g50 ^ g47;
+    let g52 = g30 & !g1;
+    let g53 = d & !g35;
+    let g54 = g52 & !g53;
+    let g55 = g54 & !a;
+    let g56 = g55 ^ g51;
+    [g56, g46, g34, g16]
+}
+
+#[inline(always)]
+pub(super) fn s4<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = d | e;
+    let g2 = g1 ^ b;
+    let g3 = b & d;
+    let g4 = g3 ^ e;
+    let g5 = g4 & !c;
+    let g6 = g5 ^ g2;
+    let g7 = g4 ^ g6;
+    let g8 = g1 & !g7;
+    let g9 = !c;
+    let g10 = g9 & !b;
+    let g11 = g10 ^ g8;
+    let g12 = g11 & !a;
+    let g13 = g12 ^ g6;
+    let g14 = d ^ g7;
+    let g15 = g14 ^ g9;
+    let g16 = g13 & !a;
+    let g17 = g16 ^ g15;
+    let g18 = a & !g6;
+    let g19 = c & !g13;
+    let g20 = g19 & !d;
+    let g21 = g20 ^ g18;
+    let g22 = g21 & e;
+    let g23 = g22 ^ g17;
+    let g24 = g23 & f;
+    let g25 = g24 ^ g13;
+    let g26 = a ^ g12;
+    let g27 = g26 ^ g4;
+    let g28 = d & !a;
+    let g29 = g23 & !g28;
+    let g30 = g29 & !b;
+    let g31 = g30 ^ g27;
+    let g32 = g4 & !g28;
+    let g33 = g32 ^ g17;
+    let g34 = g31 & !g20;
+    let g35 = g34 ^ g14;
+    let g36 = g35 & !e;
+    let g37 = g36 ^ g33;
+    let g38 = g37 & !f;
+    let g39 = g38 ^ g31;
+    let g40 = g37 ^ g39;
+    let g41 = g40 ^ f;
+    let g42 = f | g23;
+    let g43 = g42 ^ g13;
+    [g39, g41, g43, g25]
+}
+
+#[inline(always)]
+pub(super) fn s5<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = b ^ e;
+    let g2 = !e;
+    let g3 = e | g1;
+    let g4 = g3 & a;
+    let g5 = g4 ^ g2;
+    let g6 = g5 & !c;
+    let g7 = g6 ^ g1;
+    let g8 = a | g3;
+    let g9 = g8 & d;
+    let g10 = g9 ^ g7;
+    let g11 = g5 & !g9;
+    let g12 = g1 | g10;
+    let g13 = c ^ d;
+    let g14 = g12 & !g13;
+    let g15 = g14 & !a;
+    let g16 = g15 ^ g11;
+    let g17 = g16 & !f;
+    let g18 = g17 ^ g10;
+    let g19 = b ^ g15;
+    let g20 = g19 ^ f;
+    let g21 = g10 | g14;
+    let g22 = g21 & !e;
+    let g23 = g22 ^ g20;
+    let g24 = a ^ g17;
+    let g25 = g24 | g7;
+    let g26 = g18 | g23;
+    let g27 = g26 & e;
+    let g28 = g27 ^ g25;
+    let g29 = g20 ^ g24;
+    let g30 = g29 | g6;
+    let g31 = g30 & !c;
+    let g32 = g31 ^ g28;
+    let g33 = g32 & !d;
+    let g34 = g33 ^ g23;
+    let g35 = g7 & !f;
+    let g36 = g21 & !g11;
+    let g37 = g35 ^ g36;
+    let g38 = g18 ^ g34;
+    let g39 = g13 & !g37;
+    let g40 = g38 ^ g39;
+    let g41 = g40 & !e;
+    let g42 = g41 ^ g37;
+    let g43 = d | g41;
+    let g44 = g43 ^ g34;
+    let g45 = e ^ g33;
+    let g46 = g45 | g4;
+    let g47 = g46 & c;
+    let g48 = g47 ^ g44;
+    let g49 = g48 & b;
+    let g50 = g49 ^ g42;
+    let g51 = g5 | g50;
+    let g52 = g51 ^ g38;
+    let g53 = g24 & !g4;
+    let g54 = g53 & !d;
+    let g55 = g54 ^ g52;
+    let g56 = g50 ^ g54;
+    let g57 = g39 & !g40;
+    let g58 = g57 & a;
+    let g59 = g58 ^ g56;
+    let g60 = g59 & !b;
+    let g61 = g60 ^ g55;
+    [g61, g34, g18, g50]
+}
+
+#[inline(always)]
+pub(super) fn s6<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = a | e;
+    let g2 = g1 ^ b;
+    let g3 = a ^ e;
+    let g4 = g3 & c;
+    let g5 = g4 ^ g2;
+    let g6 = c | g2;
+    let g7 = g6 ^ g3;
+    let g8 = g7 & !d;
+    let g9 = g8 ^ g5;
+    let g10 = a | d;
+    let g11 = g5 & !g1;
+    let g12 = g10 & !g11;
+    let g13 = a ^ d;
+    let g14 = g13 & !g2;
+    let g15 = g14 & !c;
+    let g16 = g15 ^ g12;
+    let g17 = g16 & f;
+    let g18 = g17 ^ g9;
+    let g19 = g7 & g12;
+    let g20 = g19 ^ d;
+    let g21 = g3 ^ g16;
+    let g22 = g21 | g2;
+    let g23 = g22 & c;
+    let g24 = g23 ^ g20;
+    let g25 = f & !g3;
+    let g26 = g25 | c;
+    let g27 = g18 & !g8;
+    let g28 = g27 ^ g19;
+    let g29 = g28 & e;
+    let g30 = g29 ^ g26;
+    let g31 = g30 & f;
+    let g32 = g31 ^ g24;
+    let g33 = !g7;
+    let g34 = c | e;
+    let g35 = g34 & !d;
+    let g36 = g35 ^ g33;
+    let g37 = g9 | g36;
+    let g38 = g37 ^ g30;
+    let g39 = g13 | g38;
+    let g40 = g39 ^ g34;
+    let g41 = g40 & !a;
+    let g42 = g41 ^ g38;
+    let g43 = g42 & f;
+    let g44 = g43 ^ g36;
+    let g45 = g37 & g42;
+    let g46 = g45 ^ f;
+    let g47 = g17 & g24;
+    let g48 = g47 ^ g37;
+    let g49 = g48 & !b;
+    let g50 = g49 ^ g46;
+    let g51 = g19 | g46;
+    let g52 = g51 ^ g25;
+    let g53 = g24 | g43;
+    let g54 = g53 ^ g6;
+    let g55 = g54 & !a;
+    let g56 = g55 ^ g52;
+    let g57 = g56 & d;
+    let g58 = g57 ^ g50;
+    [g44, g58, g32, g18]
+}
+
+#[inline(always)]
+pub(super) fn s7<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = a ^ c;
+    let g2 = d ^ f;
+    let g3 = g1 ^ g2;
+    let g4 = e ^ g3;
+    let g5 = d & !e;
+    let g6 = g4 & !g2;
+    let g7 = g5 & !g6;
+    let g8 = g7 & !c;
+    let g9 = g8 ^ g4;
+    let g10 = !c;
+    let g11 = a & g4;
+    let g12 = g11 ^ g5;
+    let g13 = g12 & f;
+    let g14 = g13 ^ g10;
+    let g15 = g14 & b;
+    let g16 = g15 ^ g9;
+    let g17 = g1 ^ g9;
+    let g18 = a | g5;
+    let g19 = g18 ^ c;
+    let g20 = g19 & !b;
+    let g21 = g20 ^ g17;
+    let g22 = g18 & !b;
+    let g23 = g22 | g1;
+    let g24 = g23 & !d;
+    let g25 = g24 ^ g21;
+    let g26 = g3 & g16;
+    let g27 = g19 & !e;
+    let g28 = g26 ^ g27;
+    let g29 = g2 | g14;
+    let g30 = g29 ^ g19;
+    let g31 = g30 & !b;
+    let g32 = g31 ^ g28;
+    let g33 = g32 & !f;
+    let g34 = g33 ^ g25;
+    let g35 = g16 ^ g34;
+    let g36 = g35 ^ g1;
+    let g37 = g34 & !c;
+    let g38 = g33 ^ g35;
+    let g39 = g37 ^ g38;
+    let g40 = g39 & !d;
+    let g41 = g40 ^ g36;
+    let g42 = d & !g20;
+    let g43 = g42 ^ g2;
+    let g44 = g43 & a;
+    let g45 = g44 ^ g24;
+    let g46 = g45 & !e;
+    let g47 = g46 ^ g41;
+    let g48 = g3 | g45;
+    let g49 = g48 & !g6;
+    let g50 = g5 ^ g29;
+    let g51 = g50 & !b;
+    let g52 = g51 ^ g49;
+    let g53 = g18 & !g3;
+    let g54 = g53 ^ g47;
+    let g55 = g54 & d;
+    let g56 = g55 ^ g40;
+    let g57 = g56 & !f;
+    let g58 = g57 ^ g52;
+    [g47, g34, g58, g16]
+}
+
+#[inline(always)]
+pub(super) fn s8<W: Word>([a, b, c, d, e, f]: [W; 6]) -> [W; 4] {
+    let g1 = c & !b;
+    let g2 = g1 ^ d;
+    let g3 = d & g2;
+    let g4 = b & !c;
+    let g5 = g3 ^ g4;
+    let g6 = g5 & a;
+    let g7 = g6 ^ g2;
+    let g8 = !c;
+    let g9 = b & !d;
+    let g10 = g9 ^ g8;
+    let g11 = g10 & !a;
+    let g12 = g11 ^ a;
+    let g13 = g12 & !e;
+    let g14 = g13 ^ g7;
+    let g15 = !g6;
+    let g16 = a & !g14;
+    let g17 = g16 & !c;
+    let g18 = g17 ^ g15;
+    let g19 = g18 & f;
+    let g20 = g19 ^ g14;
+    let g21 = g2 & !g4;
+    let g22 = g21 ^ g11;
+    let g23 = d ^ g13;
+    let g24 = g23 & !e;
+    let g25 = g24 ^ g22;
+    let g26 = g12 & !g24;
+    let g27 = e | g7;
+    let g28 = g9 ^ g17;
+    let g29 = g27 ^ g28;
+    let g30 = g29 & !c;
+    let g31 = g30 ^ g26;
+    let g32 = g31 & !f;
+    let g33 = g32 ^ g25;
+    let g34 = g2 & !e;
+    let g35 = g34 ^ g10;
+    let g36 = g27 & !g13;
+    let g37 = g36 | g25;
+    let g38 = g37 & !a;
+    let g39 = g38 ^ g35;
+    let g40 = g25 & !g27;
+    let g41 = g40 ^ g23;
+    let g42 = g18 & !b;
+    let g43 = g42 | g34;
+    let g44 = g43 & !c;
+    let g45 = g44 ^ g41;
+    let g46 = g45 & f;
+    let g47 = g46 ^ g39;
+    let g48 = g43 & !e;
+    let g49 = g5 ^ g7;
+    let g50 = g48 ^ g49;
+    let g51 = g17 ^ g24;
+    let g52 = g51 & a;
+    let g53 = g52 ^ g50;
+    let g54 = f ^ g39;
+    let g55 = g54 ^ g53;
+    let g56 = g55 & f;
+    let g57 = g56 ^ g53;
+    [g57, g20, g33, g47]
+}
