@@ -2,6 +2,9 @@
 //!
 //! `6F { 84 DF name, 8A life-cycle status, A5 { 80 algorithm, 81 card serial, 82 key versions,
 //! 83 profile version } }`. The contents of A5 are project-defined.
+//!
+//! A purse answers in the form of PBOC instead: `6F { 84 DF name, A5 { 9F08 version, 9F0C issuer's
+//! discretionary data } }`.
 
 use alloc::vec::Vec;
 
@@ -15,6 +18,9 @@ const ALGORITHM: Tag = Tag::of(0x80);
 const SERIAL: Tag = Tag::of(0x81);
 const KEYS: Tag = Tag::of(0x82);
 const PROFILE: Tag = Tag::of(0x83);
+
+const APPLICATION_VERSION: Tag = Tag::of(0x9F08);
+const ISSUER_DATA: Tag = Tag::of(0x9F0C);
 
 /// Life-cycle status byte of an activated file (ISO 7816-4:2020 table 15).
 pub const ACTIVATED: u8 = 0x05;
@@ -112,6 +118,53 @@ impl SecurityInfo {
             .object(SERIAL, &self.serial)
             .object(KEYS, &keys)
             .object(PROFILE, &[self.profile]);
+    }
+}
+
+/// What SELECT answers for a purse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurseFci {
+    /// DF name (AID).
+    pub df_name: Vec<u8>,
+    /// Version of the application; not every card says it.
+    pub version: Option<u8>,
+    /// The issuer's discretionary data: contents of the public information file, SFI 15.
+    pub issuer_data: Vec<u8>,
+}
+
+impl PurseFci {
+    /// Reads an FCI template.
+    ///
+    /// # Errors
+    /// Returns an [`FciError`] for malformed, missing, misplaced or unknown objects.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FciError> {
+        let mut outer = TlvReader::new(bytes);
+        let mut template = TlvReader::new(outer.expect(TEMPLATE)?);
+        outer.finish()?;
+        let df_name = template.expect(DF_NAME)?.to_vec();
+        let mut objects = TlvReader::new(template.expect(PROPRIETARY)?);
+        template.finish()?;
+        let version = match objects.optional(APPLICATION_VERSION)? {
+            None => None,
+            Some(&[version]) => Some(version),
+            Some(_) => return Err(FciError::Value(APPLICATION_VERSION)),
+        };
+        let issuer_data = objects.expect(ISSUER_DATA)?.to_vec();
+        objects.finish()?;
+        Ok(Self { df_name, version, issuer_data })
+    }
+
+    /// Appends the template to `out`.
+    pub fn emit(&self, out: &mut Vec<u8>) {
+        Writer::new(out).template(TEMPLATE, |fci| {
+            fci.object(DF_NAME, &self.df_name);
+            fci.template(PROPRIETARY, |out| {
+                if let Some(version) = self.version {
+                    out.object(APPLICATION_VERSION, &[version]);
+                }
+                out.object(ISSUER_DATA, &self.issuer_data);
+            });
+        });
     }
 }
 

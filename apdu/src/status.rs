@@ -65,6 +65,7 @@ status_words! {
     LAST_OF_CHAIN_EXPECTED = 0x6883, "last command of the chain expected", "链未结束";
     CHAINING_NOT_SUPPORTED = 0x6884, "command chaining not supported", "不支持命令链";
     INCOMPATIBLE_FILE = 0x6981, "command incompatible with file structure", "命令与文件结构不相容";
+    PURSE_STATE = 0x6901, "wrong transaction state", "交易状态错误";
     SECURITY_STATUS = 0x6982, "security status not satisfied", "不满足安全状态";
     METHOD_BLOCKED = 0x6983, "authentication method blocked", "认证方法锁定";
     REFERENCE_DATA_NOT_USABLE = 0x6984, "reference data not usable", "引用数据无效";
@@ -76,12 +77,19 @@ status_words! {
     FUNCTION_NOT_SUPPORTED = 0x6A81, "function not supported", "功能不支持";
     FILE_NOT_FOUND = 0x6A82, "file or application not found", "未找到文件或应用";
     RECORD_NOT_FOUND = 0x6A83, "record not found", "未找到记录";
+    RECORD_TOO_LONG = 0x6A84, "not enough room in the record", "记录空间不足";
     WRONG_P1_P2 = 0x6A86, "wrong P1 P2", "P1 P2 参数错误";
     REFERENCE_NOT_FOUND = 0x6A88, "referenced data not found", "未找到引用数据";
     WRONG_OFFSET = 0x6B00, "offset outside the file", "偏移超出文件";
     INSTRUCTION_NOT_SUPPORTED = 0x6D00, "instruction not supported", "指令代码不支持";
     CLASS_NOT_SUPPORTED = 0x6E00, "class not supported", "命令类别不支持";
     UNKNOWN_ERROR = 0x6F00, "no precise diagnosis", "未知错误";
+    PURSE_MAC_WRONG = 0x9302, "MAC wrong", "MAC 无效";
+    PURSE_BLOCKED = 0x9303, "application blocked for good", "应用永久锁定";
+    PURSE_FUNDS = 0x9401, "not enough money", "金额不足";
+    PURSE_COUNTER = 0x9402, "transaction counter at its maximum", "交易计数器达到最大值";
+    PURSE_KEY_NOT_FOUND = 0x9403, "key index not supported", "密钥索引不支持";
+    PURSE_NO_PROOF = 0x9406, "no proof of this transaction", "所需MAC不可用";
 }
 
 impl StatusWord {
@@ -95,6 +103,12 @@ impl StatusWord {
     #[must_use]
     pub fn exact_length(exact: usize) -> Self {
         Self(0x6C00 | u16::from(u8::try_from(exact).unwrap_or(0)))
+    }
+
+    /// 63Cx: wrong, x tries left (at most 15).
+    #[must_use]
+    pub fn tries_left(left: u8) -> Self {
+        Self(0x63C0 | u16::from(left.min(0x0F)))
     }
 
     /// SW1 SW2.

@@ -7,13 +7,16 @@ use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::slots::{InvalidSlots, KeySlots};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 
-use crate::event::Actor;
-use crate::file::tree::{CardKind, HEADER_LEN, PROFILE_VERSION, Tree, sfi};
-use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
+use crate::event::{Actor, Condition};
+use crate::fault::{Fault, seeded};
+use crate::file::tree::{CardKind, HEADER_LEN, PROFILE_VERSION, Tree, sfi, wallet_sfi};
+use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
-use crate::record::{FieldErrors, Issuance, StatusPair};
+use crate::psam::{InvalidPsamKey, PsamView};
+use crate::record::{FieldErrors, Identity, Issuance, Status, StatusPair};
 use crate::state::LifeCycleState;
 use crate::txn::{Store, Transaction};
+use crate::wallet::{Operator, WalletError};
 
 pub use crate::file::Denied;
 
@@ -89,18 +92,36 @@ impl<N: Nvm> Card<N> {
         if nvm.bytes().len() != tree.size {
             return Err(OpenError::Size { found: nvm.bytes().len(), expected: tree.size });
         }
-        let card = Self { store: Store::open(nvm, tree.journal..tree.size)?, header };
+        let mut card = Self { store: Store::open(nvm, tree.journal..tree.size)?, header };
         card.check()?;
+        card.heal()?;
         Ok(card)
     }
 
-    /// Brings power up and completes a commit that a power cut interrupted.
+    /// Brings power up, completes a commit that a power cut interrupted, and writes a damaged copy of
+    /// the status record again.
     ///
     /// # Errors
     /// Returns an [`NvmError`] when power goes again or the memory cannot be had.
     pub fn power_on(&mut self) -> Result<(), NvmError> {
         self.store.nvm_mut().power_on()?;
-        self.store.recover()
+        self.store.recover()?;
+        self.heal()
+    }
+
+    /// Of two status copies one may be damaged; the good one takes its place.
+    fn heal(&mut self) -> Result<(), NvmError> {
+        let (Some(file), Ok(pair)) = (self.education(sfi::STATUS), self.status()) else {
+            return Ok(());
+        };
+        if !pair.other_damaged {
+            return Ok(());
+        }
+        let start = file.offset + pair.slot.offset();
+        let mut txn = self.store.begin();
+        let good = txn.read(start..start + Status::LEN);
+        txn.write(file.offset + pair.slot.other().offset(), &good);
+        txn.commit()
     }
 
     fn check(&self) -> Result<(), OpenError> {
@@ -120,7 +141,10 @@ impl<N: Nvm> Card<N> {
             }
             StatusPair::parse(self.file(sfi::STATUS)).map_err(OpenError::Record)?;
         }
-        Ok(())
+        if let Some(psam) = PsamView::of(self) {
+            psam.check()?;
+        }
+        Ok(self.check_wallet()?)
     }
 
     /// What the card is.
@@ -146,14 +170,14 @@ impl<N: Nvm> Card<N> {
         self.store.nvm_mut()
     }
 
-    /// State of its life. A management card has no life of its own and counts as active.
+    /// State of its life. A management card and a PSAM have no life of their own and count as active.
     ///
     /// # Errors
     /// Returns [`CardError::Corrupt`] when neither status copy can be read.
     pub fn state(&self) -> Result<LifeCycleState, CardError> {
         match self.header.kind {
             CardKind::Student => Ok(self.status()?.current.state),
-            CardKind::Management => Ok(LifeCycleState::Active),
+            CardKind::Management | CardKind::Psam => Ok(LifeCycleState::Active),
         }
     }
 
@@ -213,8 +237,13 @@ impl<N: Nvm> Card<N> {
         slots: &KeySlots,
     ) -> Result<(), CardError> {
         let offset = df.key_offset(number).ok_or(CardError::KeyNotFound)?;
+        let slots = slots.emit();
         let mut txn = self.store.begin();
-        txn.write(offset, &slots.emit());
+        if let (true, Some(header)) = (seeded(Fault::KeyHeaderOutside), slots.first_chunk::<5>()) {
+            txn.write(offset, header);
+            txn = txn.apart()?;
+        }
+        txn.write(offset, &slots);
         Ok(txn.commit()?)
     }
 
@@ -222,11 +251,13 @@ impl<N: Nvm> Card<N> {
     ///
     /// # Errors
     /// Returns [`CardError::Denied`] or [`CardError::Structure`].
-    pub fn read(&self, file: &Ef, key: Option<KeyNumber>) -> Result<&[u8], CardError> {
+    pub fn read(&self, file: &Ef, caller: impl Into<Caller>) -> Result<&[u8], CardError> {
         let Structure::Transparent { .. } = file.structure else {
             return Err(CardError::Structure);
         };
-        file.read.check(key, || self.state())?;
+        let caller = caller.into();
+        file.read.check(caller, || self.state())?;
+        self.check_application(file, caller)?;
         Ok(self.contents(file))
     }
 
@@ -238,12 +269,12 @@ impl<N: Nvm> Card<N> {
         &self,
         file: &Ef,
         number: u8,
-        key: Option<KeyNumber>,
+        caller: impl Into<Caller>,
     ) -> Result<&[u8], CardError> {
-        if let Structure::Transparent { .. } = file.structure {
+        if let Structure::Transparent { .. } | Structure::Purse { .. } = file.structure {
             return Err(CardError::Structure);
         }
-        file.read.check(key, || self.state())?;
+        file.read.check(caller.into(), || self.state())?;
         self.stored_record(file, number).ok_or(CardError::RecordNotFound)
     }
 
@@ -259,17 +290,10 @@ impl<N: Nvm> Card<N> {
         bytes: &[u8],
         actor: Option<Actor>,
     ) -> Result<(), CardError> {
-        let Structure::Transparent { size } = file.structure else {
-            return Err(CardError::Structure);
-        };
-        file.update.check(actor.map(|actor| actor.key), || self.state())?;
+        let size = self.check_update(file, actor.map_or(Caller::Unproven, Caller::Peer))?;
         self.check_writer(file, actor)?;
-        if offset >= usize::from(size) {
-            return Err(CardError::Offset);
-        }
-        if bytes.len() > usize::from(size) - offset {
-            return Err(CardError::Outside);
-        }
+        check_range(size, offset, bytes)?;
+        self.check_pupil(file, offset, bytes)?;
         let before = match self.education(sfi::ISSUANCE) {
             Some(issuance) if issuance == file => Some(Issuance::parse(self.contents(file))?),
             _ => None,
@@ -286,6 +310,38 @@ impl<N: Nvm> Card<N> {
         Ok(txn.commit()?)
     }
 
+    /// As [`Self::update`], for the transit operator. The enable flag changes as the guardian may
+    /// ask for, and in no other way.
+    ///
+    /// # Errors
+    /// As [`Self::update`], and a [`WalletError`] for an enable flag that is not allowed.
+    pub fn update_as_operator(
+        &mut self,
+        file: &Ef,
+        offset: usize,
+        bytes: &[u8],
+        operator: Operator,
+    ) -> Result<(), CardError> {
+        let size = self.check_update(file, Caller::Operator(operator))?;
+        check_range(size, offset, bytes)?;
+        if offset == 0 && self.wallet_file(wallet_sfi::CONTROL) == Some(file) {
+            self.check_flag(bytes)?;
+        }
+        let mut txn = self.store.begin();
+        txn.write(file.offset + offset, bytes);
+        Ok(txn.commit()?)
+    }
+
+    /// The size of a transparent file that `caller` may update.
+    fn check_update(&self, file: &Ef, caller: Caller) -> Result<usize, CardError> {
+        let Structure::Transparent { size } = file.structure else {
+            return Err(CardError::Structure);
+        };
+        file.update.check(caller, || self.state())?;
+        self.check_application(file, caller)?;
+        Ok(size.into())
+    }
+
     /// A pupil's files are written by the unit that began to personalise the card.
     fn check_writer(&self, file: &Ef, actor: Option<Actor>) -> Result<(), CardError> {
         let of_pupil = [sfi::IDENTITY, sfi::ENROLMENT].map(|sfi| self.education(sfi));
@@ -294,6 +350,24 @@ impl<N: Nvm> Card<N> {
         }
         let acting = actor.ok_or(Denied::Security)?.unit()?;
         if acting == self.status()?.current.unit { Ok(()) } else { Err(CardError::ForeignUnit) }
+    }
+
+    /// Whoever corrects the data of a card in use keeps its student number: what else is on the card
+    /// belongs to that pupil.
+    fn check_pupil(&self, file: &Ef, offset: usize, bytes: &[u8]) -> Result<(), CardError> {
+        let number = Identity::STUDENT_NUMBER;
+        let corrects = || -> Result<bool, CardError> {
+            Ok(self.status()?.current.previous == LifeCycleState::Active)
+        };
+        if self.education(sfi::IDENTITY) != Some(file) || offset >= number.end || !corrects()? {
+            return Ok(());
+        }
+        let kept = self.contents(file).get(offset..number.end).unwrap_or(&[]);
+        if kept.iter().zip(bytes).all(|(old, new)| old == new) {
+            Ok(())
+        } else {
+            Err(Condition::OtherPupil.into())
+        }
     }
 
     /// All bytes of a file as stored, without asking who may.
@@ -316,9 +390,27 @@ impl<N: Nvm> Card<N> {
         self.tree().education().and_then(|df| df.by_sfi(sfi))
     }
 
+    /// A file of the transit wallet.
+    pub(crate) fn wallet_file(&self, sfi: u8) -> Option<&'static Ef> {
+        self.tree().wallet.as_ref().and_then(|df| df.by_sfi(sfi))
+    }
+
+    /// The committed bytes of the whole memory.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.store.bytes()
+    }
+
     pub(crate) fn begin(&mut self) -> Transaction<'_, N> {
         self.store.begin()
     }
+}
+
+/// Whether `bytes` fit at `offset` into a file of this size.
+fn check_range(size: usize, offset: usize, bytes: &[u8]) -> Result<(), CardError> {
+    if offset >= size {
+        return Err(CardError::Offset);
+    }
+    if bytes.len() > size - offset { Err(CardError::Outside) } else { Ok(()) }
 }
 
 /// Plans to append a record to a cyclic file with these contents: the oldest gives way.
@@ -361,9 +453,9 @@ pub enum CardError {
     /// The event is not allowed in the card's state.
     #[error("{0} is not allowed in this state")]
     Event(&'static str),
-    /// The event is defined but this version of the profile does not offer it.
-    #[error("{0} is not offered")]
-    NotOffered(&'static str),
+    /// A condition of the event is not met.
+    #[error(transparent)]
+    Condition(#[from] Condition),
     /// The acting unit is not the one the card belongs to.
     #[error("the card belongs to another unit")]
     ForeignUnit,
@@ -385,6 +477,9 @@ pub enum CardError {
     /// A stored key cannot be read.
     #[error(transparent)]
     Key(#[from] InvalidSlots),
+    /// The transit wallet refused.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
     /// The memory failed or power was lost.
     #[error(transparent)]
     Nvm(#[from] NvmError),
@@ -433,6 +528,12 @@ pub enum OpenError {
     /// The issuance record names another serial than the memory header.
     #[error("the issuance record and the memory header name different serials")]
     Serial,
+    /// The transit wallet cannot be read.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// A key of a PSAM cannot be read.
+    #[error(transparent)]
+    Psam(#[from] InvalidPsamKey),
     /// Completing an interrupted commit failed.
     #[error(transparent)]
     Nvm(#[from] NvmError),

@@ -1,11 +1,11 @@
 //! The record check: CRC-16/X-25 (the CRC_B of ISO/IEC 14443-3), stored big-endian in the last
 //! two bytes of every sealed group of a record (project-defined placement); and the CRC-32 of
-//! journals and images.
+//! journals, images and lists.
 
 use crc::{CRC_16_IBM_SDLC, CRC_32_ISO_HDLC, Crc};
 
 const X25: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_SDLC);
-const HDLC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+static HDLC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// Bytes a check value takes.
 pub const CRC_LEN: usize = 2;
@@ -19,11 +19,28 @@ pub fn crc16(bytes: &[u8]) -> u16 {
 /// Returns the CRC-32/ISO-HDLC of the concatenated `parts`: the check of journals and images.
 #[must_use]
 pub fn crc32(parts: &[&[u8]]) -> u32 {
-    let mut digest = HDLC.digest();
+    let mut crc = Crc32::new();
     for part in parts {
-        digest.update(part);
+        crc.update(part);
     }
-    digest.finalize()
+    crc.finish()
+}
+
+/// A CRC-32/ISO-HDLC of bytes that arrive in parts.
+pub(crate) struct Crc32(crc::Digest<'static, u32>);
+
+impl Crc32 {
+    pub(crate) fn new() -> Self {
+        Self(HDLC.digest())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> u32 {
+        self.0.finalize()
+    }
 }
 
 /// Writes the check value of everything before the last two bytes into the last two bytes.

@@ -9,25 +9,30 @@ use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
 
 use crate::card::{Header, UID_LEN};
 use crate::date::Time;
-use crate::file::tree::{CardKind, Tree, sfi};
+use crate::file::tree::psam as tree_psam;
+use crate::file::tree::{CardKind, Tree, sfi, wallet_sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
 use crate::ident::UnitCode;
 use crate::lifecycle::Event;
 use crate::management::Authorisation;
+use crate::psam::{PsamIssue, PsamKey};
 use crate::record::{
     ExtensionEntry, ExtensionIndex, Issuance, LogEntry, Profile, Sector, Status, StatusFlags,
 };
 use crate::state::LifeCycleState;
+use crate::wallet::{PurseRecord, WalletSetup};
 
 /// Memory of a new student-record card in state "initialised".
 ///
-/// `key` gives each card key by its name; the caller derives them. The algorithm follows from the
-/// issuance record's profile; `None` for `s70`, which is no processor card.
+/// `key` gives each card key by its name; the caller derives them, and those of the wallet from
+/// [`transit_number`]. The algorithm follows from the issuance record's profile; `None` for `s70`,
+/// which is no processor card.
 #[must_use]
 pub fn student(
     issuance: &Issuance,
     uid: [u8; UID_LEN],
     key: impl FnMut(&KeyId) -> Key<CardKey>,
+    wallet: &WalletSetup,
 ) -> Option<Vec<u8>> {
     let algorithm = match issuance.profile {
         Profile::CpuAes => Algorithm::Aes128,
@@ -41,6 +46,9 @@ pub fn student(
     memory.fill_mf(issuance);
     if let Some(education) = memory.tree.education() {
         memory.fill_education(education, issuance);
+    }
+    if let Some(df) = &memory.tree.wallet {
+        memory.fill_wallet(df, issuance, wallet);
     }
     Some(memory.bytes)
 }
@@ -58,6 +66,24 @@ pub fn management(
     memory.load_keys(KeyVersion::FIRST, key);
     let file = memory.tree.dfs.first().and_then(|df| df.by_sfi(sfi::ONLY));
     memory.fill(file, 0, &*authorisation.emit());
+    memory.bytes
+}
+
+/// Memory of a new PSAM: its sequence number is 0, no MAC2 has failed. It has eight key slots.
+#[must_use]
+pub fn psam<const K: usize>(issue: &PsamIssue, keys: &[PsamKey; K]) -> Vec<u8> {
+    const { assert!(K <= tree_psam::SLOTS) };
+    // All its keys are two-key TDES; the algorithm in the header concerns none of them.
+    let (kind, algorithm) = (CardKind::Psam, Algorithm::Aes128);
+    let [_, uid @ ..] = issue.serial.0;
+    let mut memory = Memory::new(Header { kind, algorithm, uid, serial: issue.serial });
+    for (index, key) in keys.iter().enumerate() {
+        memory.fill(Some(&tree_psam::KEYS), tree_psam::slot(index), &*key.emit());
+    }
+    memory.fill(Some(&tree_psam::PUBLIC), 0, &issue.public().emit());
+    memory.fill(Some(&tree_psam::TERMINAL), 0, &issue.terminal.0);
+    memory.fill(Some(&tree_psam::APPLICATION), 0, &issue.application.emit());
+    memory.fill(Some(&tree_psam::SEQUENCE), 0, &issue.sequence.to_be_bytes());
     memory.bytes
 }
 
@@ -112,13 +138,37 @@ impl Memory {
         let counter = [0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
         self.fill(mf.by_sfi(sfi::COUNTER), 0, &counter);
         let mut directory = Vec::new();
-        for df in self.tree.dfs {
+        for df in self.tree.dfs.iter().chain(&self.tree.wallet) {
             // 61 { 4F name }: application template (ISO 7816-4:2020 §12.2.2).
             let length = |value: usize| u8::try_from(value).unwrap_or(0);
             directory.extend([0x61, length(2 + df.name.len()), 0x4F, length(df.name.len())]);
             directory.extend(df.name);
         }
         self.fill(mf.by_sfi(sfi::DIR), 0, &directory);
+    }
+
+    /// A wallet for a student, in the layout of PBOC purses.
+    fn fill_wallet(&mut self, df: &'static Df, issuance: &Issuance, wallet: &WalletSetup) {
+        self.write(df.keys_offset, &*wallet.store());
+        let &WalletSetup { offline, online, balance, flag, .. } = wallet;
+        let purse = PurseRecord { offline, online, balance, proof: None };
+        self.fill(df.by_sfi(wallet_sfi::PURSE), 0, &purse.emit());
+        self.fill(df.by_sfi(wallet_sfi::CONTROL), 0, &[flag.code(), STUDENT_CARD]);
+        let issuer = ISSUER
+            .into_iter()
+            .chain([STUDENT_CARD, APPLICATION_VERSION, 0, 0])
+            .chain(transit_number(issuance))
+            .chain(issuance.valid_from.bytes())
+            .chain(issuance.valid_until.bytes());
+        self.fill(df.by_sfi(wallet_sfi::ISSUER), 0, &issuer.collect::<Vec<u8>>());
+        // Record n has identifier n and says how many bytes follow.
+        if let Some((file, (length, count))) = df.by_sfi(wallet_sfi::COMPOUND).and_then(linear) {
+            for number in 1..=count {
+                let offset = usize::from(number - 1) * usize::from(length);
+                let [_, rest] = (length - 2).to_be_bytes();
+                self.fill(Some(file), offset, &[number, rest]);
+            }
+        }
     }
 
     fn fill_education(&mut self, education: &'static Df, issuance: &Issuance) {
@@ -156,9 +206,28 @@ impl Memory {
     }
 }
 
+/// Card type "student" of the wallet (project-defined).
+const STUDENT_CARD: u8 = 0x02;
+
+/// Version of the wallet application.
+const APPLICATION_VERSION: u8 = 0x01;
+
+/// Issuer identifier of the wallet: city 1000, Beijing, where clients look for it; the rest is the
+/// operator's to assign.
+const ISSUER: [u8; 8] = [0x00, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00];
+
+/// Record length and number of records of a linear file.
+const fn linear(file: &'static Ef) -> Option<(&'static Ef, (u16, u8))> {
+    match file.structure {
+        Structure::Linear { length, count } => Some((file, (length, count))),
+        _ => None,
+    }
+}
+
 /// Number of the transit card: 1000 for Beijing, then the last twelve digits of the card serial
 /// (project-defined; the operator assigns the real one).
-fn transit_number(issuance: &Issuance) -> [u8; 8] {
+#[must_use]
+pub fn transit_number(issuance: &Issuance) -> [u8; 8] {
     let [_, _, rest @ ..] = issuance.card_serial.bytes();
     let mut number = [0x10, 0x00, 0, 0, 0, 0, 0, 0];
     number.iter_mut().skip(2).zip(rest).for_each(|(to, from)| *to = from);

@@ -19,26 +19,36 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "faults")]
+extern crate std;
 
+pub mod batch;
 pub mod bcd;
+pub mod calendar;
 pub mod card;
 pub mod code;
 pub mod crc;
 pub mod date;
+pub mod desk;
 pub mod event;
 pub mod factory;
+pub mod fault;
 pub mod file;
 pub mod ident;
 pub mod image;
 pub mod key_load;
 pub mod lifecycle;
+pub mod list;
 pub mod management;
 pub mod nvm;
+pub mod psam;
 pub mod pupil;
 pub mod record;
+pub mod s70;
 pub mod state;
 pub mod text;
 pub mod txn;
 pub mod verdict;
+pub mod wallet;
 
 pub use card::{Card, CardError, OpenError};

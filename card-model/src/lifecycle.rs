@@ -5,6 +5,7 @@
 
 use xuejika_keyscheme::KeyNumber;
 
+use crate::record::RecordKind;
 use crate::state::LifeCycleState::{
     self, Active, Blank, Cancelled, Fault, Frozen, Initialised, Personalising, Recalled,
     TransferredIn, TransferredOut,
@@ -166,6 +167,39 @@ impl Event {
     pub const fn rule(self) -> &'static Rule {
         const ROWS: &[Rule; 18] = &TABLE;
         &ROWS[self as usize - 1]
+    }
+
+    /// Records it writes beside status and log. A recall that leaves the state as it is writes none;
+    /// [`Self::ExtensionOpen`], [`Self::ExtensionReclaim`] and [`Self::TemporaryReturn`] change
+    /// sectors and their keys too.
+    #[must_use]
+    pub const fn records(self) -> &'static [RecordKind] {
+        use RecordKind as R;
+        const PUPIL: [R; 6] = [
+            R::Identity,
+            R::Enrolment,
+            R::Personalisation,
+            R::Registration,
+            R::Transfer,
+            R::Extension,
+        ];
+        match self {
+            Self::PersonaliseCommit => &[R::Personalisation],
+            Self::Register => &[R::Registration],
+            Self::ExtensionOpen | Self::ExtensionReclaim => &[R::Extension],
+            Self::TransferOut | Self::TransferIn | Self::TransferWithdraw => &[R::Transfer],
+            Self::Recall => PUPIL.split_at(5).0,
+            Self::Restock => &[R::Issuance],
+            Self::TemporaryReturn => &PUPIL,
+            Self::Initialise
+            | Self::PersonaliseBegin
+            | Self::TemporaryIssue
+            | Self::Freeze
+            | Self::Unfreeze
+            | Self::Cancel
+            | Self::Replace
+            | Self::Fault => &[],
+        }
     }
 
     /// What it does to a card in `state` whose state before was `previous`.

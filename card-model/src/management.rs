@@ -2,6 +2,7 @@
 
 use xuejika_keyscheme::KeyNumber;
 use xuejika_keyscheme::auth::{CardId, ReaderId};
+use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::unlock::UnlockContext;
 use zeroize::Zeroizing;
 
@@ -9,7 +10,7 @@ use crate::bcd::Digits;
 use crate::crc::{is_sealed, seal};
 use crate::date::Date;
 use crate::file::KeySet;
-use crate::ident::{Scope, UnitCode};
+use crate::ident::{District, Scope, UnitCode};
 
 /// On whose behalf a reader works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +43,20 @@ impl Role {
     #[must_use]
     pub const fn code(self) -> u8 {
         self as u8
+    }
+}
+
+/// The way from a root to the key of an extension sector: along the owner's units.
+#[must_use]
+pub fn key_path(owner: UnitCode) -> Path {
+    // The first four digits of a student number: 01 for Beijing, then the district.
+    let level = |district: District| [0x01, district.code()];
+    match owner.scope() {
+        Scope::City => Path::City,
+        Scope::District(district) => Path::District(level(district)),
+        Scope::School { district, .. } => {
+            Path::School { district: level(district), unit: owner.bytes() }
+        }
     }
 }
 
@@ -146,11 +161,31 @@ pub fn test_card(unit: UnitCode, valid_until: Date) -> (CardId, Authorisation) {
         unit,
         key_set: 1,
         valid_until,
-        permitted: KeySet::of(&KeyNumber::EDUCATION),
+        permitted: test_keys_of(role),
         floor: [1; 8],
         secret: Zeroizing::new(TEST_SECRET),
     };
     (CardId([0x90, 0x00, u1, u2, u3, 0, 0, 1]), authorisation)
+}
+
+/// What a test reader of this role may do: a school all, so that one reader does for a first test;
+/// district and city inspect and lead, and do not act for a school.
+fn test_keys_of(role: Role) -> KeySet {
+    use KeyNumber as K;
+    match role {
+        Role::School => KeySet::of(&[
+            K::MASTER,
+            K::READ,
+            K::PERSONALISE,
+            K::REGISTER,
+            K::TRANSFER,
+            K::STATUS,
+            K::EXTENSION,
+            K::APPLICATION,
+        ]),
+        Role::District | Role::City => KeySet::of(&[K::MASTER, K::READ, K::STATUS, K::APPLICATION]),
+        Role::Application => KeySet::of(&[K::READ, K::APPLICATION]),
+    }
 }
 
 /// The unlock secret of every test management card, 60 to 6F.

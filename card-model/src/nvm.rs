@@ -14,6 +14,13 @@ pub trait Nvm {
     /// part of the range may hold old, new or damaged bytes; nothing outside it has changed.
     fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), NvmError>;
 
+    /// Returns when everything written so far will be kept before anything written later: memory that
+    /// gathers writes may not reorder them across this. Nothing need be kept yet.
+    ///
+    /// # Errors
+    /// Returns [`NvmError::Storage`] when that cannot be promised.
+    fn barrier(&mut self) -> Result<(), NvmError>;
+
     /// Returns when everything written so far would survive the end of the process.
     ///
     /// # Errors
@@ -163,6 +170,11 @@ impl Nvm for RamNvm {
                 Err(NvmError::PowerLost)
             }
         }
+    }
+
+    /// Every write is kept at once.
+    fn barrier(&mut self) -> Result<(), NvmError> {
+        self.sync()
     }
 
     fn sync(&mut self) -> Result<(), NvmError> {

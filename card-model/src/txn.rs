@@ -1,13 +1,16 @@
 //! All or nothing: every persistent change of a card goes through a [`Transaction`].
 //!
-//! A commit writes one journal record with a CRC-32, then the changes to their places. When power
+//! A commit writes one journal record with a CRC-32, then the changes to their places, with a barrier
+//! in between for memory that gathers writes, and waits until all is kept. When power
 //! goes before the record is whole, its checksum fails and nothing has changed; when it goes later,
 //! [`Store::open`] finds the record and completes it. The record is left standing: repeating it
 //! changes nothing, since nothing else ever writes.
 //!
 //! Journal region: length of the entries (2) ‖ CRC-32 of length and entries (4) ‖ entries, each
-//! offset (2) ‖ length (2) ‖ bytes. Project-defined.
+//! offset (2) ‖ length (2) ‖ bytes, or offset (2) ‖ 8000 + length (2) for a stretch of 00.
+//! Project-defined.
 
+use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -15,6 +18,7 @@ use core::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::crc::crc32;
+use crate::fault::{Fault, seeded};
 use crate::nvm::{Nvm, NvmError};
 
 /// Length of the journal record's header, in bytes.
@@ -22,6 +26,9 @@ const HEADER_LEN: usize = 6;
 
 /// Length of an entry's header, in bytes.
 const ENTRY_LEN: usize = 4;
+
+/// Bit of an entry's length that makes it a stretch of 00, which needs no bytes in the record.
+const ZEROS: u16 = 0x8000;
 
 /// Memory under a journal.
 #[derive(Debug)]
@@ -49,14 +56,24 @@ impl<N: Nvm> Store<N> {
     pub fn recover(&mut self) -> Result<(), NvmError> {
         let region = self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?;
         let entries = Zeroizing::new(Entries::of_record(region).rest.to_vec());
-        for (offset, bytes) in Entries::new(&entries) {
+        // What is read of the record need not be kept yet.
+        self.barrier(Fault::RecoveryBarrierOmitted)?;
+        for (index, (offset, bytes)) in Entries::new(&entries).enumerate() {
+            if is_forgotten(index) {
+                continue;
+            }
             let place = self.nvm.bytes().get(offset..offset + bytes.len());
-            if place != Some(bytes) {
-                self.nvm.write(offset, bytes)?;
+            if place != Some(&*bytes) {
+                self.nvm.write(offset, &bytes)?;
             }
         }
         // Power may have gone between the last write and the sync.
-        self.nvm.sync()
+        if seeded(Fault::RecoveryNotSynced) { Ok(()) } else { self.nvm.sync() }
+    }
+
+    /// Has the journal record kept before the changes, unless the fault is seeded.
+    fn barrier(&mut self, omitted: Fault) -> Result<(), NvmError> {
+        if seeded(omitted) { Ok(()) } else { self.nvm.barrier() }
     }
 
     /// The committed bytes.
@@ -78,7 +95,8 @@ impl<N: Nvm> Store<N> {
 
     /// Starts a transaction. Dropping it changes nothing.
     pub fn begin(&mut self) -> Transaction<'_, N> {
-        Transaction { store: self, record: Zeroizing::new(vec![0; HEADER_LEN]), overflow: false }
+        let record = Zeroizing::new(vec![0; HEADER_LEN]);
+        Transaction { store: self, record, overflow: false, scrub: false }
     }
 }
 
@@ -89,6 +107,7 @@ pub struct Transaction<'a, N: Nvm> {
     /// The journal record under construction.
     record: Zeroizing<Vec<u8>>,
     overflow: bool,
+    scrub: bool,
 }
 
 impl<N: Nvm> core::fmt::Debug for Transaction<'_, N> {
@@ -101,13 +120,34 @@ impl<N: Nvm> core::fmt::Debug for Transaction<'_, N> {
 impl<N: Nvm> Transaction<'_, N> {
     /// Plans to write `bytes` at `offset`.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
-        match (u16::try_from(offset), u16::try_from(bytes.len())) {
-            (Ok(offset), Ok(length)) => {
+        if self.open_entry(offset, bytes.len(), 0) {
+            self.record.extend_from_slice(bytes);
+        }
+    }
+
+    /// Plans to fill `range` with 00.
+    pub fn zero(&mut self, range: Range<usize>) {
+        self.open_entry(range.start, range.len(), ZEROS);
+    }
+
+    /// Plans to leave nothing of earlier commits behind in the journal: what is wiped or destroyed
+    /// may once have gone through it.
+    pub const fn scrub(&mut self) {
+        self.scrub = true;
+    }
+
+    /// Begins an entry of the record; false when it cannot be written.
+    fn open_entry(&mut self, offset: usize, length: usize, kind: u16) -> bool {
+        match (u16::try_from(offset), u16::try_from(length)) {
+            (Ok(offset), Ok(length)) if length < ZEROS => {
                 self.record.extend_from_slice(&offset.to_be_bytes());
-                self.record.extend_from_slice(&length.to_be_bytes());
-                self.record.extend_from_slice(bytes);
+                self.record.extend_from_slice(&(length | kind).to_be_bytes());
+                true
             }
-            _ => self.overflow = true,
+            _ => {
+                self.overflow = true;
+                false
+            }
         }
     }
 
@@ -116,7 +156,7 @@ impl<N: Nvm> Transaction<'_, N> {
     pub fn read(&self, range: Range<usize>) -> Vec<u8> {
         let mut result = self.store.bytes().get(range.clone()).unwrap_or(&[]).to_vec();
         for (offset, bytes) in Entries::new(self.record.get(HEADER_LEN..).unwrap_or(&[])) {
-            for (position, byte) in (offset..).zip(bytes) {
+            for (position, byte) in (offset..).zip(&*bytes) {
                 let slot = position.checked_sub(range.start).and_then(|at| result.get_mut(at));
                 if let Some(slot) = slot {
                     *slot = *byte;
@@ -132,28 +172,53 @@ impl<N: Nvm> Transaction<'_, N> {
     /// Returns an [`NvmError`] when the changes exceed the journal or the memory (nothing changed
     /// then), when power goes (the next [`Store::open`] decides which), or when the store fails.
     pub fn commit(mut self) -> Result<(), NvmError> {
+        self.write_out()
+    }
+
+    /// Makes the changes so far permanent and goes on with none: what a seeded fault does to one
+    /// change of several.
+    pub(crate) fn apart(mut self) -> Result<Self, NvmError> {
+        self.write_out()?;
+        self.record = Zeroizing::new(vec![0; HEADER_LEN]);
+        Ok(self)
+    }
+
+    fn write_out(&mut self) -> Result<(), NvmError> {
         if self.record.len() == HEADER_LEN && !self.overflow {
             return Ok(());
         }
         let journal = self.store.journal.clone();
+        if self.scrub {
+            let rest = journal.start + self.record.len() + ENTRY_LEN;
+            self.zero(rest..journal.end.max(rest));
+        }
         if self.overflow || self.record.len() > journal.len() || !self.fits() {
             return Err(NvmError::OutOfRange);
         }
         self.seal()?;
-        self.store.nvm.write(journal.start, &self.record)?;
-        for (offset, bytes) in Entries::of_record(&self.record) {
-            self.store.nvm.write(offset, bytes)?;
+        let journal_late = seeded(Fault::DataBeforeJournal);
+        if !journal_late && !seeded(Fault::JournalOmitted) {
+            self.store.nvm.write(journal.start, &self.record)?;
         }
-        self.store.nvm.sync()
+        self.store.barrier(Fault::BarrierOmitted)?;
+        for (offset, bytes) in Entries::of_record(&self.record) {
+            self.store.nvm.write(offset, &bytes)?;
+        }
+        if journal_late {
+            self.store.nvm.write(journal.start, &self.record)?;
+        }
+        if seeded(Fault::CommitNotSynced) { Ok(()) } else { self.store.nvm.sync() }
     }
 
-    /// Whether every entry stays inside the memory and off the journal.
+    /// Whether every entry stays inside the memory and off the journal, but for what lies behind this
+    /// record.
     fn fits(&self) -> bool {
         let limit = self.store.bytes().len();
-        let journal = &self.store.journal;
+        let start = self.store.journal.start;
+        let free = start + self.record.len();
         Entries::new(self.record.get(HEADER_LEN..).unwrap_or(&[])).all(|(offset, bytes)| {
             let end = offset + bytes.len();
-            end <= limit && (end <= journal.start || offset >= journal.end)
+            end <= limit && (end <= start || offset >= free)
         })
     }
 
@@ -168,7 +233,16 @@ impl<N: Nvm> Transaction<'_, N> {
     }
 }
 
+/// Whether recovery leaves out an entry: with a seeded fault only.
+fn is_forgotten(index: usize) -> bool {
+    seeded(Fault::RecoveryOmitted)
+        || (index > 0 && seeded(Fault::RecoveryStopsEarly))
+        || (index == 0 && seeded(Fault::RecoveryForgetsFirst))
+}
+
 fn checksum(length: [u8; 2], entries: &[u8]) -> [u8; 4] {
+    let partial = entries.get(..ENTRY_LEN).filter(|_| seeded(Fault::JournalCheckPartial));
+    let entries = partial.unwrap_or(entries);
     crc32(&[&length, entries]).to_be_bytes()
 }
 
@@ -188,18 +262,25 @@ impl<'a> Entries<'a> {
             let (length, rest) = record.split_first_chunk::<2>()?;
             let (crc, rest) = rest.split_first_chunk::<4>()?;
             let entries = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
-            (checksum(*length, entries) == *crc).then_some(entries)
+            let whole = checksum(*length, entries) == *crc || seeded(Fault::JournalCheckIgnored);
+            whole.then_some(entries)
         };
         Self::new(whole().unwrap_or(&[]))
     }
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (usize, &'a [u8]);
+    type Item = (usize, Cow<'a, [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (&[o1, o2, l1, l2], rest) = self.rest.split_first_chunk::<ENTRY_LEN>()?;
-        let (bytes, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
+        let length = u16::from_be_bytes([l1, l2]);
+        let (bytes, rest) = if length & ZEROS == 0 {
+            let (bytes, rest) = rest.split_at_checked(length.into())?;
+            (Cow::Borrowed(bytes), rest)
+        } else {
+            (Cow::Owned(vec![0; usize::from(length & !ZEROS)]), rest)
+        };
         self.rest = rest;
         Some((usize::from(u16::from_be_bytes([o1, o2])), bytes))
     }

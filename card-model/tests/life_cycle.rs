@@ -9,13 +9,15 @@
 
 mod support;
 
+use support::scene::{carry_out, execute, in_record, out_record, put_transfers, right_unit, scene};
 use support::{
-    CITY, OFFERED, OTHER_DISTRICT, OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, actor, card_in,
-    committed, file, new_card, open, pupil, put, put_pupil, put_status, request, status, unit,
+    CITY, OTHER_DISTRICT, OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, actor, card_in, committed, file,
+    new_card, open, pupil, put, put_pupil, put_status, request, status, tree, unit,
 };
 use xuejika_card_model::card::Denied;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::event::{Actor, Body, Outcome, Request};
+use xuejika_card_model::file::Df;
 use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::lifecycle::{Event, STATES, TABLE, Transition};
 use xuejika_card_model::nvm::{Nvm, RamNvm};
@@ -25,12 +27,9 @@ use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::{Card, CardError};
 use xuejika_keyscheme::KeyNumber;
 use xuejika_keyscheme::auth::ReaderId;
+use xuejika_keyscheme::slots::KeySlots;
 
 use LifeCycleState as S;
-
-fn execute(card: &mut Card<RamNvm>, event: Event, of: &str) -> Result<Outcome, CardError> {
-    card.execute(&request(event), actor(event.rule().key, of))
-}
 
 /// Expects a refusal that leaves every byte of the memory, the journal too, as it was.
 fn refused(card: &mut Card<RamNvm>, request: &Request, actor: Actor) -> CardError {
@@ -49,50 +48,46 @@ fn newest_log(card: &Card<RamNvm>) -> LogEntry {
     LogEntry::parse(record).unwrap()
 }
 
-/// Where the table leads from the states of [`card_in`].
-fn destination(transition: Transition, state: S) -> Option<S> {
-    match transition {
-        Transition::Refused => None,
-        Transition::Stay => Some(state),
-        Transition::To(next) => Some(next),
-        Transition::Previous => Some(status(state).previous),
-    }
-}
-
 #[test]
 fn the_table_decides_every_event_in_every_state() {
-    let mut done = 0;
+    let mut done = 0_usize;
     for rule in &TABLE {
         for (state, &transition) in STATES.into_iter().zip(&rule.transitions) {
             let what = format!("{} in state {}", rule.name, state.english());
-            let mut card = open(&card_in(state));
-            let (request, actor) = (request(rule.event), actor(rule.key, OWN_SCHOOL));
-            match destination(transition, state) {
-                None => {
-                    let error = refused(&mut card, &request, actor);
-                    assert_eq!(error, CardError::Event(rule.name), "{what}");
-                }
-                Some(_) if !OFFERED.contains(&rule.event) => {
-                    let error = refused(&mut card, &request, actor);
-                    assert_eq!(error, CardError::NotOffered(rule.name), "{what}");
-                }
-                Some(next) => {
-                    let outcome = card.execute(&request, actor).unwrap();
-                    assert_eq!(outcome.state, next, "{what}");
-                    assert_eq!(card.state(), Ok(next), "{what}");
-                    done += 1;
-                }
-            }
+            let mut card = open(&scene(rule.event, state));
+            let of = right_unit(rule.event, state);
+            let expected = match transition {
+                Transition::Refused => None,
+                Transition::Stay => Some(state),
+                Transition::To(next) => Some(next),
+                Transition::Previous => Some(current(&card).previous),
+            };
+            let Some(next) = expected else {
+                let error = refused(&mut card, &request(rule.event), actor(rule.key, of));
+                assert_eq!(error, CardError::Event(rule.name), "{what}");
+                continue;
+            };
+            let before = current(&card);
+            let outcome = execute(&mut card, rule.event, of).unwrap();
+            assert_eq!(outcome.state, next, "{what}");
+            let after = current(&card);
+            assert_eq!((after.state, after.counter), (next, outcome.counter), "{what}");
+            assert_eq!(after.counter, before.counter.wrapping_add(1), "{what}");
+            assert_eq!((after.unit, after.date), (unit(of), request(rule.event).date), "{what}");
+            let log = newest_log(&card);
+            assert_eq!((log.operation, log.counter), (rule.event.code(), after.counter), "{what}");
+            done += 1;
         }
     }
-    assert_eq!(done, 4 + 1 + 1 + 1 + 4 + 4 + 9 + 10, "allowed transitions of the offered events");
+    let by_event = [1, 4, 1, 1, 1, 4, 4, 9, 6, 1, 3, 1, 1, 1, 7, 1, 10, 3];
+    assert_eq!(done, by_event.iter().sum::<usize>(), "allowed transitions");
 }
 
 #[test]
 fn an_event_comes_under_its_own_key_only() {
     for rule in &TABLE {
         for state in STATES {
-            let mut card = open(&card_in(state));
+            let mut card = open(&scene(rule.event, state));
             let request = request(rule.event);
             for number in (0..=0xFF).map(KeyNumber).filter(|&number| number != rule.key) {
                 for of in [OWN_SCHOOL, CITY] {
@@ -178,12 +173,11 @@ fn a_card_of_the_stock_goes_to_any_school_but_to_nobody_above() {
     }
 }
 
-/// The acting unit of the status record says who took the pupil in, the enrolment who had the pupil
-/// before.
+/// The transfer record says who took the pupil in, the enrolment who had the pupil before.
 #[test]
 fn a_pupil_taken_in_belongs_to_the_new_school() {
     let mut memory = card_in(S::TransferredIn);
-    put_status(&mut memory, &Status { unit: unit(OTHER_SCHOOL), ..status(S::TransferredIn) });
+    put_transfers(&mut memory, &[out_record(None), in_record()]);
     let event = Event::PersonaliseBegin;
     let mut card = open(&memory);
     let error = refused(&mut card, &request(event), actor(event.rule().key, OWN_SCHOOL));
@@ -193,19 +187,21 @@ fn a_pupil_taken_in_belongs_to_the_new_school() {
 
 #[test]
 fn state_record_and_log_advance_together() {
-    for event in OFFERED {
+    for event in TABLE.map(|rule| rule.event) {
         let from = STATES.into_iter().find(|&state| event.next(state, S::Active).is_some());
-        let mut card = open(&card_in(from.unwrap()));
+        let from = from.unwrap();
+        let mut card = open(&scene(event, from));
         let before = current(&card);
         let request = Request { reason: Some(Reason::Clerical), ..request(event) };
-        let outcome = card.execute(&request, actor(event.rule().key, OWN_SCHOOL)).unwrap();
+        let of = right_unit(event, from);
+        let outcome = carry_out(&mut card, &request, of).unwrap();
         let after = current(&card);
         assert_eq!(after.counter, before.counter.wrapping_add(1));
         assert_eq!(
             (outcome.state, outcome.counter, outcome.repeated),
             (after.state, after.counter, false)
         );
-        assert_eq!((after.date, after.unit), (request.date, unit(OWN_SCHOOL)));
+        assert_eq!((after.date, after.unit), (request.date, unit(of)));
         assert_eq!(after.reason, request.reason);
         assert_eq!(
             newest_log(&card),
@@ -214,7 +210,7 @@ fn state_record_and_log_advance_together() {
                 result: 0,
                 date: request.date,
                 time: request.time,
-                unit: unit(OWN_SCHOOL),
+                unit: unit(of),
                 counter: after.counter,
             }
         );
@@ -413,42 +409,76 @@ fn an_unknown_state_byte_is_a_fault_that_can_only_be_cancelled_or_noted() {
     record[1] = 0x21;
     xuejika_card_model::crc::seal(&mut record);
     put(&mut memory, file(sfi::STATUS), &[record, record].concat());
-    for event in OFFERED {
+    for event in TABLE.map(|rule| rule.event) {
         let result = execute(&mut open(&memory), event, OWN_SCHOOL);
-        assert_eq!(result.is_ok(), matches!(event, Event::Cancel | Event::Fault));
+        assert_eq!(result.is_ok(), matches!(event, Event::Cancel | Event::Replace | Event::Fault));
     }
 }
 
+/// Whichever copy is damaged, the other one is the card's status, and power-up writes it into both.
 #[test]
-fn one_damaged_status_copy_is_written_again_by_the_next_event() {
+fn status_copies_heal_each_other_at_power_up() {
+    for (damaged, state) in [(0, S::Active), (Status::LEN, S::Personalising)] {
+        let mut memory = card_in(S::Active);
+        let older = Status { counter: 0xFFFD, ..status(S::Personalising) };
+        put(&mut memory, file(sfi::STATUS), &[older.emit(), status(S::Active).emit()].concat());
+        let at = file(sfi::STATUS).offset + damaged;
+        memory[at + 3] ^= 0x10;
+        let mut card = open(&memory);
+        assert_eq!(card.state(), Ok(state));
+        assert!(!card.status().unwrap().other_damaged);
+        let copies = card.nvm().bytes()[file(sfi::STATUS).offset..][..2 * Status::LEN].to_vec();
+        assert_eq!(copies[..Status::LEN], copies[Status::LEN..]);
+        let writes = card.nvm().writes();
+        card.power_on().unwrap();
+        assert_eq!(card.nvm().writes(), writes, "there is nothing more to heal");
+        // A healed pair goes on as any other.
+        let outcome = execute(&mut card, Event::Fault, OWN_SCHOOL).unwrap();
+        assert_eq!(current(&card).counter, outcome.counter);
+        assert_eq!(card.state(), Ok(S::Fault));
+    }
+}
+
+/// A state of a later profile reads as a fault; healing keeps its byte.
+#[test]
+fn healing_copies_bytes_and_does_not_rewrite_them() {
     let mut memory = card_in(S::Active);
-    // The older copy comes first.
-    put(&mut memory, file(sfi::STATUS), &[0xEE; Status::LEN]);
-    let mut card = open(&memory);
-    assert!(card.status().unwrap().other_damaged);
-    execute(&mut card, Event::Freeze, OWN_SCHOOL).unwrap();
-    let pair = card.status().unwrap();
-    assert!(!pair.other_damaged);
-    assert_eq!(pair.current.state, S::Frozen);
+    let mut record = status(S::Active).emit();
+    record[1] = 0x21;
+    xuejika_card_model::crc::seal(&mut record);
+    put(&mut memory, file(sfi::STATUS), &[[0xEE; Status::LEN], record].concat());
+    let card = open(&memory);
+    assert_eq!(card.state(), Ok(S::Fault));
+    assert_eq!(card.nvm().bytes()[file(sfi::STATUS).offset..][..Status::LEN], record);
 }
 
 /// The data of an event does not say who acts, and an event writes to no file but its own.
 #[test]
 fn an_event_touches_its_own_files_only() {
-    for event in OFFERED {
-        let from = STATES.into_iter().find(|&state| event.next(state, S::Active).is_some());
-        let mut card = open(&card_in(from.unwrap()));
+    for event in TABLE.map(|rule| rule.event) {
+        let may = |state: &S| event.next(*state, S::Active).is_some_and(|next| next != *state);
+        let any = |state: &S| event.next(*state, S::Active).is_some();
+        let from = STATES.into_iter().find(may).or(STATES.into_iter().find(any)).unwrap();
+        let mut card = open(&scene(event, from));
         let before = committed(&card);
-        execute(&mut card, event, OWN_SCHOOL).unwrap();
-        let own: &[u8] = match event {
-            Event::PersonaliseCommit => &[sfi::STATUS, sfi::LOG, sfi::PERSONALISATION],
-            Event::Register => &[sfi::STATUS, sfi::LOG, sfi::REGISTRATION],
-            _ => &[sfi::STATUS, sfi::LOG],
+        execute(&mut card, event, right_unit(event, from)).unwrap();
+        let own = event.records().iter().map(|record| record.code());
+        let own: Vec<_> = own.chain([sfi::STATUS, sfi::LOG]).map(file).collect();
+        let sectors = match event {
+            Event::ExtensionOpen | Event::ExtensionReclaim => &tree().dfs[3..4],
+            Event::TemporaryReturn => &tree().dfs[1..],
+            _ => &[],
         };
         let inside = |at: usize| {
-            own.iter()
-                .map(|&sfi| file(sfi))
-                .any(|file| (file.offset..file.offset + file.structure.storage()).contains(&at))
+            let files = own.iter().copied().chain(sectors.iter().flat_map(|df| df.files));
+            let of_key = |df: &Df| {
+                let start = df.key_offset(KeyNumber::APPLICATION).unwrap();
+                (start..start + KeySlots::LEN).contains(&at)
+            };
+            files
+                .map(|file| file.offset..file.offset + file.structure.storage())
+                .any(|range| range.contains(&at))
+                || sectors.iter().any(of_key)
         };
         let after = committed(&card);
         let strays = (0..before.len()).filter(|&at| before[at] != after[at] && !inside(at));

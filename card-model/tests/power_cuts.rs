@@ -1,7 +1,8 @@
 //! Power may go at any byte of any write. After the next power-up the card is wholly old or wholly
 //! new, recovery may be cut in turn, and the card goes on as if nothing had happened.
 //!
-//! Each mutating operation is swept: every persistent write × every byte of it × every torn model.
+//! Each mutating operation is swept: every persistent write × every byte of it × every torn model. A
+//! debug build takes samples of the bytes far from both ends of a long write.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,14 +14,15 @@ mod support;
 
 use std::collections::HashSet;
 
+use support::scene::{put_sector, right_unit, scene};
 use support::{
-    CITY, OFFERED, OWN_SCHOOL, actor, card_in, committed, education, file, issuance, key,
-    management_card, new_card, open, put, request, tree,
+    CITY, OWN_SCHOOL, actor, card_in, committed, education, file, issuance, key, management_card,
+    new_card, open, put, tree,
 };
 use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::file::{CYCLIC_HEADER_LEN, Df, Ef, Right, Structure};
 use xuejika_card_model::key_load::KeyData;
-use xuejika_card_model::lifecycle::{Event, STATES};
+use xuejika_card_model::lifecycle::{Event, STATES, TABLE};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
 use xuejika_card_model::record::Issuance;
 use xuejika_card_model::state::LifeCycleState;
@@ -71,6 +73,9 @@ const SOAK: Effort = Effort { seeds: 40, recovery: 2, deeper: 997, next: 53 };
 
 /// A release build tries harder: `cargo test --release -p xuejika-card-model --test power_cuts`.
 const EFFORT: Effort = if cfg!(debug_assertions) { QUICK } else { SOAK };
+
+/// Of the bytes far from both ends of a write, one in so many is cut at.
+const STRIDE: usize = if cfg!(debug_assertions) { 16 } else { 1 };
 
 /// The cuts of the operation alone.
 const PLAIN: Effort =
@@ -168,7 +173,11 @@ fn sweep_updates(effort: Effort) -> Tally {
                 let update = move |card: &mut Card<RamNvm>| {
                     card.update(file, offset, &bytes, Some(actor(key, OWN_SCHOOL)))
                 };
-                sweep_student(&mut tally, effort, &name, &card_in(state), Box::new(update));
+                let mut memory = card_in(state);
+                if index > 0 {
+                    put_sector(&mut memory, u8::try_from(index).unwrap(), OWN_SCHOOL);
+                }
+                sweep_student(&mut tally, effort, &name, &memory, Box::new(update));
             }
             swept += 1;
         }
@@ -179,16 +188,17 @@ fn sweep_updates(effort: Effort) -> Tally {
 
 fn sweep_events(effort: Effort) -> Tally {
     let mut tally = Tally::default();
-    for event in OFFERED {
+    for event in TABLE.map(|rule| rule.event) {
         let start = |moves: bool| {
             let next = move |state| event.next(state, LifeCycleState::TransferredOut);
             STATES.into_iter().find(|&from| next(from).is_some_and(|to| (from != to) == moves))
         };
         for start in [start(true), start(false)].into_iter().flatten() {
-            let mut memory = card_in(start);
+            let mut memory = scene(event, start);
             fill_ring(&mut memory, file(sfi::LOG));
             let name = format!("{} in state {}", event.rule().name, start.english());
-            let operation = Box::new(move |card: &mut _| execute(card, event, OWN_SCHOOL));
+            let of = right_unit(event, start);
+            let operation = Box::new(move |card: &mut _| execute(card, event, of));
             sweep_student(&mut tally, effort, &name, &memory, operation);
         }
     }
@@ -327,18 +337,20 @@ fn follow_up(card: &mut Card<RamNvm>) -> Result<(), CardError> {
     match card.header().kind {
         CardKind::Student => execute(card, Event::Fault, CITY),
         CardKind::Management => card.count_failure(&card.tree().dfs[0], KeyNumber::MANAGEMENT),
+        CardKind::Psam => panic!("PSAMs have cuts of their own"),
     }
 }
 
 fn execute(card: &mut Card<RamNvm>, event: Event, of: &str) -> Result<(), CardError> {
-    card.execute(&request(event), actor(event.rule().key, of)).map(drop)
+    support::scene::execute(card, event, of).map(drop)
 }
 
 /// Every place where power can go in writes of these lengths, under every torn model.
 fn cuts(lengths: &[usize], seeds: u64) -> Vec<Cut> {
     let mut cuts = Vec::new();
     for (after_writes, &length) in (0_u64..).zip(lengths) {
-        for after_bytes in 0..=length {
+        let near = |at: &usize| at.min(&(length - at)) < &64 || at.is_multiple_of(STRIDE);
+        for after_bytes in (0..=length).filter(near) {
             let random = (0..seeds).map(|seed| {
                 let place = (after_writes << 32) + ((after_bytes as u64) << 8) + seed + 1;
                 Torn::Random(place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
@@ -379,6 +391,10 @@ impl Nvm for Lent<'_> {
 
     fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<(), NvmError> {
         self.0.write(offset, bytes)
+    }
+
+    fn barrier(&mut self) -> Result<(), NvmError> {
+        self.0.barrier()
     }
 
     fn sync(&mut self) -> Result<(), NvmError> {

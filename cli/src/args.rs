@@ -8,6 +8,7 @@ use xuejika_apdu::status::Language;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
 use xuejika_card_model::record::{Profile, Term, TerminalId};
+use xuejika_keyscheme::legacy::TerminalId as TerminalNumber;
 
 use crate::hex::Expected;
 use crate::target::Target;
@@ -30,6 +31,7 @@ Examples:
   xuejika demo -v
   xuejika card create --profile cpu-aes --serial 1100260100000014 -o card.img
   xuejika reader personalise --target emu:card.img --pupil pupil.toml --issued
+  xuejika wallet load --target emu:card.img --amount 10.00
   xuejika apdu --target emu:card.img 00A4040007F0424A4544550100";
 
 /// Virtual student-record cards (学籍卡), their reader, and checks.
@@ -84,10 +86,23 @@ pub(crate) enum Command {
     /// Act as a school's reader.
     #[command(subcommand)]
     Reader(ReaderCommand),
+    /// Load, pay and the operator's acts, on the transit wallet (电子钱包).
+    #[command(subcommand)]
+    Wallet(crate::wallet::WalletCommand),
     /// Make, split, wrap and check root keys.
     #[cfg(unix)]
     #[command(subcommand)]
     Keys(crate::key_verbs::KeysCommand),
+    /// Make and check initialisation batches (初始化批次).
+    #[cfg(unix)]
+    #[command(subcommand)]
+    Batch(crate::batch::BatchCommand),
+    /// Make, merge and check loss and freeze lists (挂失冻结名单).
+    #[cfg(unix)]
+    #[command(subcommand)]
+    List(crate::list::ListCommand),
+    /// Write the records that desks pass to each other (业务单据).
+    Desk(crate::desk::DeskArgs),
     /// Check the cryptography against test vectors.
     #[command(subcommand)]
     Vectors(VectorsCommand),
@@ -131,9 +146,9 @@ pub(crate) struct CreateArgs {
     /// What kind of card.
     #[arg(long, value_enum, default_value = "student")]
     pub(crate) kind: Kind,
-    /// Algorithm of the keys.
+    /// Algorithm of the keys; a PSAM has one of its own.
     #[arg(long, value_enum)]
-    pub(crate) profile: CpuProfile,
+    pub(crate) profile: Option<CpuProfile>,
     /// Serial of a student-record card: 16 digits, the last one a check digit.
     #[arg(long, value_name = "S")]
     pub(crate) serial: Option<CardSerial>,
@@ -143,6 +158,9 @@ pub(crate) struct CreateArgs {
     /// Last day on which a management card unlocks; the test SAM takes only the default.
     #[arg(long, value_name = "DATE", default_value = crate::reader::VALID_UNTIL)]
     pub(crate) valid_until: Date,
+    /// Number of the terminal that a PSAM makes: 12 hexadecimal digits.
+    #[arg(long, value_name = "ID", default_value = "000000000001", value_parser = terminal_number)]
+    pub(crate) terminal: TerminalNumber,
     /// The image to write; an existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -155,6 +173,14 @@ pub(crate) enum Kind {
     Student,
     /// Management card (管理卡).
     Management,
+    /// Purchase SAM of a terminal (PSAM, 终端安全模块).
+    Psam,
+}
+
+pub(crate) fn terminal_number(text: &str) -> Result<TerminalNumber, String> {
+    let bytes = crate::hex::parse(text).map_err(|error| error.to_string())?;
+    let bytes = bytes.try_into().map_err(|_| "expected 12 hexadecimal digits")?;
+    Ok(TerminalNumber(bytes))
 }
 
 /// A profile with a processor.
@@ -244,11 +270,24 @@ pub(crate) enum ReaderCommand {
     /// Register the card for a term (学籍注册).
     Register(RegisterArgs),
     /// Say whether a venue accepts the card; status 0 accepts, 1 refuses.
-    Verdict(ReaderArgs),
+    Verdict(VerdictArgs),
     /// Load a newer version of a key under K0; the SAM derives it.
     LoadKey(LoadKeyArgs),
     /// Retire the old version of a key that a newer one has replaced, under K0.
     RetireKey(KeyArgs),
+    /// The rest of a card's life, and its extension sectors.
+    #[command(flatten)]
+    Life(crate::reader::life::LifeCommand),
+}
+
+/// `reader verdict`.
+#[derive(Debug, Args)]
+pub(crate) struct VerdictArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// Loss and freeze lists (挂失冻结名单) the reader holds.
+    #[arg(long = "list", value_name = "FILE")]
+    pub(crate) lists: Vec<PathBuf>,
 }
 
 /// `reader retire-key`.
@@ -276,7 +315,7 @@ pub(crate) struct LoadKeyArgs {
 pub(crate) struct ReaderArgs {
     #[command(flatten)]
     pub(crate) card: TargetArgs,
-    /// School of the reader: 6 digits. By default the pupil's own.
+    /// Unit of the reader: 6 digits. By default the one whose operation it is.
     #[arg(long, value_name = "UNIT")]
     pub(crate) sam_unit: Option<UnitCode>,
     /// The management card that unlocks the reader: `test`, or a card like --target.
@@ -309,9 +348,9 @@ fn management(text: &str) -> Result<Management, String> {
     }
 }
 
-/// `reader personalise`.
+/// `reader correct`.
 #[derive(Debug, Args)]
-pub(crate) struct PersonaliseArgs {
+pub(crate) struct PupilArgs {
     #[command(flatten)]
     pub(crate) reader: ReaderArgs,
     /// The pupil's data, a .toml or a .csv file. By default a fictional pupil.
@@ -323,6 +362,13 @@ pub(crate) struct PersonaliseArgs {
     /// Student number (学籍号) of the line of the .csv file.
     #[arg(long, value_name = "学籍号", requires = "pupil")]
     pub(crate) number: Option<StudentNumber>,
+}
+
+/// `reader personalise`, `reader temporary-issue`.
+#[derive(Debug, Args)]
+pub(crate) struct PersonaliseArgs {
+    #[command(flatten)]
+    pub(crate) pupil: PupilArgs,
     /// Note on the card that it is handed out.
     #[arg(long)]
     pub(crate) issued: bool,

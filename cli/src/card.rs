@@ -26,6 +26,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
     let memory = match args.kind {
         Kind::Student => student(args)?,
         Kind::Management => management(args)?,
+        Kind::Psam => test_card::psam(args.terminal).map_err(Failure::usage)?,
     };
     let card = Card::open(memory).map_err(Failure::device)?;
     file_store::create(&args.output, xuejika_card_model::nvm::Nvm::bytes(card.nvm()))?;
@@ -37,8 +38,9 @@ pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
 fn student(args: &CreateArgs) -> Outcome<RamNvm> {
     let serial =
         args.serial.ok_or_else(|| Failure::usage(anyhow!("a student card needs --serial")))?;
+    let profile = profile(args)?;
     let memory = || -> anyhow::Result<RamNvm> {
-        let issuance = test_card::issuance(serial, args.profile.into())?;
+        let issuance = test_card::issuance(serial, profile)?;
         Ok(RamNvm::new(test_card::student_memory(&issuance)?))
     };
     memory().map_err(Failure::usage)
@@ -47,11 +49,16 @@ fn student(args: &CreateArgs) -> Outcome<RamNvm> {
 fn management(args: &CreateArgs) -> Outcome<RamNvm> {
     let unit =
         args.unit.ok_or_else(|| Failure::usage(anyhow!("a management card needs --unit")))?;
-    let algorithm = match args.profile.into() {
+    let algorithm = match profile(args)? {
         Profile::CpuSm4 => Algorithm::Sm4,
         _ => Algorithm::Aes128,
     };
     Ok(test_card::management(algorithm, unit, args.valid_until))
+}
+
+fn profile(args: &CreateArgs) -> Outcome<Profile> {
+    let profile = args.profile.map(Profile::from);
+    profile.ok_or_else(|| Failure::usage(anyhow!("this kind of card needs --profile")))
 }
 
 /// Shows what an image holds.
@@ -90,10 +97,12 @@ impl Summary {
         let (kind, chinese) = match header.kind {
             CardKind::Student => ("student-record card", "学籍卡"),
             CardKind::Management => ("management card", "管理卡"),
+            CardKind::Psam => ("PSAM", "终端安全模块"),
         };
-        let profile = match header.algorithm {
-            Algorithm::Aes128 => "cpu-aes",
-            Algorithm::Sm4 => "cpu-sm4",
+        let profile = match (header.kind, header.algorithm) {
+            (CardKind::Psam, _) => "psam",
+            (_, Algorithm::Aes128) => "cpu-aes",
+            (_, Algorithm::Sm4) => "cpu-sm4",
         };
         Self {
             file: name,

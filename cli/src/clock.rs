@@ -2,14 +2,12 @@
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
+use xuejika_card_model::calendar;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::record::{SchoolYear, Term};
 use xuejika_emulator::Env;
 
 use crate::exit::{Failure, Outcome};
-
-/// Beijing is eight hours ahead of UTC all year.
-const BEIJING: u64 = 8 * 3600;
 
 /// The system's time and randomness, or repeatable ones.
 pub(crate) fn env(seed: Option<u64>) -> Outcome<Env> {
@@ -25,12 +23,18 @@ pub(crate) fn fork(env: &mut Env) -> ChaCha12Rng {
     ChaCha12Rng::from_seed(env.random())
 }
 
-/// Date and time in Beijing; `None` outside the years 1900 to 2099.
+/// Date and time in Beijing; `None` after 2099.
 pub(crate) fn now(env: &Env) -> Option<(Date, Time)> {
-    let seconds = env.now().as_secs() + BEIJING;
-    let date = Date::new(1970, 1, 1).ok()?.add_days(i32::try_from(seconds / 86_400).ok()?)?;
-    let part = |unit: u64, count: u64| u8::try_from(seconds / unit % count).ok();
-    Some((date, Time::new(part(3600, 24)?, part(60, 60)?, part(1, 60)?).ok()?))
+    calendar::beijing(env.now().as_secs())
+}
+
+/// Date and time of an operation: those given, or the clock's.
+pub(crate) fn stamp(env: &Env, date: Option<Date>, time: Option<Time>) -> Outcome<(Date, Time)> {
+    let now = now(env);
+    match (date.or(now.map(|now| now.0)), time.or(now.map(|now| now.1))) {
+        (Some(date), Some(time)) => Ok((date, time)),
+        _ => Err(Failure::device(anyhow::anyhow!("the clock is not set; give --date and --time"))),
+    }
 }
 
 /// The term a date belongs to: autumn from August to January, spring from February to July.

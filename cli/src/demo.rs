@@ -1,6 +1,7 @@
 //! `demo`: the main job in one go. Each step says what it expects; the first that turns out
 //! otherwise ends the demonstration.
 
+mod purse;
 mod steps;
 mod world;
 

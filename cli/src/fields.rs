@@ -5,6 +5,7 @@ use core::fmt::{self, Display};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use xuejika_card_model::lifecycle::Event;
+use xuejika_card_model::psam::{ApplicationInfo, PublicInfo};
 use xuejika_card_model::record::{
     Enrolment, ExtensionEntry, Identity, Issuance, Layout, LogEntry, Personalisation, Registration,
     Sector, Status, StatusFlags, Transfer,
@@ -101,6 +102,33 @@ impl Serialize for Rows {
             map.serialize_entry(id, value)?;
         }
         map.end()
+    }
+}
+
+impl From<&PublicInfo> for Rows {
+    fn from(info: &PublicInfo) -> Self {
+        Self(vec![
+            ("serial", "序列号", Value::Text(hex::emit(&info.serial))),
+            ("version", "版本", Value::text(format_args!("{:02X}", info.version))),
+            (
+                "key_card_type",
+                "密钥卡类型",
+                Value::text(format_args!("{:02X}", info.key_card_type)),
+            ),
+            ("fci", "FCI数据", Value::Text(hex::emit(&info.fci))),
+        ])
+    }
+}
+
+impl From<&ApplicationInfo> for Rows {
+    fn from(info: &ApplicationInfo) -> Self {
+        Self(vec![
+            ("key_index", "消费密钥索引", Value::text(format_args!("{:02X}", info.key_index))),
+            ("issuer", "应用发行者标识", Value::Text(hex::emit(&info.issuer))),
+            ("acceptor", "应用接收者标识", Value::Text(hex::emit(&info.acceptor))),
+            ("valid_from", "启用日期", Value::text(info.valid_from)),
+            ("valid_until", "有效日期", Value::text(info.valid_until)),
+        ])
     }
 }
 

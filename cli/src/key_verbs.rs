@@ -5,7 +5,7 @@ mod block;
 mod ceremony;
 mod secret;
 mod show;
-mod source;
+pub(crate) mod source;
 
 use core::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,8 @@ use xuejika_reader::channel::secret::forbid_core_dumps;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
-use secret::{Kind, SecretArg};
+use secret::Kind;
+pub(crate) use secret::SecretArg;
 use source::{SourceArgs, key_id};
 
 const SECRETS: &str = "\

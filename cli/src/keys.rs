@@ -5,6 +5,7 @@ use std::sync::Once;
 use xuejika_card_model::Card;
 use xuejika_card_model::file::Df;
 use xuejika_card_model::nvm::Nvm;
+use xuejika_card_model::psam::{PsamKey, PsamView};
 use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, test_keys};
 
@@ -24,12 +25,14 @@ pub(crate) fn announce_on<N: Nvm>(card: &Card<N>) {
 }
 
 fn holds_test_keys<N: Nvm>(card: &Card<N>) -> bool {
-    card.tree().all().any(|df| {
+    let of_psam = PsamView::of(card).and_then(|psam| psam.keys().ok()).unwrap_or_default();
+    let of_zones = card.tree().all().any(|df| {
         df.keys.iter().any(|&number| match card.key_slots(df, number) {
             Ok(Some(slots)) => is_test_key(card, df, number, &slots, slots.active_version()),
             _ => false,
         })
-    })
+    });
+    of_zones || of_psam.iter().any(PsamKey::is_test)
 }
 
 /// Whether the named version is derived from its published root.

@@ -4,9 +4,13 @@
 mod apdu;
 mod args;
 mod atr;
+#[cfg(unix)]
+mod batch;
+mod calendar_args;
 mod card;
 mod clock;
 mod demo;
+mod desk;
 mod emulate;
 mod exit;
 mod fields;
@@ -14,6 +18,8 @@ mod hex;
 #[cfg(unix)]
 mod key_verbs;
 mod keys;
+#[cfg(unix)]
+mod list;
 mod output;
 mod pupil_file;
 mod reader;
@@ -23,6 +29,7 @@ mod target;
 mod tlv;
 mod trace;
 mod vectors;
+mod wallet;
 
 use std::process::ExitCode;
 
@@ -48,8 +55,14 @@ fn run(cli: &Cli) -> Outcome<Code> {
         Command::Apdu(args) => apdu::run(args, &out),
         Command::Script(args) => script::run(args, &out),
         Command::Reader(command) => reader::run(command, &out),
+        Command::Wallet(command) => wallet::run(command, &out),
         #[cfg(unix)]
         Command::Keys(command) => key_verbs::run(command, &out),
+        #[cfg(unix)]
+        Command::Batch(command) => batch::run(command, &out),
+        #[cfg(unix)]
+        Command::List(command) => list::run(command, &out),
+        Command::Desk(args) => desk::run(args, &out),
         Command::Vectors(VectorsCommand::Verify { files }) => vectors::verify(files, &out),
         Command::Completions { shell } => shell::completions(*shell, &out),
         Command::Man { out: folder } => shell::man(folder.as_deref(), &out),

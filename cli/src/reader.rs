@@ -1,5 +1,7 @@
 //! `reader`: a school's reader with a test SAM, unlocked by a management card.
 
+pub(crate) mod life;
+pub(crate) mod lists;
 mod report;
 
 use xuejika_apdu::fci::Fci;
@@ -8,14 +10,16 @@ use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::EDUCATION_NAME;
 use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::list::Lookup;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::pupil::Pupil;
+use xuejika_card_model::verdict::{Circumstances, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::{CardContents, Error, Locked, Reader, Stamp};
 
-use crate::args::{Management, PersonaliseArgs, ReaderArgs, ReaderCommand, RegisterArgs};
+use crate::args::{Management, PupilArgs, ReaderArgs, ReaderCommand, RegisterArgs};
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
@@ -35,16 +39,24 @@ const SOME_SCHOOL: &str = "084012";
 pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
     let (args, name) = match command {
         ReaderCommand::Read(args) => (args, "read"),
-        ReaderCommand::Personalise(args) => (&args.reader, "personalise"),
+        ReaderCommand::Personalise(args) => (&args.pupil.reader, "personalise"),
         ReaderCommand::Register(args) => (&args.reader, "register"),
-        ReaderCommand::Verdict(args) => (args, "verdict"),
+        ReaderCommand::Verdict(args) => (&args.reader, "verdict"),
         ReaderCommand::LoadKey(args) => (&args.key.reader, "load-key"),
         ReaderCommand::RetireKey(args) => (&args.reader, "retire-key"),
+        ReaderCommand::Life(command) => (command.reader(), command.name()),
     };
     // An input that cannot be used is found before the card is touched.
     let pupil = match command {
-        ReaderCommand::Personalise(args) => Some(pupil(args)?),
+        ReaderCommand::Personalise(args) => Some(pupil(&args.pupil)?),
+        ReaderCommand::Life(command) => command.pupil().map(pupil).transpose()?,
         _ => None,
+    };
+    let lists: Vec<_> = match command {
+        ReaderCommand::Verdict(args) => {
+            args.lists.iter().map(|path| lists::read(path)).collect::<Outcome<_>>()?
+        }
+        _ => Vec::new(),
     };
     let mut station = Station::open(args, out)?;
     let result = match (command, pupil) {
@@ -52,9 +64,10 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
             station.personalise(&pupil, args.issued, out)
         }
         (ReaderCommand::Register(args), _) => station.register(args, out),
-        (ReaderCommand::Verdict(_), _) => station.verdict(out),
+        (ReaderCommand::Verdict(_), _) => station.verdict(&lists, out),
         (ReaderCommand::LoadKey(args), _) => station.key(args.key.key, Some(args.version), out),
         (ReaderCommand::RetireKey(args), _) => station.key(args.key, None, out),
+        (ReaderCommand::Life(command), pupil) => station.live(command, pupil.as_ref(), out),
         _ => station.read(out),
     };
     if out.verbose {
@@ -70,7 +83,7 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
     }
 }
 
-fn pupil(args: &PersonaliseArgs) -> Outcome<Pupil> {
+fn pupil(args: &PupilArgs) -> Outcome<Pupil> {
     let choice = match (args.row, args.number) {
         (Some(row), _) => Choice::Row(row),
         (None, Some(number)) => Choice::Number(number),
@@ -82,6 +95,16 @@ fn pupil(args: &PersonaliseArgs) -> Outcome<Pupil> {
             say("xuejika: no --pupil: personalising for the fictional pupil 张三");
             pupil_file::sample()
         }
+    }
+}
+
+/// Reads a card for a desk; what refuses to be read is a finding.
+pub(crate) fn read_card(args: &ReaderArgs, out: &Output) -> Outcome<(CardContents, Stamp)> {
+    let mut station = Station::open(args, out)?;
+    match station.contents() {
+        Ok(contents) => Ok((contents, station.stamp)),
+        Err(End::Refused(error)) => Err(Failure::Because(Code::Findings, error.into())),
+        Err(End::Failed(failure)) => Err(failure),
     }
 }
 
@@ -124,13 +147,7 @@ struct Station<'a> {
 impl<'a> Station<'a> {
     fn open(args: &'a ReaderArgs, out: &Output) -> Outcome<Self> {
         let mut env = clock::env(args.card.seed)?;
-        let now = clock::now(&env);
-        let (Some(date), Some(time)) =
-            (args.date.or(now.map(|now| now.0)), args.time.or(now.map(|now| now.1)))
-        else {
-            let error = anyhow::anyhow!("the clock is not set; give --date and --time");
-            return Err(Failure::device(error));
-        };
+        let (date, time) = clock::stamp(&env, args.date, args.time)?;
         let channel = Traced::new(args.card.target.open(&mut env)?, out.language);
         if !matches!(args.card.target, crate::target::Target::Fresh(_)) {
             keys::announce();
@@ -189,17 +206,60 @@ impl<'a> Station<'a> {
         Ok(reader.connect(&mut self.channel, date)?.read()?)
     }
 
+    /// The unit the card belongs to, or some school for a card of the stock.
+    fn owner(&mut self) -> Result<UnitCode, End> {
+        match self.contents()?.owner() {
+            Some(owner) => Ok(owner),
+            None => self.unit(),
+        }
+    }
+
     fn read(&mut self, out: &Output) -> Result<Code, End> {
         let contents = self.contents()?;
         out.report(&ContentsReport::new(&contents))?;
         Ok(Code::AsExpected)
     }
 
-    fn verdict(&mut self, out: &Output) -> Result<Code, End> {
-        let contents = self.contents()?;
-        let report = VerdictReport::new(&contents, self.stamp.date);
+    fn verdict(&mut self, lists: &[Lookup], out: &Output) -> Result<Code, End> {
+        let today = self.stamp.date;
+        let found = self.present()?;
+        let (card, presented) = match &found {
+            Ok(contents) => {
+                (Some(contents.issuance.card_serial), Presented::Card(contents.facts()))
+            }
+            Err(presented) => (None, *presented),
+        };
+        let listing = |list: &Lookup| card.map(|card| list.listing(card));
+        let listings: Vec<_> = lists.iter().filter_map(listing).collect();
+        let at = Circumstances { today, venue: Venue::Education, lists: &listings };
+        let report = VerdictReport::new(card, today, &verdict(&presented, &at));
         out.report(&report)?;
         Ok(Code::of(report.accept()))
+    }
+
+    /// What is on the card, or what it means that it cannot be read.
+    fn present(&mut self) -> Result<Result<CardContents, Presented<'static>>, End> {
+        let unit = self.unit()?;
+        let mut reader = match self.unlock(unit) {
+            Ok(reader) => reader,
+            Err(End::Refused(error)) => {
+                say(format_args!("xuejika: {error}"));
+                return Ok(Err(Presented::ReaderLocked));
+            }
+            Err(failed) => return Err(failed),
+        };
+        let card = reader.connect(&mut self.channel, self.stamp.date);
+        let error = match card.and_then(|mut card| card.read()) {
+            Ok(contents) => return Ok(Ok(contents)),
+            Err(error) => error,
+        };
+        match error.presented() {
+            Some(presented) => {
+                say(format_args!("xuejika: {error}"));
+                Ok(Err(presented))
+            }
+            None => Err(error.into()),
+        }
     }
 
     fn personalise(&mut self, pupil: &Pupil, issued: bool, out: &Output) -> Result<Code, End> {
@@ -207,7 +267,7 @@ impl<'a> Station<'a> {
         let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
         let serial = card.issuance().card_serial;
         let done = card.personalise(pupil, self.stamp, issued)?;
-        out.report(&EventReport::personalised(serial, &done))?;
+        out.report(&EventReport::personalised("personalise", serial, &done))?;
         Ok(Code::AsExpected)
     }
 
@@ -216,10 +276,7 @@ impl<'a> Station<'a> {
         let unit = match self.args.sam_unit {
             Some(unit) => unit,
             // The pupil's school registers the card.
-            None => match self.contents()?.pupil {
-                Some(pupil) => pupil.enrolment.unit,
-                None => self.unit()?,
-            },
+            None => self.owner()?,
         };
         let mut reader = self.unlock(unit)?;
         let mut card = reader.connect(&mut self.channel, self.stamp.date)?;

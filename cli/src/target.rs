@@ -57,6 +57,11 @@ impl FromStr for Target {
 }
 
 impl Target {
+    /// Whether the card is outside this process, so that it can be reached anew.
+    pub(crate) const fn is_remote(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Pcsc(_))
+    }
+
     /// Reaches the card and powers it on.
     pub(crate) fn open(&self, env: &mut Env) -> Outcome<Channel> {
         match self {

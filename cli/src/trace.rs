@@ -48,6 +48,18 @@ impl Exchange {
         Self { command, response, status, text, word: StatusWord(0) }
     }
 
+    /// With the PIN of a VERIFY made unreadable.
+    fn without_pin(self, command: &[u8]) -> Self {
+        match command {
+            [0x00, 0x20, _, _, _, pin @ ..] => {
+                let header = command.len() - pin.len();
+                let shown = hex::emit(command.get(..header).unwrap_or_default());
+                Self { command: shown + &"**".repeat(pin.len()), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Whether the card did what it was told: 9000 or 61xx.
     pub(crate) fn succeeded(&self) -> bool {
         self.word.outcome() == Outcome::Normal
@@ -107,7 +119,7 @@ impl<C: CardChannel> CardChannel for Traced<C> {
             Ok(exchange) => (exchange, Ok(())),
             Err(error) => (Exchange::unanswered(command, &error), Err(error)),
         };
-        self.exchanges.push(exchange);
+        self.exchanges.push(exchange.without_pin(command));
         result
     }
 

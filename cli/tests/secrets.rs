@@ -120,7 +120,7 @@ fn the_demonstration_shows_no_key() {
 fn cards_show_no_key() {
     let mut desk = Desk::new();
     create_cards(&mut desk);
-    for card in ["@aes", "@sm4", "@management"] {
+    for card in ["@aes", "@sm4", "@management", "@psam"] {
         desk.run(&format!("card show {card} -v"), 0);
         desk.run(&format!("card show {card} --json"), 0);
     }
@@ -129,6 +129,8 @@ fn cards_show_no_key() {
         ("aes", "00A4040007F0424A4544550100"),
         ("aes", "00A4040007F0424A4545540100"),
         ("management", "00A4040007F0424A454D470100"),
+        ("psam", "00A4000000"),
+        ("psam", "00A4040007F0424A4550530100"),
     ] {
         for file in 0..=0x1E {
             let read = format!("00B0{:02X}0000", 0x80 | file);
@@ -352,6 +354,7 @@ fn create_cards(desk: &mut Desk) {
     let management =
         format!("card create -v --kind management --profile cpu-aes --unit {UNIT} -o @management");
     desk.run(&management, 0);
+    desk.run("card create -v --kind psam --terminal 120080800001 -o @psam", 0);
 }
 
 fn serve(desk: &Desk, card: &str) -> (Child, String) {
@@ -530,7 +533,7 @@ fn panic_text(body: impl FnOnce() + panic::UnwindSafe) -> String {
 fn images_hold_the_keys_that_are_searched_for() {
     let mut desk = Desk::new();
     create_cards(&mut desk);
-    for (name, least) in [("aes", 15), ("sm4", 15), ("management", 2)] {
+    for (name, least) in [("aes", 15), ("sm4", 15), ("management", 2), ("psam", 5)] {
         let found = desk.secrets.find(&fs::read(Path::new(&desk.path(name))).unwrap());
         assert!(found.len() >= least, "{name}: {found:?}");
     }

@@ -2,6 +2,7 @@
 
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_card_model::card::Header;
+use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm};
 use xuejika_card_model::{Card, OpenError};
 
@@ -50,9 +51,17 @@ impl<N: Nvm> VirtualCard<N> {
     /// # Errors
     /// Returns an [`NvmError`] when power goes again or the memory cannot be had; the card stays off.
     pub fn power_on(&mut self) -> Result<&[u8], NvmError> {
-        self.power = None;
+        let before = self.power.take();
         self.card.power_on()?;
-        self.power = Some(Power::new(self.card.tree()));
+        let mut power = Power::new(self.card.tree());
+        if let (true, Some(before)) = (seeded(Fault::SecurityStateSurvivesReset), &before) {
+            power.state.security = before.state.security;
+        }
+        if let (true, Some(before)) = (seeded(Fault::PendingSurvivesReset), before) {
+            power.state.select(before.state.df);
+            power.state.transaction = before.state.transaction;
+        }
+        self.power = Some(power);
         Ok(&self.atr)
     }
 

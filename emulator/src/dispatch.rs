@@ -6,26 +6,29 @@ use xuejika_apdu::command::Command;
 use xuejika_apdu::{Response, StatusWord};
 use xuejika_card_model::Card;
 use xuejika_card_model::event::Actor;
+use xuejika_card_model::fault::{Fault, seeded};
+use xuejika_card_model::file::{Application, Caller};
 use xuejika_card_model::nvm::{Nvm, NvmError};
+use xuejika_card_model::wallet::{Operator, Pending};
 use xuejika_keyscheme::KeyNumber;
-use xuejika_keyscheme::auth::CardChallenge;
 
 use zeroize::Zeroize;
 
-use crate::command;
+use crate::command::{self, purse};
 use crate::env::Env;
-use crate::state::{Link, Power, State};
+use crate::state::{Challenge, Link, Power, State};
 use crate::status_map::Refusal;
 
-/// How a command may come.
+/// How a command may come. Protected means: inside a secure-messaging session where the project's
+/// own rules hold, under line protection (线路保护) in the wallet and the MF above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// In the clear only.
     Plain,
-    /// In the clear or inside a session; the file decides what it needs.
+    /// In the clear or protected; the file decides what it needs.
     Either,
-    /// Inside a session only.
-    Session,
+    /// Protected only.
+    Protected,
 }
 
 /// One row of the command table.
@@ -37,52 +40,145 @@ pub struct CommandSpec {
     pub family: Family,
     /// INS.
     pub instruction: u8,
+    /// Where it exists.
+    pub applications: &'static [Application],
     /// How it may come.
     pub protection: Protection,
-    operation: Operation,
+    /// What it does.
+    pub operation: Operation,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Operation {
+/// What a command does. Exhaustive on purpose: whoever must treat every command finds out at compile
+/// time about a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// SELECT.
     Select,
+    /// READ BINARY.
     ReadBinary,
+    /// UPDATE BINARY.
     UpdateBinary,
+    /// READ RECORD.
     ReadRecord,
+    /// MANAGE SECURITY ENVIRONMENT.
     ManageSecurityEnvironment,
+    /// GET CHALLENGE for mutual authentication.
     GetChallenge,
+    /// MUTUAL AUTHENTICATE.
     MutualAuthenticate,
+    /// CHANGE LIFE CYCLE.
     ChangeLifeCycle,
+    /// PUT KEY.
     PutKey,
-    /// Answered by the link, before any application sees it.
+    /// GET RESPONSE: answered by the link, before any application sees it.
     GetResponse,
+    /// GET CHALLENGE of the wallet and the MF above it.
+    TransitChallenge,
+    /// GET BALANCE.
+    GetBalance,
+    /// INITIALIZE FOR LOAD, PURCHASE, CAPP PURCHASE and UNLOAD.
+    InitialiseTransaction,
+    /// CREDIT FOR LOAD.
+    CreditForLoad,
+    /// DEBIT FOR PURCHASE, CAPP PURCHASE and UNLOAD.
+    Debit,
+    /// UPDATE CAPP DATA CACHE.
+    UpdateCache,
+    /// GET TRANSACTION PROVE.
+    Prove,
+    /// VERIFY.
+    Verify,
+    /// EXTERNAL AUTHENTICATE.
+    ExternalAuthenticate,
+    /// INTERNAL AUTHENTICATE.
+    InternalAuthenticate,
+    /// RELOAD PIN and CHANGE PIN.
+    ChangePin,
+    /// PIN UNBLOCK.
+    PinUnblock,
+    /// APPLICATION BLOCK.
+    ApplicationBlock,
+    /// APPLICATION UNBLOCK.
+    ApplicationUnblock,
+    /// CARD BLOCK.
+    CardBlock,
+    /// PSAM: INITIALIZE FOR PURCHASE.
+    PsamInitialisePurchase,
+    /// PSAM: CREDIT FOR PURCHASE.
+    PsamCreditPurchase,
+    /// PSAM: DELIVERY KEY.
+    PsamDeliverKey,
+    /// PSAM: CIPHER DATA.
+    PsamCipherData,
+}
+
+impl Operation {
+    /// Whether its success leaves a purse transaction under way; everything else ends it, and so does
+    /// an error.
+    const fn keeps_transaction(self) -> bool {
+        matches!(self, Self::GetBalance | Self::Prove | Self::InternalAuthenticate)
+    }
 }
 
 const fn row(
     name: &'static str,
-    family: Family,
-    instruction: u8,
+    (family, instruction): (Family, u8),
+    applications: &'static [Application],
     protection: Protection,
     operation: Operation,
 ) -> CommandSpec {
-    CommandSpec { name, family, instruction, protection, operation }
+    CommandSpec { name, family, instruction, applications, protection, operation }
 }
 
+use Application::{Master, Psam, Wallet, Zone};
+
+/// Where the files' commands exist.
+const ALL: &[Application] = &[Zone, Master, Wallet, Psam];
+/// Where the project's own key scheme holds.
+const OWN: &[Application] = &[Zone];
+/// Where the operator's keys hold.
+const TRANSIT: &[Application] = &[Master, Wallet];
+/// Where the purse is.
+const PURSE: &[Application] = &[Wallet];
+
+/// Where a PSAM's keys hold.
+const PSAM: &[Application] = &[Psam];
+
 /// Every command the card answers.
-pub const COMMANDS: [CommandSpec; 10] = {
+pub const COMMANDS: [CommandSpec; 29] = {
     use Family::{Interindustry as Iso, Proprietary as Own};
     use Operation as O;
-    use Protection as P;
+    use Protection::{Either, Plain, Protected};
     [
-        row("SELECT", Iso, 0xA4, P::Plain, O::Select),
-        row("READ BINARY", Iso, 0xB0, P::Either, O::ReadBinary),
-        row("READ RECORD", Iso, 0xB2, P::Either, O::ReadRecord),
-        row("UPDATE BINARY", Iso, 0xD6, P::Either, O::UpdateBinary),
-        row("GET RESPONSE", Iso, GET_RESPONSE, P::Plain, O::GetResponse),
-        row("MANAGE SECURITY ENVIRONMENT", Iso, 0x22, P::Plain, O::ManageSecurityEnvironment),
-        row("GET CHALLENGE", Iso, 0x84, P::Plain, O::GetChallenge),
-        row("MUTUAL AUTHENTICATE", Iso, 0x82, P::Plain, O::MutualAuthenticate),
-        row("CHANGE LIFE CYCLE", Own, 0xF0, P::Session, O::ChangeLifeCycle),
-        row("PUT KEY", Own, 0xD8, P::Session, O::PutKey),
+        row("SELECT", (Iso, 0xA4), ALL, Plain, O::Select),
+        row("READ BINARY", (Iso, 0xB0), ALL, Either, O::ReadBinary),
+        row("READ RECORD", (Iso, 0xB2), ALL, Either, O::ReadRecord),
+        row("UPDATE BINARY", (Iso, 0xD6), ALL, Either, O::UpdateBinary),
+        row("GET RESPONSE", (Iso, GET_RESPONSE), ALL, Plain, O::GetResponse),
+        row("MANAGE SECURITY ENVIRONMENT", (Iso, 0x22), OWN, Plain, O::ManageSecurityEnvironment),
+        row("GET CHALLENGE", (Iso, 0x84), OWN, Plain, O::GetChallenge),
+        row("MUTUAL AUTHENTICATE", (Iso, 0x82), OWN, Plain, O::MutualAuthenticate),
+        row("CHANGE LIFE CYCLE", (Own, 0xF0), OWN, Protected, O::ChangeLifeCycle),
+        row("PUT KEY", (Own, 0xD8), OWN, Protected, O::PutKey),
+        row("GET CHALLENGE", (Iso, 0x84), TRANSIT, Plain, O::TransitChallenge),
+        row("GET BALANCE", (Own, 0x5C), PURSE, Plain, O::GetBalance),
+        row("INITIALIZE TRANSACTION", (Own, 0x50), PURSE, Plain, O::InitialiseTransaction),
+        row("CREDIT FOR LOAD", (Own, 0x52), PURSE, Plain, O::CreditForLoad),
+        row("DEBIT", (Own, 0x54), PURSE, Plain, O::Debit),
+        row("UPDATE CAPP DATA CACHE", (Own, 0xDC), PURSE, Plain, O::UpdateCache),
+        row("GET TRANSACTION PROVE", (Own, 0x5A), PURSE, Plain, O::Prove),
+        row("VERIFY", (Iso, 0x20), PURSE, Plain, O::Verify),
+        row("EXTERNAL AUTHENTICATE", (Iso, 0x82), TRANSIT, Plain, O::ExternalAuthenticate),
+        row("INTERNAL AUTHENTICATE", (Iso, 0x88), PURSE, Plain, O::InternalAuthenticate),
+        row("RELOAD / CHANGE PIN", (Own, 0x5E), PURSE, Plain, O::ChangePin),
+        row("PIN UNBLOCK", (Own, 0x24), PURSE, Protected, O::PinUnblock),
+        row("APPLICATION BLOCK", (Own, 0x1E), PURSE, Protected, O::ApplicationBlock),
+        row("APPLICATION UNBLOCK", (Own, 0x18), PURSE, Protected, O::ApplicationUnblock),
+        row("CARD BLOCK", (Own, 0x16), TRANSIT, Protected, O::CardBlock),
+        row("INITIALIZE FOR PURCHASE", (Own, 0x70), PSAM, Plain, O::PsamInitialisePurchase),
+        row("CREDIT FOR PURCHASE", (Own, 0x72), PSAM, Plain, O::PsamCreditPurchase),
+        row("DELIVERY KEY", (Own, 0x1A), PSAM, Plain, O::PsamDeliverKey),
+        row("CIPHER DATA", (Own, 0xFA), PSAM, Plain, O::PsamCipherData),
     ]
 };
 
@@ -94,9 +190,13 @@ pub(crate) struct Context<'a, N: Nvm> {
     pub(crate) env: &'a mut Env,
     pub(crate) state: &'a mut State,
     /// The challenge the command before left, for this one alone.
-    pub(crate) challenge: Option<CardChallenge>,
+    pub(crate) challenge: Option<Challenge>,
     /// Key and SAM of the session this command came in, if it did.
     pub(crate) peer: Option<Actor>,
+    /// The operator, if this command came under line protection.
+    pub(crate) operator: Option<Operator>,
+    /// The purse transaction under way. Whoever lets it go on puts it back into the state.
+    pub(crate) transaction: Option<Pending>,
 }
 
 impl<N: Nvm> Context<'_, N> {
@@ -104,6 +204,26 @@ impl<N: Nvm> Context<'_, N> {
     pub(crate) fn key(&self) -> Option<KeyNumber> {
         self.peer.map(|peer| peer.key)
     }
+
+    /// Who asks for a file.
+    pub(crate) fn caller(&self) -> Caller {
+        match (self.operator, self.peer) {
+            (Some(operator), _) => Caller::Operator(operator),
+            (None, Some(peer)) => Caller::Peer(peer),
+            (None, None) => Caller::Unproven,
+        }
+    }
+}
+
+/// How a command came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carriage {
+    /// In the clear.
+    Plain,
+    /// Inside a session, unwrapped.
+    Session,
+    /// Under line protection, still to be opened.
+    Line,
 }
 
 /// A command on its way to the application.
@@ -111,7 +231,7 @@ enum Step<'a> {
     Execute {
         command: Command<'a>,
         outer_ne: u32,
-        secured: bool,
+        carriage: Carriage,
     },
     /// The link has answered already.
     Done(StatusWord),
@@ -128,17 +248,19 @@ pub(crate) fn run<N: Nvm>(
     apdu: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<Option<Refusal>, NvmError> {
-    let challenge = state.challenge.take();
+    let challenge = state.take_challenge();
+    let transaction = state.transaction.take();
     let Link { assembler, splitter, pending, plain, data } = link;
     let accepted = Command::parse(apdu).map_err(Refusal::from).and_then(|command| {
+        command::check_card(card)?;
         if is_get_response(&command) && splitter.remaining() > 0 {
             return get_response(&command, splitter, *pending, out).map(Step::Done);
         }
         splitter.clear();
         accept(command, assembler, plain, state)
     });
-    let (command, outer_ne, secured) = match accepted {
-        Ok(Step::Execute { command, outer_ne, secured }) => (command, outer_ne, secured),
+    let (command, outer_ne, carriage) = match accepted {
+        Ok(Step::Execute { command, outer_ne, carriage }) => (command, outer_ne, carriage),
         Ok(Step::Done(status)) => {
             out.extend_from_slice(&status.bytes());
             return Ok(None);
@@ -151,17 +273,18 @@ pub(crate) fn run<N: Nvm>(
             return Ok(Some(refusal));
         }
     };
+    let secured = carriage == Carriage::Session;
     let peer = if secured { state.session.as_ref().map(|session| session.peer) } else { None };
     data.clear();
-    let mut context = Context { card, env, state, challenge, peer };
-    let refusal = execute(&mut context, &command, data).err();
+    let mut context = Context { card, env, state, challenge, peer, operator: None, transaction };
+    let refusal = execute(&mut context, &command, carriage, data).err();
     // It may have held a key.
     plain.zeroize();
     if let Some(error) = refusal.as_ref().and_then(Refusal::is_mute) {
         return Err(error);
     }
     let status = refusal.as_ref().map_or(StatusWord::SUCCESS, Refusal::status);
-    if refusal.is_some() {
+    if refusal.as_ref().is_some_and(|refusal| !refusal.keeps_data()) {
         data.clear();
     }
     match &mut state.session {
@@ -190,45 +313,92 @@ fn accept<'a>(
     if class.channel != 0 {
         return Err(Refusal::Channel);
     }
+    let line = TRANSIT.contains(&state.df.application);
     match class.security {
-        Security::Proprietary | Security::Body => Err(Refusal::SecureMessaging),
-        Security::Header if class.chaining => Err(Refusal::Chaining),
+        Security::Body => Err(Refusal::SecureMessaging),
+        Security::Proprietary if !line => Err(Refusal::SecureMessaging),
+        Security::Header | Security::Proprietary if class.chaining => Err(Refusal::Chaining),
+        Security::Proprietary => {
+            assembler.clear();
+            // The MAC of the answer comes on top of what Le asks for.
+            Ok(Step::Execute { command, outer_ne: 0, carriage: Carriage::Line })
+        }
         Security::Header => {
             assembler.clear();
             let session = state.session.as_mut().ok_or(Refusal::NoSession)?;
             let outer_ne = command.ne;
             let command = session.sm.unwrap_command(&command, plain)?;
-            Ok(Step::Execute { command, outer_ne, secured: true })
+            Ok(Step::Execute { command, outer_ne, carriage: Carriage::Session })
         }
         Security::None => {
             state.session = None;
             Ok(match assembler.push(command, class.chaining)? {
                 Assembled::Pending => Step::Done(StatusWord::SUCCESS),
                 Assembled::Complete(command) => {
-                    Step::Execute { command, outer_ne: command.ne, secured: false }
+                    Step::Execute { command, outer_ne: command.ne, carriage: Carriage::Plain }
                 }
             })
         }
     }
 }
 
-/// Finds the command's row, checks how it came, and executes it.
+/// Finds the command's row, executes it, and decides what becomes of the purse transaction under way.
 fn execute<N: Nvm>(
     context: &mut Context<'_, N>,
     command: &Command<'_>,
+    carriage: Carriage,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
     let family = command.class.fields().ok_or(Refusal::Class)?.family;
+    let key = (family, command.instruction);
     let spec = COMMANDS
         .iter()
-        .find(|spec| spec.family == family && spec.instruction == command.instruction)
+        .filter(|spec| spec.applications.contains(&context.state.df.application))
+        .find(|spec| (spec.family, spec.instruction) == key)
         .ok_or(Refusal::Instruction)?;
-    match (spec.protection, context.peer) {
-        (Protection::Plain, Some(_)) => return Err(Refusal::SecureMessaging),
-        (Protection::Session, None) => return Err(Refusal::SessionNeeded),
+    let survivor = if may_survive() { context.transaction.clone() } else { None };
+    let result = carry_out(context, spec, command, carriage, out);
+    if result.is_ok() && spec.operation.keeps_transaction() {
+        context.state.transaction = context.transaction.take();
+    }
+    if let Some(survivor) = survivor.filter(|_| survives(spec.operation, result.is_ok())) {
+        context.state.transaction.get_or_insert(survivor);
+    }
+    result
+}
+
+/// Checks how the command came, opens line protection, and executes it.
+fn carry_out<N: Nvm>(
+    context: &mut Context<'_, N>,
+    spec: &CommandSpec,
+    command: &Command<'_>,
+    carriage: Carriage,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    command::check_application(context, spec.operation)?;
+    match (spec.protection, carriage) {
+        (Protection::Plain, Carriage::Session | Carriage::Line) => {
+            return Err(Refusal::SecureMessaging);
+        }
+        (Protection::Protected, Carriage::Plain) => return Err(Refusal::SessionNeeded),
         _ => {}
     }
-    match spec.operation {
+    if carriage != Carriage::Line {
+        return perform(context, spec.operation, command, out);
+    }
+    let opened = command::open_line(context, spec.operation, command)?;
+    perform(context, spec.operation, &opened.command(), out)?;
+    opened.close(context, out)
+}
+
+/// Executes a command that came as it must.
+fn perform<N: Nvm>(
+    context: &mut Context<'_, N>,
+    operation: Operation,
+    command: &Command<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    match operation {
         Operation::Select => command::select(context, command, out),
         Operation::ReadBinary => command::read_binary(context, command, out),
         Operation::UpdateBinary => command::update_binary(context, command),
@@ -240,6 +410,44 @@ fn execute<N: Nvm>(
         Operation::PutKey => command::put_key(context, command, out),
         // With something to fetch, the link has answered before.
         Operation::GetResponse => Err(Refusal::OutOfOrder),
+        Operation::TransitChallenge => command::transit_challenge(context, command, out),
+        Operation::GetBalance => purse::balance(context, command, out),
+        Operation::InitialiseTransaction => purse::initialise(context, command, out),
+        Operation::CreditForLoad => purse::credit(context, command, out),
+        Operation::Debit => purse::debit(context, command, out),
+        Operation::UpdateCache => purse::update_cache(context, command),
+        Operation::Prove => purse::prove(context, command, out),
+        Operation::Verify => command::verify(context, command),
+        Operation::ExternalAuthenticate => command::external_authenticate(context, command),
+        Operation::InternalAuthenticate => command::internal_authenticate(context, command, out),
+        Operation::ChangePin => command::change_pin(context, command),
+        Operation::PinUnblock => command::unblock_pin(context, command),
+        Operation::ApplicationBlock => command::block_application(context, command),
+        Operation::ApplicationUnblock => command::unblock_application(context, command),
+        Operation::CardBlock => command::block_card(context, command),
+        Operation::PsamInitialisePurchase => {
+            command::psam::initialise_purchase(context, command, out)
+        }
+        Operation::PsamCreditPurchase => command::psam::credit_purchase(context, command),
+        Operation::PsamDeliverKey => command::psam::deliver_key(context, command),
+        Operation::PsamCipherData => command::psam::cipher_data(context, command, out),
+    }
+}
+
+const SURVIVAL: [Fault; 3] =
+    [Fault::PendingSurvivesError, Fault::PendingSurvivesSuccess, Fault::PendingSurvivesOthers];
+
+fn may_survive() -> bool {
+    SURVIVAL.into_iter().any(seeded)
+}
+
+/// Whether a transaction goes on that should have ended: with a seeded fault only.
+fn survives(operation: Operation, success: bool) -> bool {
+    let completes = matches!(operation, Operation::CreditForLoad | Operation::Debit);
+    match (success, completes) {
+        (false, _) => seeded(Fault::PendingSurvivesError),
+        (true, true) => seeded(Fault::PendingSurvivesSuccess),
+        (true, false) => seeded(Fault::PendingSurvivesOthers),
     }
 }
 

@@ -55,6 +55,11 @@ impl Nvm for FileNvm {
         self.ram.write(offset, bytes)
     }
 
+    /// The file is replaced as a whole: it never holds a part of what was written.
+    fn barrier(&mut self) -> Result<(), NvmError> {
+        self.ram.barrier()
+    }
+
     fn sync(&mut self) -> Result<(), NvmError> {
         self.ram.sync()?;
         if self.dirty {

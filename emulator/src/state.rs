@@ -4,10 +4,13 @@ use xuejika_apdu::StatusWord;
 use xuejika_apdu::chain::{Assembler, Splitter};
 use xuejika_apdu::sm::CardSm;
 use xuejika_card_model::event::Actor;
+use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::tree::Tree;
-use xuejika_card_model::file::{Df, Ef};
-use xuejika_keyscheme::KeyId;
+use xuejika_card_model::file::{Application, Df, Ef};
+use xuejika_card_model::psam::PsamSession;
+use xuejika_card_model::wallet::{Pending, SecurityState};
 use xuejika_keyscheme::auth::CardChallenge;
+use xuejika_keyscheme::{KeyId, legacy};
 
 /// Most data bytes a command chain may carry.
 pub(crate) const CHAIN_LIMIT: usize = 1024;
@@ -30,7 +33,16 @@ impl Power {
                 plain: Vec::new(),
                 data: Vec::new(),
             },
-            state: State { df: &tree.mf, ef: None, key: None, challenge: None, session: None },
+            state: State {
+                df: &tree.mf,
+                ef: None,
+                key: None,
+                challenge: None,
+                session: None,
+                security: SecurityState::START,
+                transaction: None,
+                psam: PsamSession::START,
+            },
         }
     }
 }
@@ -64,15 +76,51 @@ pub(crate) struct State {
     /// Key chosen for the next authentication.
     pub(crate) key: Option<KeyId>,
     /// Challenge that may be answered by the very next command.
-    pub(crate) challenge: Option<CardChallenge>,
+    pub(crate) challenge: Option<Challenge>,
     /// Session with a proven peer.
     pub(crate) session: Option<Session>,
+    /// What was verified in the MF and in the wallet.
+    pub(crate) security: SecurityState,
+    /// Purse transaction under way.
+    pub(crate) transaction: Option<Pending>,
+    /// A PSAM's purchase and working key.
+    pub(crate) psam: PsamSession,
+}
+
+/// What GET CHALLENGE answered.
+#[derive(Debug)]
+pub(crate) enum Challenge {
+    /// For mutual authentication under the chosen key.
+    Zone(CardChallenge),
+    /// For the wallet: authentication, or a command under line protection.
+    Transit(legacy::Challenge),
 }
 
 impl State {
+    /// The challenge for the command that has come, and for this one alone.
+    pub(crate) fn take_challenge(&mut self) -> Option<Challenge> {
+        let challenge = self.challenge.take();
+        if let (true, Some(Challenge::Transit(used))) =
+            (seeded(Fault::ChallengeNotConsumed), &challenge)
+        {
+            self.challenge = Some(Challenge::Transit(used.block().into()));
+        }
+        challenge
+    }
+
     /// Selects a DF: whatever was proved in the one before is void.
     pub(crate) fn select(&mut self, df: &'static Df) {
-        *self = Self { df, ef: None, key: None, challenge: None, session: None };
+        let security = self.security.selected(df.application == Application::Master);
+        *self = Self {
+            df,
+            ef: None,
+            key: None,
+            challenge: None,
+            session: None,
+            security,
+            transaction: None,
+            psam: PsamSession::START,
+        };
     }
 }
 

@@ -8,6 +8,8 @@ use xuejika_apdu::tlv::TlvError;
 use xuejika_card_model::CardError;
 use xuejika_card_model::card::Denied;
 use xuejika_card_model::nvm::NvmError;
+use xuejika_card_model::psam::PsamError;
+use xuejika_card_model::wallet::WalletError;
 use xuejika_keyscheme::InvalidLength;
 use xuejika_keyscheme::slots::InvalidSlots;
 
@@ -75,6 +77,18 @@ pub enum Refusal {
     /// The peer has not proved itself.
     #[error("authentication failed")]
     AuthenticationFailed,
+    /// The command before was no GET CHALLENGE.
+    #[error("no challenge")]
+    NoChallenge,
+    /// The wallet is blocked; its FCI is answered all the same.
+    #[error("the selected wallet is blocked")]
+    WalletBlocked,
+    /// The card is blocked for good.
+    #[error("the card is blocked")]
+    CardBlocked,
+    /// The PSAM refused.
+    #[error(transparent)]
+    Psam(PsamError),
     /// The card model refused.
     #[error(transparent)]
     Card(#[from] CardError),
@@ -107,8 +121,17 @@ impl Refusal {
             Self::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
             Self::KeyBlocked => Sw::METHOD_BLOCKED,
             Self::AuthenticationFailed => Sw::AUTHENTICATION_FAILED,
+            Self::NoChallenge => Sw::REFERENCE_DATA_NOT_USABLE,
+            Self::WalletBlocked | Self::CardBlocked => Sw::FUNCTION_NOT_SUPPORTED,
+            Self::Psam(error) => psam_status(error),
             Self::Card(error) => card_status(error),
         }
+    }
+
+    /// Whether the data of the answer goes out all the same.
+    #[must_use]
+    pub const fn keeps_data(&self) -> bool {
+        matches!(self, Self::WalletBlocked)
     }
 
     /// Whether the card cannot answer at all, because power or its memory is gone.
@@ -127,19 +150,87 @@ fn card_status(error: &CardError) -> StatusWord {
     use StatusWord as Sw;
     match error {
         CardError::Denied(Denied::Security) | CardError::ForeignUnit => Sw::SECURITY_STATUS,
-        CardError::Denied(Denied::State) | CardError::Event(_) => Sw::CONDITIONS_OF_USE,
+        CardError::Denied(Denied::State) | CardError::Event(_) | CardError::Condition(_) => {
+            Sw::CONDITIONS_OF_USE
+        }
         CardError::Structure => Sw::INCOMPATIBLE_FILE,
         CardError::RecordNotFound => Sw::RECORD_NOT_FOUND,
         CardError::Offset => Sw::WRONG_OFFSET,
         CardError::Outside => Sw::WRONG_LENGTH,
         CardError::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
-        CardError::NotOffered(_) => Sw::FUNCTION_NOT_SUPPORTED,
         CardError::ForeignSerial
         | CardError::EventData
         | CardError::KeyCheck
         | CardError::Records(_) => Sw::WRONG_DATA,
         CardError::Corrupt | CardError::Key(_) => Sw::EXECUTION_ERROR,
+        CardError::Wallet(error) => wallet_status(*error),
         _ => Sw::MEMORY_FAILURE,
+    }
+}
+
+fn psam_status(error: &PsamError) -> StatusWord {
+    use StatusWord as Sw;
+    match error {
+        PsamError::Length => Sw::WRONG_LENGTH,
+        PsamError::TransactionType(_) => Sw::WRONG_DATA,
+        PsamError::KeyUse(_) => Sw::SECURITY_STATUS,
+        PsamError::KeyNotFound => Sw::PURSE_KEY_NOT_FOUND,
+        PsamError::Exhausted => Sw::PURSE_COUNTER,
+        PsamError::Mac2 => Sw::PURSE_MAC_WRONG,
+        PsamError::Locked => Sw::PURSE_BLOCKED,
+        PsamError::NoPurchase => Sw::PURSE_STATE,
+        PsamError::NoWorkingKey => Sw::CONDITIONS_OF_USE,
+        PsamError::Card(error) => card_status(error),
+        _ => Sw::EXECUTION_ERROR,
+    }
+}
+
+impl From<PsamError> for Refusal {
+    /// A failure of the memory stays one, whoever met it.
+    fn from(error: PsamError) -> Self {
+        match error {
+            PsamError::Card(error) => Self::Card(error),
+            error => Self::Psam(error),
+        }
+    }
+}
+
+fn wallet_status(error: WalletError) -> StatusWord {
+    use StatusWord as Sw;
+    match error {
+        WalletError::Absent => Sw::FUNCTION_NOT_SUPPORTED,
+        WalletError::KeyNotFound => Sw::PURSE_KEY_NOT_FOUND,
+        WalletError::KeyBlocked => Sw::METHOD_BLOCKED,
+        WalletError::Code => Sw::PURSE_MAC_WRONG,
+        WalletError::NotEnabled(_)
+        | WalletError::Flag(..)
+        | WalletError::NotEmpty
+        | WalletError::Ceiling
+        | WalletError::NotBlocked
+        | WalletError::TemporarilyBlocked => Sw::CONDITIONS_OF_USE,
+        WalletError::FlagValue(_)
+        | WalletError::RecordData
+        | WalletError::Cryptogram
+        | WalletError::PinForm => Sw::WRONG_DATA,
+        WalletError::State => Sw::PURSE_STATE,
+        WalletError::Funds => Sw::PURSE_FUNDS,
+        WalletError::Counter => Sw::PURSE_COUNTER,
+        WalletError::NoProof => Sw::PURSE_NO_PROOF,
+        WalletError::FileNotFound => Sw::FILE_NOT_FOUND,
+        WalletError::RecordLength => Sw::RECORD_TOO_LONG,
+        WalletError::Access => Sw::SECURITY_STATUS,
+        WalletError::Wrong(left) => Sw::tries_left(left),
+        WalletError::LineMac => Sw::SM_OBJECT_INCORRECT,
+        WalletError::DataLength => Sw::WRONG_LENGTH,
+        WalletError::Blocked => Sw::PURSE_BLOCKED,
+        // What is stored cannot be read.
+        _ => Sw::EXECUTION_ERROR,
+    }
+}
+
+impl From<WalletError> for Refusal {
+    fn from(error: WalletError) -> Self {
+        Self::Card(error.into())
     }
 }
 

@@ -10,9 +10,12 @@ use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
 use xuejika_card_model::management;
 use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::psam::{PsamIssue, PsamKey};
 use xuejika_card_model::record::{CardType, Issuance, Profile};
+use xuejika_card_model::wallet::{WalletKeys, WalletSetup};
 use xuejika_keyscheme::auth::CardId;
-use xuejika_keyscheme::{Algorithm, test_keys};
+use xuejika_keyscheme::legacy::TerminalId;
+use xuejika_keyscheme::{Algorithm, KeyId, test_keys};
 
 /// First byte of the UID of a virtual card; no chip maker has it.
 const UID_PREFIX: u8 = 0xF0;
@@ -62,16 +65,32 @@ pub fn uid(serial: &CardSerial) -> [u8; UID_LEN] {
     [UID_PREFIX, a, b, c, d, e, f]
 }
 
+/// The wallet of a new test card: empty, never opened, its keys under the published test roots.
+#[must_use]
+pub fn wallet(issuance: &Issuance) -> WalletSetup {
+    WalletSetup::new(WalletKeys::test(factory::transit_number(issuance)))
+}
+
 /// Memory of a new student-record card with this issuance record.
 ///
 /// # Errors
 /// Returns [`TestCardError::Profile`] for the sector profile.
 pub fn student_memory(issuance: &Issuance) -> Result<Vec<u8>, TestCardError> {
+    student_memory_with(issuance, &wallet(issuance))
+}
+
+/// As [`student_memory`], with another wallet.
+///
+/// # Errors
+/// As [`student_memory`].
+pub fn student_memory_with(
+    issuance: &Issuance,
+    wallet: &WalletSetup,
+) -> Result<Vec<u8>, TestCardError> {
     let serial = CardId(issuance.card_serial.bytes());
-    factory::student(issuance, uid(&issuance.card_serial), |id| {
-        test_keys::root(id).card(id, serial)
-    })
-    .ok_or(TestCardError::Profile(issuance.profile))
+    let key = |id: &KeyId| test_keys::root(id).card(id, serial);
+    factory::student(issuance, uid(&issuance.card_serial), key, wallet)
+        .ok_or(TestCardError::Profile(issuance.profile))
 }
 
 /// A new student-record card of profile `cpu-aes`.
@@ -81,6 +100,15 @@ pub fn student_memory(issuance: &Issuance) -> Result<Vec<u8>, TestCardError> {
 pub fn student(serial: &str) -> Result<RamNvm, TestCardError> {
     let issuance = issuance(serial.parse()?, Profile::CpuAes)?;
     Ok(RamNvm::new(student_memory(&issuance)?))
+}
+
+/// A PSAM of this terminal, its sequence number at 0.
+///
+/// # Errors
+/// Never in practice; see [`TestCardError`].
+pub fn psam(terminal: TerminalId) -> Result<RamNvm, TestCardError> {
+    let issue = PsamIssue::test(terminal)?;
+    Ok(RamNvm::new(factory::psam(&issue, &PsamKey::test())))
 }
 
 /// A management card for readers of this unit, good until `valid_until`.

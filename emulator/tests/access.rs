@@ -14,7 +14,7 @@ use support::{
     sam, select, send, session, sw, update,
 };
 use xuejika_apdu::{Class, Command};
-use xuejika_card_model::file::tree::{CardKind, sfi};
+use xuejika_card_model::file::tree::{CardKind, sfi, wallet_sfi};
 use xuejika_card_model::file::{Df, Ef, Right, Structure};
 use xuejika_card_model::lifecycle::STATES;
 use xuejika_card_model::nvm::RamNvm;
@@ -25,7 +25,7 @@ use xuejika_keyscheme::KeyNumber;
 /// What the constant says about a command in a session under `key`, or in the clear.
 fn expected(right: Right, key: Option<KeyNumber>, state: LifeCycleState) -> u16 {
     match right {
-        Right::Never => 0x6982,
+        Right::Never | Right::Operator => 0x6982,
         Right::Keys(keys, _) if !key.is_some_and(|key| keys.contains(key)) => 0x6982,
         Right::Keys(_, states) if !states.contains(state) => 0x6985,
         Right::Free | Right::Keys(..) => 0x9000,
@@ -51,7 +51,10 @@ fn check(
     let what = format!("{} in state {} under {key:?}", file.name, state.english());
     let stored = memory(card)[file.offset..file.offset + file.structure.storage()].to_vec();
     let reply = through(card, session.as_deref_mut(), &read(file));
-    let mut right = expected(file.read, key, state);
+    let mut right = match file.structure {
+        Structure::Purse { .. } => 0x6981,
+        _ => expected(file.read, key, state),
+    };
     let empty = matches!(file.structure, Structure::Cyclic { .. }) && stored[1] == 0;
     if right == 0x9000 && empty {
         right = 0x6A83;
@@ -109,6 +112,7 @@ fn the_rights_are_those_of_the_rules() {
         match right {
             Right::Free => "free".into(),
             Right::Never => "never".into(),
+            Right::Operator => "operator".into(),
             Right::Keys(keys, allowed) => {
                 let known = (0..=7).map(KeyNumber).filter(|&key| keys.contains(key));
                 known.map(number).collect::<String>()
@@ -140,7 +144,23 @@ fn the_rights_are_those_of_the_rules() {
         assert_eq!(found(sector, sfi::ONLY), (read.into(), update.into()));
     }
     let mf = &CardKind::Student.tree().mf;
-    assert!(mf.files.iter().all(|file| (file.read, file.update) == (Right::Free, Right::Never)));
+    for (sfi, update) in
+        [(sfi::PUBLIC, "operator"), (sfi::COUNTER, "operator"), (sfi::DIR, "never")]
+    {
+        assert_eq!(found(mf, sfi), ("free".into(), update.into()));
+    }
+    let wallet = CardKind::Student.tree().wallet.as_ref().unwrap();
+    for (sfi, read, update) in [
+        (wallet_sfi::PURSE, "never", "never"),
+        (wallet_sfi::CONTROL, "free", "operator"),
+        (wallet_sfi::ISSUER, "free", "operator"),
+        (wallet_sfi::HOLDER, "operator", "operator"),
+        (wallet_sfi::COMMON, "free", "operator"),
+        (wallet_sfi::LOG, "free", "never"),
+        (wallet_sfi::COMPOUND, "free", "never"),
+    ] {
+        assert_eq!(found(wallet, sfi), (read.into(), update.into()), "EF {sfi:02X}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use core::convert::Infallible;
 use core::num::NonZeroU8;
 
 use rand_core::{TryCryptoRng, TryRng};
-use support::model::{OTHER_SCHOOL, OWN_SCHOOL, education, issuance, key, new_card};
+use support::model::{OTHER_SCHOOL, OWN_SCHOOL, education, issuance, key, new_card, wallet};
 use support::{
     Reply, Session, active_card, ask, bytes, challenge, choose, failures, key_id, memory,
     mutual_authenticate, power_up, power_up_with, prepare, prove, sam, select, send, session, sw,
@@ -85,13 +85,14 @@ fn recorded_card(entry: &Fields<'_>) -> VirtualCard {
         key_set_version: NonZeroU8::new(id.version.number()).unwrap(),
         ..issuance()
     };
-    let memory = factory::student(&issuance, [0; 7], |other| {
+    let keys = |other: &KeyId| {
         if *other == id {
             Key::new(id.algorithm, entry.array("card_key").unwrap())
         } else {
             key(other, CardId(serial))
         }
-    });
+    };
+    let memory = factory::student(&issuance, [0; 7], keys, &wallet(&issuance));
     let env = Env::with_rng(Recorded(entry.array("rnd_icc").unwrap()));
     power_up_with(RamNvm::new(memory.unwrap()), env)
 }
@@ -331,19 +332,23 @@ fn a_challenge_is_answered_once() {
     }
     // Nor is it there after a reset, a power cycle or the selection of a DF.
     type Break = fn(&mut VirtualCard);
-    let breaks: [Break; 3] = [
-        |card| drop(card.reset().unwrap().to_vec()),
-        |card| {
-            card.power_off();
-            card.power_on().unwrap();
-        },
-        |card| drop(select(card, education())),
+    // A reset leads to the MF, which has another command with this INS.
+    let breaks: [(Break, u16); 3] = [
+        (|card| drop(card.reset().unwrap().to_vec()), 0x6700),
+        (
+            |card| {
+                card.power_off();
+                card.power_on().unwrap();
+            },
+            0x6700,
+        ),
+        (|card| drop(select(card, education())), 0x6985),
     ];
-    for interrupt in breaks {
+    for (interrupt, expected) in breaks {
         let mut card = active_card();
         prepare(&mut card, education(), &id);
         interrupt(&mut card);
-        assert_eq!(send(&mut card, &mutual_authenticate(&good)), sw(0x6985));
+        assert_eq!(send(&mut card, &mutual_authenticate(&good)), sw(expected));
     }
 }
 
@@ -373,6 +378,7 @@ fn a_malformed_authentication_uses_up_the_challenge_but_no_try() {
 #[test]
 fn without_a_chosen_key_there_is_no_challenge() {
     let mut card = active_card();
+    select(&mut card, education());
     assert_eq!(ask(&mut card, "00 84 00 00 10"), sw(0x6985));
     let id = key_id(&card, education(), KeyNumber::READ);
     prepare(&mut card, education(), &id);
@@ -424,7 +430,7 @@ fn a_key_is_chosen_by_number_version_and_algorithm() {
     }
     assert_eq!(ask(&mut card, "00 22 C1 A4 07 80010183020101 00"), sw(0x6700));
     assert_eq!(ask(&mut card, "00 22 C1 A4"), sw(0x6A80));
-    // A sector that is closed has no key of an owner, and the MF has none at all.
+    // A sector that is closed has no key of an owner, and in the MF there is nothing to choose.
     let mut closed = power_up(RamNvm::new(new_card()));
     let sector = &CardKind::Student.tree().dfs[1];
     select(&mut closed, sector);
@@ -432,7 +438,7 @@ fn a_key_is_chosen_by_number_version_and_algorithm() {
     assert_eq!(choose(&mut closed, &id), sw(0x6A88));
     closed.reset().unwrap();
     let id = key_id(&closed, education(), KeyNumber::READ);
-    assert_eq!(choose(&mut closed, &id), sw(0x6A88));
+    assert_eq!(choose(&mut closed, &id), sw(0x6D00));
 }
 
 /// A card one of whose keys has failed so often.

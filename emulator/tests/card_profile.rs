@@ -18,28 +18,29 @@ use xuejika_apdu::class::Family;
 use xuejika_apdu::command::ParseError;
 use xuejika_apdu::sm::SmError;
 use xuejika_apdu::status::Language;
+use xuejika_card_model::CardError;
 use xuejika_card_model::card::Denied;
 use xuejika_card_model::code::{Boarding, EnrolmentState, Entry, IdType, Reason, RecordType, Sex};
 use xuejika_card_model::date::Date;
-use xuejika_card_model::event::{Actor, Request};
+use xuejika_card_model::event::Condition;
 use xuejika_card_model::file::tree::CardKind;
-use xuejika_card_model::file::{Df, KeySet, Right, StateSet, Structure};
+use xuejika_card_model::file::{Application, Df, KeySet, Right, StateSet, Structure};
 use xuejika_card_model::ident::{Category, District, NationalPrefix, SchoolType, Stage, UnitCode};
-use xuejika_card_model::lifecycle::{Event, Rule, STATES, TABLE, Transition};
-use xuejika_card_model::management::{Authorisation, SamSerial};
+use xuejika_card_model::lifecycle::{STATES, TABLE, Transition};
+use xuejika_card_model::management::Authorisation;
 use xuejika_card_model::nvm::{NvmError, RamNvm};
+use xuejika_card_model::psam::{KeyKind, PsamError, PsamKey};
 use xuejika_card_model::record::{
-    CardType, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Status, StatusFlags, Term,
-    TransferOperation,
+    CardType, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Term, TransferOperation,
 };
 use xuejika_card_model::state::LifeCycleState;
-use xuejika_card_model::{Card, CardError};
+use xuejika_card_model::wallet::{EnableFlag, WalletError, WalletKeys, store};
 use xuejika_emulator::dispatch::{COMMANDS, Protection};
 use xuejika_emulator::status_map::Refusal;
 use xuejika_emulator::{Env, VirtualCard, ats, test_card};
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::slots::InvalidSlots;
-use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, legacy, test_keys};
 
 const DOCUMENT: &str = "docs/card-profile.md";
 const VECTORS: &str = "vectors/data/project_keyscheme_reference.json";
@@ -59,24 +60,46 @@ fn commands() {
             Family::Interindustry => 0x00,
             Family::Proprietary => 0x80,
         };
-        let secured = base | 0x0C;
-        let (class, protection) = match spec.protection {
-            Protection::Plain => (format!("{base:02X}"), "plain"),
-            Protection::Either => (format!("{base:02X}, {secured:02X}"), "plain or session"),
-            Protection::Session => (format!("{secured:02X}"), "session"),
+        let places: Vec<_> = spec.applications.iter().copied().map(application).collect();
+        // Line protection in the MF and the wallet, a session in the zones; a PSAM has neither.
+        let line = spec.applications.iter().any(|it| TRANSIT.contains(it)).then_some(base | 0x04);
+        let session = spec.applications.contains(&Application::Zone).then_some(base | 0x0C);
+        let (plain, secured, protection) = match spec.protection {
+            Protection::Plain => (Some(base), false, "plain"),
+            Protection::Either => (Some(base), true, "either"),
+            Protection::Protected => (None, true, "protected"),
         };
-        row([spec.name, &class, &format!("{:02X}", spec.instruction), protection])
+        let classes = plain.into_iter().chain(line.into_iter().chain(session).filter(|_| secured));
+        let classes: Vec<_> = classes.map(|class| format!("{class:02X}")).collect();
+        let instruction = format!("{:02X}", spec.instruction);
+        row([spec.name, &places.join(", "), &classes.join(", "), &instruction, protection])
     });
-    check("commands", &["command", "CLA", "INS", "protection"], rows);
+    check("commands", &["command", "in", "CLA", "INS", "protection"], rows);
+}
+
+const TRANSIT: [Application; 2] = [Application::Master, Application::Wallet];
+
+const fn application(application: Application) -> &'static str {
+    match application {
+        Application::Zone => "zone",
+        Application::Master => "MF",
+        Application::Wallet => "wallet",
+        Application::Psam => "PSAM",
+    }
 }
 
 #[test]
 fn dedicated_files() {
     let rows = every_df().map(|(kind, df)| {
         let keys: Vec<_> = df.keys.iter().map(ToString::to_string).collect();
-        let name = if df.name.is_empty() { "none".into() } else { hex_upper(df.name) };
+        let names: Vec<_> = [df.name, df.alias].iter().map(|name| hex_upper(name)).collect();
+        let name = or_none(names.join(" or ").trim_end_matches(" or "));
         let fid = format!("{:04X}", df.fid);
-        row([card(kind), &fid, &name, df.title, df.chinese, &or_none(&keys.join(" "))])
+        let keys = match df.application {
+            Application::Wallet => "table \"wallet keys\"".into(),
+            _ => or_none(&keys.join(" ")),
+        };
+        row([card(kind), &fid, &name, df.title, df.chinese, &keys])
     });
     check("dedicated files", &["card", "FID", "DF name", "title", "中文", "keys"], rows);
 }
@@ -89,6 +112,7 @@ fn elementary_files() {
                 Structure::Transparent { size } => ("transparent", size.to_string()),
                 Structure::Linear { length, count } => ("linear", format!("{count} × {length}")),
                 Structure::Cyclic { length, count } => ("cyclic", format!("{count} × {length}")),
+                Structure::Purse { size } => ("purse", size.to_string()),
             };
             row([
                 &place(kind, df),
@@ -108,6 +132,51 @@ fn elementary_files() {
     rows.dedup();
     let head = ["DF", "FID", "SFI", "file", "中文", "structure", "bytes", "read", "update"];
     check("elementary files", &head, rows);
+}
+
+#[test]
+fn wallet_keys() {
+    let rows = store::LAYOUT.iter().map(|key| {
+        let [kind, access, next] =
+            [key.key_type, key.access.0, key.next].map(|byte| format!("{byte:02X}"));
+        row([&kind, key.name, &access, &next])
+    });
+    check("wallet keys", &["type", "key", "use", "next"], rows);
+}
+
+#[test]
+fn wallet_test_keys() {
+    let issuance = test_card::issuance(SERIAL.parse().unwrap(), Profile::CpuAes).unwrap();
+    let number = xuejika_card_model::factory::transit_number(&issuance);
+    let keys = WalletKeys::test(number);
+    macro_rules! rows {
+        ($($field:ident: $purpose:ident),*) => {
+            [$({
+                let root = legacy::test_keys::root::<legacy::$purpose>();
+                let kind = format!("{:02X}", <legacy::$purpose as legacy::WalletPurpose>::KEY_TYPE);
+                let (root, kcv) = (hex::encode(root.expose()), keys.$field.kcv().to_string());
+                row([&kind, &root, &hex::encode(number), &kcv])
+            }),*]
+        };
+    }
+    let rows = rows!(
+        purchase: PurchaseKey, load: LoadKey, tac: TacKey, unload: UnloadKey, line: LineKey,
+        pin_unblock: PinUnblockKey, pin_reload: PinReloadKey, external: ExternalAuthKey,
+        internal_encrypt: InternalEncryptKey, internal_decrypt: InternalDecryptKey,
+        internal_mac: InternalMacKey
+    );
+    check("wallet test keys", &["type", "root", "card number", "KCV of the card key"], rows);
+}
+
+#[test]
+fn psam_keys() {
+    let rows = KeyKind::ALL.into_iter().map(|kind| {
+        let yes = |does| if does { "yes" } else { "no" };
+        let code = format!("{:02X}", kind.code());
+        assert!(PsamKey::test().iter().filter(|key| key.kind() == kind).count() <= 1);
+        row([&code, kind.name(), yes(kind.encrypts()), yes(kind.makes_macs())])
+    });
+    check("psam keys", &["kind", "name", "encrypts", "makes MACs"], rows);
 }
 
 #[test]
@@ -138,12 +207,17 @@ fn events() {
 }
 
 #[test]
-fn events_offered() {
+fn event_records() {
     let rows = TABLE.iter().map(|rule| {
-        let offered = if is_offered(rule) { "yes" } else { "6A81" };
-        row([&format!("{:02X}", rule.event.code()), rule.name, offered])
+        let names = rule
+            .event
+            .records()
+            .iter()
+            .map(|record| format!("EF {:02X} {}", record.code(), record.english()));
+        let names: Vec<_> = names.collect();
+        row([&format!("{:02X}", rule.event.code()), rule.name, &or_none(&names.join(", "))])
     });
-    check("events offered", &["code", "event", "offered"], rows);
+    check("event records", &["code", "event", "records"], rows);
 }
 
 #[test]
@@ -209,10 +283,11 @@ fn status_words() {
     words.sort();
     words.dedup();
     let rows = words.iter().map(|word| {
-        // The list below gives 61xx and 6Cxx with 4 for xx.
-        let text = |language| word.text(language).replace('4', "xx");
+        // The list below gives 61xx and 6Cxx with 4 for xx, 63Cx with 3 for x.
+        let text = |language| word.text(language).replace('4', "xx").replace('3', "x");
         let number = match word.0 {
             0x6100..=0x61FF | 0x6C00..=0x6CFF => format!("{:02X}xx", word.0 >> 8),
+            0x63C0..=0x63CF => "63Cx".into(),
             _ => word.to_string(),
         };
         row([&number, &text(Language::English), &text(Language::Chinese)])
@@ -229,6 +304,8 @@ fn no_refusal_is_forgotten() {
         ("apdu/src/chain.rs", "ChainError", "Chain("),
         ("apdu/src/sm.rs", "SmError", "Sm("),
         ("card-model/src/card.rs", "CardError", "Card("),
+        ("card-model/src/psam.rs", "PsamError", "Psam("),
+        ("card-model/src/wallet/mod.rs", "WalletError", "Card(Wallet("),
         ("card-model/src/file/rights.rs", "Denied", "Card(Denied("),
     ] {
         let source = read(path);
@@ -265,6 +342,7 @@ fn examples() {
         ("SELECT DF01", ask(&mut student, education)),
         ("EF 05 issuance", ask(&mut student, b"\x00\xB0\x85\x00\x00")),
         ("SELECT DF11", ask(&mut student, b"\x00\xA4\x00\x00\x02\xDF\x11\x00")),
+        ("SELECT 1001", ask(&mut student, b"\x00\xA4\x00\x00\x02\x10\x01\x00")),
         ("ATR, management", management.atr().to_vec()),
         ("SELECT MF, management", ask(&mut management, b"\x00\xA4\x00\x00\x00")),
         ("SELECT DF80", ask(&mut management, b"\x00\xA4\x04\x00\x07\xF0BJEMG\x01\x00")),
@@ -326,7 +404,7 @@ fn vectors() {
 // --- What the code says ----------------------------------------------------------------------
 
 fn every_df() -> impl Iterator<Item = (CardKind, &'static Df)> {
-    [CardKind::Student, CardKind::Management]
+    [CardKind::Student, CardKind::Management, CardKind::Psam]
         .into_iter()
         .flat_map(|kind| kind.tree().all().map(move |df| (kind, df)))
 }
@@ -335,12 +413,14 @@ const fn card(kind: CardKind) -> &'static str {
     match kind {
         CardKind::Student => "student",
         CardKind::Management => "management",
+        CardKind::Psam => "PSAM",
     }
 }
 
 fn place(kind: CardKind, df: &Df) -> String {
     match (kind, df.fid) {
         (CardKind::Student, 0x3F00) => "MF".into(),
+        (CardKind::Psam, 0x3F00) => "MF of a PSAM".into(),
         (_, 0xDF11..=0xDF18) => "DF11 to DF18".into(),
         (_, fid) => format!("{fid:04X}"),
     }
@@ -349,6 +429,7 @@ fn place(kind: CardKind, df: &Df) -> String {
 fn right(right: Right) -> String {
     match right {
         Right::Free => "free".into(),
+        Right::Operator => "operator".into(),
         Right::Never => "never".into(),
         Right::Keys(keys, states) => format!("{}: {}", key_names(keys), state_names(states)),
     }
@@ -412,50 +493,6 @@ fn record_rows(layout: &Layout) -> Vec<Row> {
     rows
 }
 
-/// Whether the card executes the event in a state where the table allows it.
-fn is_offered(rule: &Rule) -> bool {
-    let column = rule.transitions.iter().position(|&t| t != Transition::Refused).unwrap();
-    let unit: UnitCode = "110105".parse().unwrap();
-    let mut card = card_in(STATES[column], unit);
-    let reader = SamSerial { unit, number: "000042".parse().unwrap() }.reader();
-    match request(rule.event).map(|request| card.execute(&request, Actor { key: rule.key, reader }))
-    {
-        Some(Err(CardError::NotOffered(name))) => {
-            assert_eq!(name, rule.name);
-            false
-        }
-        Some(Ok(_) | Err(CardError::Records(_) | CardError::EventData)) | None => true,
-        Some(Err(error)) => panic!("{}: {error}", rule.name),
-    }
-}
-
-/// The event with the shortest data it takes, if one of these.
-fn request(event: Event) -> Option<Request> {
-    let header = *b"\x20\x26\x09\x01\x08\x00\x00\x00\x00\x00\x01\x00";
-    let bodies: [&[u8]; 3] = [&[], &[1], &[0x20, 0x26, 1]];
-    bodies.iter().find_map(|body| Request::parse(event, &[&header, *body].concat()).ok())
-}
-
-fn card_in(state: LifeCycleState, unit: UnitCode) -> Card<RamNvm> {
-    let issuance = test_card::issuance(SERIAL.parse().unwrap(), Profile::CpuAes).unwrap();
-    let mut memory = test_card::student_memory(&issuance).unwrap();
-    let status = Status {
-        state,
-        previous: LifeCycleState::Active,
-        flags: StatusFlags::default(),
-        counter: 1,
-        date: issuance.init_date,
-        unit,
-        reason: None,
-    };
-    let education = CardKind::Student.tree().education().unwrap();
-    let file = education.by_sfi(0x06).unwrap();
-    for copy in memory[file.offset..].chunks_exact_mut(Status::LEN).take(2) {
-        copy.copy_from_slice(&status.emit());
-    }
-    Card::open(RamNvm::new(memory)).unwrap()
-}
-
 /// Every way in which a command can be refused.
 fn refusals() -> Vec<Refusal> {
     use Refusal as R;
@@ -487,6 +524,21 @@ fn refusals() -> Vec<Refusal> {
         R::KeyNotFound,
         R::KeyBlocked,
         R::AuthenticationFailed,
+        R::NoChallenge,
+        R::WalletBlocked,
+        R::CardBlocked,
+    ];
+    let psam = [
+        PsamError::Length,
+        PsamError::TransactionType(0),
+        PsamError::KeyUse(0),
+        PsamError::KeyNotFound,
+        PsamError::Exhausted,
+        PsamError::Mac2,
+        PsamError::Locked,
+        PsamError::NoPurchase,
+        PsamError::NoWorkingKey,
+        PsamError::Card(CardError::Corrupt),
     ];
     let model = [
         CardError::Denied(Denied::Security),
@@ -497,7 +549,7 @@ fn refusals() -> Vec<Refusal> {
         CardError::Outside,
         CardError::KeyNotFound,
         CardError::Event("event"),
-        CardError::NotOffered("event"),
+        CardError::Condition(Condition::OtherPupil),
         CardError::ForeignUnit,
         CardError::ForeignSerial,
         CardError::EventData,
@@ -507,7 +559,40 @@ fn refusals() -> Vec<Refusal> {
         CardError::Key(InvalidSlots::Algorithm(0)),
         CardError::Nvm(NvmError::OutOfRange),
     ];
-    link.into_iter().chain(command).chain(model.map(R::Card)).collect()
+    let wallet = [
+        WalletError::Damaged("purse"),
+        WalletError::Absent,
+        WalletError::KeyNotFound,
+        WalletError::KeyBlocked,
+        WalletError::Code,
+        WalletError::NotEnabled(EnableFlag::Closed),
+        WalletError::Flag(EnableFlag::Open, EnableFlag::NotOpened),
+        WalletError::FlagValue(4),
+        WalletError::NotEmpty,
+        WalletError::State,
+        WalletError::Funds,
+        WalletError::Ceiling,
+        WalletError::Counter,
+        WalletError::NoProof,
+        WalletError::FileNotFound,
+        WalletError::RecordLength,
+        WalletError::RecordData,
+        WalletError::Access,
+        WalletError::Wrong(3),
+        WalletError::LineMac,
+        WalletError::Cryptogram,
+        WalletError::DataLength,
+        WalletError::PinForm,
+        WalletError::NotBlocked,
+        WalletError::TemporarilyBlocked,
+        WalletError::Blocked,
+    ];
+    link.into_iter()
+        .chain(command)
+        .chain(wallet.map(|error| R::Card(CardError::Wallet(error))))
+        .chain(psam.map(R::Psam))
+        .chain(model.map(R::Card))
+        .collect()
 }
 
 fn powered(nvm: RamNvm) -> VirtualCard {

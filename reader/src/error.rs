@@ -4,9 +4,11 @@ use xuejika_apdu::fci::FciError;
 use xuejika_apdu::status::Language;
 use xuejika_apdu::{ChannelError, StatusWord};
 use xuejika_card_model::date::Date;
-use xuejika_card_model::ident::UnitCode;
-use xuejika_card_model::record::FieldErrors;
+use xuejika_card_model::event::Condition;
+use xuejika_card_model::ident::{StudentNumber, UnitCode};
+use xuejika_card_model::record::{FieldErrors, RecordKind};
 use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::verdict::Presented;
 use xuejika_keyscheme::KeyNumber;
 
 use crate::sam::SamError;
@@ -64,6 +66,33 @@ pub enum Error {
         /// The state the card is in.
         state: LifeCycleState,
     },
+    /// The state would allow the operation; something else it needs is missing.
+    #[error("{operation} is not possible: {condition}")]
+    Condition {
+        /// What was to be done.
+        operation: &'static str,
+        /// What is missing.
+        condition: Condition,
+    },
+    /// The card does not belong to the reader's unit.
+    #[error("{operation} is not for unit {unit}: the card belongs to another")]
+    OtherUnit {
+        /// What was to be done.
+        operation: &'static str,
+        /// Unit of the reader.
+        unit: UnitCode,
+    },
+    /// The card is that of another pupil, or is to become it.
+    #[error("the card is for student number {on_card}, not for {given}")]
+    OtherPupil {
+        /// Student number on the card, or of its transfer.
+        on_card: StudentNumber,
+        /// Student number given.
+        given: StudentNumber,
+    },
+    /// No application may use the extension sector.
+    #[error("extension sector {0} is not open to an application")]
+    SectorNotOpen(u8),
     /// The pupil belongs to another school than the reader.
     #[error("the pupil belongs to unit {pupil}, the reader to unit {reader}")]
     ForeignUnit {
@@ -86,4 +115,23 @@ pub enum Error {
         /// The latest date seen.
         last_seen: Date,
     },
+}
+
+impl Error {
+    /// Returns what this means for a verdict; `None` when it says nothing about card and reader.
+    #[must_use]
+    pub fn presented(&self) -> Option<Presented<'static>> {
+        match self {
+            Self::Sam(SamError::Locked) | Self::GrantEnded(_) => Some(Presented::ReaderLocked),
+            Self::Sam(SamError::NotGenuine) | Self::NotAccepted | Self::NoApplication(_) => {
+                Some(Presented::NotGenuine)
+            }
+            Self::Records(errors)
+                if errors.iter().any(|error| error.field.record == RecordKind::Status) =>
+            {
+                Some(Presented::StatusDamaged)
+            }
+            _ => None,
+        }
+    }
 }

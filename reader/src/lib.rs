@@ -46,7 +46,8 @@ pub mod sam;
 mod session;
 mod student;
 mod unlock;
+pub mod wallet;
 
 pub use error::Error;
-pub use student::{CardContents, Personalised, Stamp, StudentCard};
+pub use student::{CardContents, Change, Personalised, Stamp, StudentCard};
 pub use unlock::{Locked, Reader, StillLocked};

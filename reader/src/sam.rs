@@ -5,18 +5,20 @@
 
 mod soft;
 
-pub(crate) use soft::PUT_KEY;
 pub use soft::SoftSam;
+pub(crate) use soft::{CHANGE_LIFE_CYCLE, PUT_KEY};
 
 use alloc::vec::Vec;
 
 use xuejika_apdu::sm::SmError;
 use xuejika_apdu::{Command, Response, StatusWord};
 use xuejika_card_model::date::Date;
+use xuejika_card_model::event;
 use xuejika_card_model::file::KeySet;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::{AuthorisationError, Role, VersionFloor};
 use xuejika_keyscheme::auth::{CardId, ReaderId, Request, TOKEN_LEN};
+use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
 
 /// A secure access module.
@@ -39,13 +41,15 @@ pub trait Sam {
         offered: &[KeyVersion],
     ) -> Result<KeyVersion, SamError>;
 
-    /// Answers a card's challenge under the named key, dropping any session before.
+    /// Answers a card's challenge under the named key of that card, dropping any session before.
+    /// `path` leads from the root to the key: [`Path::City`] but for an application's key.
     ///
     /// # Errors
     /// Returns a [`SamError`] when the key may not be used.
     fn respond(
         &mut self,
         id: KeyId,
+        path: Path,
         card: CardId,
         challenge: [u8; TOKEN_LEN],
     ) -> Result<Request, SamError>;
@@ -78,6 +82,18 @@ pub trait Sam {
     /// # Errors
     /// Returns a [`SamError`] when the key is not held or may not be used, or as [`Self::wrap`].
     fn wrap_key(&mut self, id: KeyId, out: &mut Vec<u8>) -> Result<[u8; 3], SamError>;
+
+    /// Protects CHANGE LIFE CYCLE that opens an extension sector, with its owner's key for the
+    /// session's card in this version, and appends it to `out`. The key itself never leaves the SAM.
+    ///
+    /// # Errors
+    /// As [`Self::wrap_key`]; [`SamError::NoSector`] when `request` opens no sector.
+    fn wrap_open(
+        &mut self,
+        request: &event::Request,
+        version: KeyVersion,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SamError>;
 
     /// Ends the session, if one is open.
     fn close(&mut self);
@@ -124,6 +140,9 @@ pub enum SamError {
     /// The card has not proved that it belongs to the key system.
     #[error("the card is not genuine: its proof is wrong")]
     NotGenuine,
+    /// A key was to go with an event that opens no extension sector.
+    #[error("the event opens no extension sector")]
+    NoSector,
     /// No session is open.
     #[error("no session is open")]
     NoSession,

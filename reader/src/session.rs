@@ -6,12 +6,13 @@ use xuejika_apdu::{CardChannel, Class, Command, Response, StatusWord};
 use xuejika_card_model::event::{Outcome, Request};
 use xuejika_card_model::file::tree::PROFILE_VERSION;
 use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::slots::EMPTY;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
 
 use crate::error::Error;
 use crate::link;
-use crate::sam::{PUT_KEY, Sam};
+use crate::sam::{CHANGE_LIFE_CYCLE, PUT_KEY, Sam};
 
 /// Most bytes one UPDATE BINARY carries, so that it stays a short command under protection.
 const UPDATE_PIECE: usize = 192;
@@ -62,6 +63,7 @@ impl Application {
         sam: &'a mut S,
         channel: &'a mut C,
         number: KeyNumber,
+        path: Path,
     ) -> Result<Session<'a, S, C>, Error> {
         let offered = self.versions(number);
         if offered.is_empty() {
@@ -77,7 +79,7 @@ impl Application {
         let challenge = link::command(channel, "GET CHALLENGE", &get)?;
         let challenge =
             challenge.as_slice().try_into().map_err(|_| Error::Malformed("GET CHALLENGE"))?;
-        let proof = sam.respond(id, self.serial, challenge)?.emit();
+        let proof = sam.respond(id, path, self.serial, challenge)?.emit();
         let prove = Command::new(Class::ISO, 0x82, 0, 0).with_data(&proof).with_ne(16);
         let token = match link::command(channel, "MUTUAL AUTHENTICATE", &prove) {
             Err(Error::Status { status: StatusWord::AUTHENTICATION_FAILED, .. }) => {
@@ -151,10 +153,15 @@ impl<S: Sam, C: CardChannel + ?Sized> Session<'_, S, C> {
         self.command("READ BINARY", &read_binary(sfi))
     }
 
-    /// Overwrites a transparent file from its beginning.
-    pub(crate) fn update_file(&mut self, sfi: u8, bytes: &[u8]) -> Result<(), Error> {
+    /// Overwrites a transparent file from an offset on.
+    pub(crate) fn update_file(
+        &mut self,
+        sfi: u8,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
         for (index, piece) in bytes.chunks(UPDATE_PIECE).enumerate() {
-            let offset = u8::try_from(index * UPDATE_PIECE)
+            let offset = u8::try_from(offset + index * UPDATE_PIECE)
                 .map_err(|_| Error::Malformed("UPDATE BINARY"))?;
             let update = Command::new(Class::ISO, 0xD6, 0x80 | sfi, offset).with_data(piece);
             self.command("UPDATE BINARY", &update)?;
@@ -195,12 +202,28 @@ impl<S: Sam, C: CardChannel + ?Sized> Session<'_, S, C> {
     /// Asks for a life-cycle event.
     pub(crate) fn event(&mut self, request: &Request) -> Result<Outcome, Error> {
         let data = request.emit();
-        let change = Command::new(Class::OWN, 0xF0, request.event.code(), 0x00)
+        let change = Command::new(Class::OWN, CHANGE_LIFE_CYCLE, request.event.code(), 0x00)
             .with_data(&data)
             .with_ne(256);
-        let outcome = self.command("CHANGE LIFE CYCLE", &change)?;
-        Outcome::parse(&outcome).ok_or(Error::Malformed("CHANGE LIFE CYCLE"))
+        outcome(&self.command("CHANGE LIFE CYCLE", &change)?)
     }
+
+    /// Asks for the opening of a sector; the SAM adds its owner's key in this version.
+    pub(crate) fn open_sector(
+        &mut self,
+        request: &Request,
+        version: KeyVersion,
+    ) -> Result<Outcome, Error> {
+        let mut wire = Vec::new();
+        self.sam.wrap_open(request, version, &mut wire)?;
+        let mut protected = Vec::new();
+        let status = link::exchange(self.channel, &wire, &mut protected)?;
+        outcome(&self.open("CHANGE LIFE CYCLE", &protected, status)?)
+    }
+}
+
+fn outcome(data: &[u8]) -> Result<Outcome, Error> {
+    Outcome::parse(data).ok_or(Error::Malformed("CHANGE LIFE CYCLE"))
 }
 
 /// READ BINARY of a whole file by its short identifier.

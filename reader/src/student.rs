@@ -1,10 +1,15 @@
-//! A student card in the field of an unlocked reader: the school's operations on it.
+//! A student card in the field of an unlocked reader: the operations of school, district and
+//! application unit on it.
+
+mod life;
+mod personalise;
+mod sector;
 
 use alloc::vec::Vec;
 
-use xuejika_apdu::{CardChannel, StatusWord};
+use xuejika_apdu::CardChannel;
 use xuejika_card_model::date::{Date, Time};
-use xuejika_card_model::event::{Body, Outcome, Request};
+use xuejika_card_model::event::{self, Body, Request};
 use xuejika_card_model::file::tree::{EDUCATION_NAME, sfi};
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::lifecycle::Event;
@@ -14,13 +19,17 @@ use xuejika_card_model::record::{
     StatusPair, Term, TerminalId, Transfer,
 };
 use xuejika_card_model::state::LifeCycleState;
-use xuejika_card_model::verdict::{Facts, Verdict, verdict};
+use xuejika_card_model::verdict::{Circumstances, Facts, Presented, Venue, Verdict, verdict};
+use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, Zone};
 
 use crate::error::Error;
 use crate::link;
 use crate::sam::Sam;
 use crate::session::{Application, Session, read_binary};
+
+pub use life::Change;
+pub use personalise::Personalised;
 
 /// A student card, its education zone selected.
 #[derive(Debug)]
@@ -65,27 +74,33 @@ pub struct CardContents {
 }
 
 impl CardContents {
-    /// Whether a venue accepts the card today.
+    /// Returns what a verdict is made of.
     #[must_use]
-    pub fn verdict(&self, today: Date) -> Verdict {
-        verdict(&Facts {
-            today,
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
             issuance: &self.issuance,
             status: &self.status,
             enrolment: self.pupil.as_ref().map(|pupil| &pupil.enrolment),
             personalisation: self.personalisation.as_ref(),
             registrations: &self.registrations,
-        })
+            extensions: &self.extensions,
+        }
     }
-}
 
-/// What a personalisation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Personalised {
-    /// State and counter afterwards.
-    pub outcome: Outcome,
-    /// Whether an interrupted personalisation was found and completed.
-    pub resumed: bool,
+    /// The unit the card belongs to; none while it is in stock.
+    #[must_use]
+    pub fn owner(&self) -> Option<UnitCode> {
+        let number = self.pupil.as_ref().map(|pupil| pupil.identity.student_number);
+        let school = self.pupil.as_ref().map(|pupil| pupil.enrolment.unit);
+        event::owner(&self.status, (number, school), self.transfers.first())
+    }
+
+    /// Decides by the card alone, without lists, whether it is accepted in education today.
+    #[must_use]
+    pub fn verdict(&self, today: Date) -> Verdict {
+        let at = Circumstances { today, venue: Venue::Education, lists: &[] };
+        verdict(&Presented::Card(self.facts()), &at)
+    }
 }
 
 impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
@@ -112,7 +127,7 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
     }
 
     fn session(&mut self, key: KeyNumber) -> Result<Session<'_, S, C>, Error> {
-        self.application.authenticate(self.sam, &mut self.channel, key)
+        self.application.authenticate(self.sam, &mut self.channel, key, Path::City)
     }
 
     /// Reads everything on the card under K1.
@@ -156,37 +171,6 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
         Ok(contents)
     }
 
-    /// Personalises (个人化): begin, files, read back, commit. An interrupted personalisation is
-    /// completed by doing it again.
-    ///
-    /// # Errors
-    /// Returns an [`Error`]. Before the commit the card is not in use; present it again.
-    pub fn personalise(
-        &mut self,
-        pupil: &Pupil,
-        stamp: Stamp,
-        issued: bool,
-    ) -> Result<Personalised, Error> {
-        pupil.check()?;
-        if pupil.enrolment.unit != self.unit {
-            return Err(Error::ForeignUnit { pupil: pupil.enrolment.unit, reader: self.unit });
-        }
-        let (identity, enrolment) = (pupil.identity.emit(), pupil.enrolment.emit());
-        let mut session = self.session(KeyNumber::PERSONALISE)?;
-        let before = status(&mut session)?;
-        event(&mut session, &before, stamp.event(Event::PersonaliseBegin, Body::None))?;
-        session.update_file(sfi::IDENTITY, &identity)?;
-        session.update_file(sfi::ENROLMENT, &enrolment)?;
-        if session.read_file(sfi::IDENTITY)? != identity
-            || session.read_file(sfi::ENROLMENT)? != enrolment
-        {
-            return Err(Error::ReadBack);
-        }
-        let commit = stamp.event(Event::PersonaliseCommit, Body::Commit { issued });
-        let outcome = event(&mut session, &before, commit)?;
-        Ok(Personalised { outcome, resumed: before.state == LifeCycleState::Personalising })
-    }
-
     /// Registers for a term (学籍注册). Registering twice for one term changes nothing and says so.
     ///
     /// # Errors
@@ -196,11 +180,8 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
         school_year: SchoolYear,
         term: Term,
         stamp: Stamp,
-    ) -> Result<Outcome, Error> {
-        let mut session = self.session(KeyNumber::REGISTER)?;
-        let before = status(&mut session)?;
-        let body = Body::Register { school_year, term };
-        event(&mut session, &before, stamp.event(Event::Register, body))
+    ) -> Result<Change, Error> {
+        self.change(Event::Register, Body::Register { school_year, term }, None, stamp)
     }
 }
 
@@ -252,20 +233,6 @@ impl Stamp {
 
 fn status<S: Sam, C: CardChannel>(session: &mut Session<'_, S, C>) -> Result<Status, Error> {
     Ok(StatusPair::parse(&session.read_file(sfi::STATUS)?)?.current)
-}
-
-/// Asks for an event; when the card refuses because of its state, says which state that was.
-fn event<S: Sam, C: CardChannel>(
-    session: &mut Session<'_, S, C>,
-    before: &Status,
-    request: Request,
-) -> Result<Outcome, Error> {
-    session.event(&request).map_err(|error| match error {
-        Error::Status { status: StatusWord::CONDITIONS_OF_USE, .. } => {
-            Error::State { operation: request.event.rule().name, state: before.state }
-        }
-        other => other,
-    })
 }
 
 fn records<S: Sam, C: CardChannel, T, E>(

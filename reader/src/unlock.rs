@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use xuejika_apdu::{CardChannel, Response};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::{MANAGEMENT_NAME, sfi};
+use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{KeyNumber, Zone};
 
 use crate::error::Error;
@@ -73,7 +74,7 @@ fn present<S: Sam, C: CardChannel + ?Sized>(
 ) -> Result<Grant, Error> {
     let application =
         Application::select(channel, "management application", &MANAGEMENT_NAME, Zone::MANAGEMENT)?;
-    let mut session = application.authenticate(sam, channel, KeyNumber::MANAGEMENT)?;
+    let mut session = application.authenticate(sam, channel, KeyNumber::MANAGEMENT, Path::City)?;
     let mut data = Vec::new();
     let status = session.send(&read_binary(sfi::ONLY), &mut data)?;
     Ok(session.sam().unlock(&Response { data: &data, status }, today)?)

@@ -24,6 +24,9 @@ use xuejika_reader::{Error, Locked, Reader};
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Aes128, Algorithm::Sm4];
 const REFUSED: [u8; 2] = [0x63, 0x00];
 const NO_CHALLENGE: [u8; 2] = [0x69, 0x85];
+
+/// After a reset the MF is current: there the instruction is EXTERNAL AUTHENTICATE, of 8 bytes.
+const NOT_IN_THE_MF: [u8; 2] = [0x67, 0x00];
 const NO_SESSION: [u8; 2] = [0x69, 0x88];
 const THIS_SAM: ReaderId = ReaderId([0, 0, 0x08, 0x40, 0x12, 0, 0, 0x42]);
 const OTHER_SAM: ReaderId = ReaderId([0, 0, 0x08, 0x40, 0x13, 0, 0, 0x42]);
@@ -131,7 +134,7 @@ fn a_proof_serves_once() {
         for interrupt in interruptions {
             let before = challenge(&mut card, algorithm);
             interrupt(&mut card);
-            assert_eq!(prove(&mut card, &own.prove(before)), NO_CHALLENGE);
+            assert_eq!(prove(&mut card, &own.prove(before)), NOT_IN_THE_MF);
             refuse_on(&mut card, algorithm, |_| own.prove(before));
             interrupt(&mut card);
             refuse_on(&mut card, algorithm, |_| used);
@@ -167,7 +170,7 @@ fn a_power_cut_while_a_false_proof_is_counted_revives_no_challenge() {
             assert!(answer.is_empty());
             cuts += 1;
             card.power_on().unwrap();
-            assert_eq!(prove(&mut card, &own.prove(standing)), NO_CHALLENGE);
+            assert_eq!(prove(&mut card, &own.prove(standing)), NOT_IN_THE_MF);
             refuse_on(&mut card, algorithm, |_| own.prove(standing));
             genuine(&mut card, algorithm);
         }

@@ -9,7 +9,9 @@ pub mod tree;
 use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyNumber, Zone};
 
-pub use rights::{Denied, KeySet, Right, StateSet};
+use crate::wallet::store;
+
+pub use rights::{Caller, Denied, KeySet, Right, StateSet};
 
 /// Bytes in front of the records of a cyclic file: index of the newest, number in use.
 pub const CYCLIC_HEADER_LEN: usize = 2;
@@ -36,6 +38,11 @@ pub enum Structure {
         /// Number of records.
         count: u8,
     },
+    /// The balance of a wallet and what belongs to it, `size` bytes: for purse commands only.
+    Purse {
+        /// Size in bytes.
+        size: u16,
+    },
 }
 
 impl Structure {
@@ -43,19 +50,19 @@ impl Structure {
     #[must_use]
     pub const fn storage(self) -> usize {
         match self {
-            Self::Transparent { size } => size as usize,
+            Self::Transparent { size } | Self::Purse { size } => size as usize,
             Self::Linear { length, count } => length as usize * count as usize,
             Self::Cyclic { length, count } => CYCLIC_HEADER_LEN + length as usize * count as usize,
         }
     }
 
     /// Record `number`, from 1, of a file with these contents as stored; in a cyclic file 1 is the
-    /// newest. `None` beyond the last record, and for a transparent file.
+    /// newest. `None` beyond the last record, and for a file without records.
     #[must_use]
     pub fn record(self, contents: &[u8], number: u8) -> Option<&[u8]> {
         let index = number.checked_sub(1)?;
         match self {
-            Self::Transparent { .. } => None,
+            Self::Transparent { .. } | Self::Purse { .. } => None,
             Self::Linear { length, count } => {
                 if index >= count {
                     return None;
@@ -81,6 +88,7 @@ impl Structure {
             Self::Transparent { .. } => "transparent",
             Self::Linear { .. } => "linear",
             Self::Cyclic { .. } => "cyclic",
+            Self::Purse { .. } => "purse",
         }
     }
 }
@@ -107,6 +115,20 @@ pub struct Ef {
     pub offset: usize,
 }
 
+/// Whose rules hold in a DF: what commands it knows and how they are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Application {
+    /// The project's own: mutual authentication, then secure messaging. Also the MF of a card that
+    /// has no wallet.
+    Zone,
+    /// The MF of a card with a wallet: files under the operator's line protection.
+    Master,
+    /// The transit wallet: PBOC purse commands and line protection.
+    Wallet,
+    /// A PSAM, its MF and its application: purchases by its own roots, all in the clear.
+    Psam,
+}
+
 /// A dedicated file.
 #[derive(Clone, Copy, Debug)]
 pub struct Df {
@@ -114,6 +136,8 @@ pub struct Df {
     pub fid: u16,
     /// DF name (AID); empty for the MF, which is selected by identifier only.
     pub name: &'static [u8],
+    /// Another name that selects it; empty for none.
+    pub alias: &'static [u8],
     /// English title.
     pub title: &'static str,
     /// Chinese title.
@@ -122,6 +146,8 @@ pub struct Df {
     pub keys: &'static [KeyNumber],
     /// Where its keys lie in memory.
     pub keys_offset: usize,
+    /// Whose rules hold in it.
+    pub application: Application,
     /// Its files, in order of short identifier.
     pub files: &'static [Ef],
 }
@@ -131,6 +157,23 @@ impl Df {
     #[must_use]
     pub const fn zone(&self) -> Zone {
         Zone(self.fid)
+    }
+
+    /// Bytes its keys take in memory.
+    #[must_use]
+    pub const fn keys_len(&self) -> usize {
+        match self.application {
+            Application::Wallet => store::LEN,
+            Application::Zone | Application::Master | Application::Psam => {
+                self.keys.len() * KeySlots::LEN
+            }
+        }
+    }
+
+    /// Whether `name` selects it.
+    #[must_use]
+    pub fn is_called(&self, name: &[u8]) -> bool {
+        !name.is_empty() && (self.name == name || self.alias == name)
     }
 
     /// The file with this short identifier.

@@ -2,7 +2,9 @@
 
 use xuejika_keyscheme::KeyNumber;
 
+use crate::event::Actor;
 use crate::state::LifeCycleState;
+use crate::wallet::Operator;
 
 /// A set of the key numbers 00 to 07 and of the management key 80.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +98,29 @@ pub enum Right {
     Free,
     /// A session under one of these keys of the file's own DF, in one of these states.
     Keys(KeySet, StateSet),
+    /// The transit operator, by a command under line protection.
+    Operator,
     /// Nobody, by command.
     Never,
+}
+
+/// Who asks, as far as it has been proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Anyone.
+    Unproven,
+    /// The peer of a session under this key of the file's own DF.
+    Key(KeyNumber),
+    /// As [`Self::Key`], and this is who it is.
+    Peer(Actor),
+    /// The transit operator.
+    Operator(Operator),
+}
+
+impl From<Option<KeyNumber>> for Caller {
+    fn from(key: Option<KeyNumber>) -> Self {
+        key.map_or(Self::Unproven, Self::Key)
+    }
 }
 
 /// Why a right was not granted.
@@ -110,24 +133,27 @@ pub enum Denied {
 }
 
 impl Right {
-    /// Checks the right for a session under `key` (if any) while the card is in `state()`.
+    /// Checks the right for `caller` while the card is in `state()`.
     ///
     /// # Errors
     /// Returns why it is not granted.
     pub fn check<E: From<Denied>>(
         self,
-        key: Option<KeyNumber>,
+        caller: Caller,
         state: impl FnOnce() -> Result<LifeCycleState, E>,
     ) -> Result<(), E> {
-        match self {
-            Self::Free => Ok(()),
-            Self::Never => Err(Denied::Security.into()),
-            Self::Keys(keys, states) => {
-                if !key.is_some_and(|key| keys.contains(key)) {
-                    return Err(Denied::Security.into());
+        match (self, caller) {
+            (Self::Free, _) | (Self::Operator, Caller::Operator(_)) => Ok(()),
+            (Self::Keys(keys, states), Caller::Key(key) | Caller::Peer(Actor { key, .. }))
+                if keys.contains(key) =>
+            {
+                if states.contains(state()?) {
+                    Ok(())
+                } else {
+                    Err(Denied::State.into())
                 }
-                if states.contains(state()?) { Ok(()) } else { Err(Denied::State.into()) }
             }
+            (Self::Never | Self::Operator | Self::Keys(..), _) => Err(Denied::Security.into()),
         }
     }
 }

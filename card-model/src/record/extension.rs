@@ -6,6 +6,8 @@ use core::fmt;
 use core::num::NonZeroU16;
 use core::str::FromStr;
 
+use xuejika_keyscheme::Zone;
+
 use super::error::{FieldErrors, Problem};
 use super::field::{Field, Layout, RecordKind};
 use super::wire::{Reader, Writer};
@@ -30,10 +32,21 @@ impl ExtensionIndex {
         }
     }
 
+    /// Every number, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..=Self::MAX).map(Self)
+    }
+
     /// Returns the number.
     #[must_use]
     pub const fn value(self) -> u8 {
         self.0
+    }
+
+    /// Returns the zone of the sector's keys, which is the identifier of its DF.
+    #[must_use]
+    pub const fn zone(self) -> Zone {
+        Zone(0xDF10 + self.0 as u16)
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! By default the document number is left empty: the card works without it, and it is sensitive.
 
+use core::ops::Range;
+
 use super::error::{FieldErrors, Problem};
 use super::field::{Field, Layout, RecordKind};
 use super::wire::{Reader, Wire, Writer};
@@ -43,6 +45,9 @@ pub struct Identity {
 impl Identity {
     /// Length in bytes.
     pub const LEN: usize = 128;
+
+    /// Where the student number stands in the record.
+    pub const STUDENT_NUMBER: Range<usize> = field::STUDENT_NUMBER.range();
 
     /// Where its fields are.
     pub const LAYOUT: Layout =

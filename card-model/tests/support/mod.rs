@@ -1,12 +1,20 @@
 //! Cards under the published test keys in any state of their life, and what can be done to them.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "each test program uses its own part; a broken premise fails the test"
+)]
+
+pub(crate) mod scene;
 
 use core::num::NonZeroU8;
 
 use xuejika_card_model::bcd::Digits;
+use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
-use xuejika_card_model::event::{Actor, Body, Request};
+use xuejika_card_model::event::{Actor, Request};
 use xuejika_card_model::file::tree::{CardKind, Tree, sfi};
 use xuejika_card_model::file::{Df, Ef, KeySet};
 use xuejika_card_model::ident::UnitCode;
@@ -18,10 +26,11 @@ use xuejika_card_model::record::{
     CardType, Issuance, Profile, SchoolYear, Status, StatusFlags, Term, TerminalId,
 };
 use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::wallet::{WalletKeys, WalletSetup};
 use xuejika_card_model::{Card, factory};
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::key::{Card as CardKey, Key};
-use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, test_keys};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, test_keys};
 
 /// The school of the test pupil.
 pub(crate) const OWN_SCHOOL: &str = "084012";
@@ -33,18 +42,6 @@ pub(crate) const OWN_DISTRICT: &str = "080000";
 pub(crate) const OTHER_DISTRICT: &str = "050000";
 /// The whole city.
 pub(crate) const CITY: &str = "000000";
-
-/// The events this version of the profile offers.
-pub(crate) const OFFERED: [Event; 8] = [
-    Event::PersonaliseBegin,
-    Event::PersonaliseCommit,
-    Event::TemporaryIssue,
-    Event::Register,
-    Event::Freeze,
-    Event::Unfreeze,
-    Event::Cancel,
-    Event::Fault,
-];
 
 pub(crate) fn unit(text: &str) -> UnitCode {
     text.parse().unwrap()
@@ -89,11 +86,16 @@ pub(crate) fn issuance() -> Issuance {
     }
 }
 
+/// An empty wallet that was never opened.
+pub(crate) fn wallet(issuance: &Issuance) -> WalletSetup {
+    WalletSetup::new(WalletKeys::test(factory::transit_number(issuance)))
+}
+
 /// A new card, in state "initialised".
 pub(crate) fn new_card() -> Vec<u8> {
     let issuance = issuance();
     let serial = CardId(issuance.card_serial.bytes());
-    factory::student(&issuance, [4; 7], |id| key(id, serial)).unwrap()
+    factory::student(&issuance, [4; 7], |id| key(id, serial), &wallet(&issuance)).unwrap()
 }
 
 pub(crate) fn management_card() -> Vec<u8> {
@@ -185,19 +187,12 @@ pub(crate) fn committed<N: Nvm>(card: &Card<N>) -> Vec<u8> {
 }
 
 pub(crate) fn request(event: Event) -> Request {
-    let body = match event {
-        Event::PersonaliseCommit => Body::Commit { issued: true },
-        Event::Register => {
-            Body::Register { school_year: SchoolYear::new(2006).unwrap(), term: Term::Autumn }
-        }
-        _ => Body::None,
-    };
     Request {
         event,
         date: Date::new(2006, 9, 4).unwrap(),
         time: Time::new(9, 30, 0).unwrap(),
         terminal: TerminalId([0, 0, 0, 9]),
         reason: None,
-        body,
+        body: scene::body(event),
     }
 }

@@ -1,5 +1,7 @@
 //! What an image holds: the answer to reset, keys by their check values, files field by field.
 
+mod psam;
+
 use core::fmt;
 
 use serde::Serialize;
@@ -8,6 +10,7 @@ use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::file::{Df, Ef, Structure};
 use xuejika_card_model::management::Authorisation;
 use xuejika_card_model::nvm::{Nvm, RamNvm};
+use xuejika_card_model::psam::PsamView;
 use xuejika_card_model::record::{
     Enrolment, ExtensionEntry, FieldErrors, Identity, Issuance, LogEntry, Personalisation,
     Registration, StatusPair, Transfer,
@@ -168,6 +171,8 @@ enum Contents {
     Objects(Vec<tlv::Object>),
     /// What a management card grants, without its secret.
     Grant(Grant),
+    /// Keys of a PSAM.
+    Keys(psam::Keys),
     /// Bytes without a layout of this project.
     Hex(String),
     /// A record that breaks its rules.
@@ -208,7 +213,10 @@ impl FileView {
             chinese: file.chinese,
             structure: file.structure.name(),
             size: bytes.len(),
-            contents: contents(card.header().kind, df, file, bytes),
+            contents: match PsamView::of(card) {
+                Some(psam) => psam::contents(&psam, file, bytes),
+                None => contents(card.header().kind, df, file, bytes),
+            },
         }
     }
 }
@@ -324,6 +332,7 @@ impl fmt::Display for FileView {
                 write!(f, "valid until {valid_until}, keys {}", keys.join(" "))?;
                 f.write_str("\n    unlock secret not shown")
             }
+            Contents::Keys(keys) => write!(f, "{keys}"),
             Contents::Hex(hex) => write!(f, "\n    {hex}"),
             Contents::Damaged(Damage { error, hex }) => {
                 write!(f, "\n    damaged: {error}\n    {hex}")

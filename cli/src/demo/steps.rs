@@ -15,7 +15,7 @@ use xuejika_reader::sam::{Sam, SamError};
 use xuejika_reader::{Error, Locked};
 
 use super::world::{ALGORITHM, Field, Office, World};
-use super::{Ending, Finding, Step};
+use super::{Ending, Finding, Step, purse};
 use crate::hex;
 
 /// The write in which power goes: the pupil's identity is on its way to its place.
@@ -54,6 +54,24 @@ pub(super) const STEPS: &[Step] = {
         step("verdict", "show the card to a venue", Done, accepted),
         step("lapsed", "show it on 21 March, not registered for spring", Refused, lapsed),
         step("foreign-reader", "authenticate as a reader of another key system", Refused, stranger),
+        step("early-pay", "pay at a gate before the wallet is opened", Refused, purse::early),
+        step("load", "load the wallet (圈存): the first load opens it", Done, purse::load),
+        step("pay", "pay at a gate (消费)", Done, purse::pay),
+        step(
+            "pay-cut",
+            "pay again, and lose power in the first write",
+            Interrupted,
+            purse::early_cut,
+        ),
+        step("prove-unpaid", "present the card again: it has not paid", Done, purse::prove_unpaid),
+        step(
+            "pay-late-cut",
+            "pay again, and lose power in the last write",
+            Interrupted,
+            purse::late_cut,
+        ),
+        step("prove", "present the card again: it proves that it paid", Done, purse::prove_paid),
+        step("poor", "pay more than there is", Refused, purse::poor),
     ]
 };
 
@@ -148,7 +166,7 @@ fn period() -> anyhow::Result<(SchoolYear, Term)> {
 
 fn register(world: &mut World) -> anyhow::Result<Finding> {
     let ((year, term), stamp) = (period()?, world.stamp);
-    let outcome = world.connect()?.register(year, term, stamp)?;
+    let outcome = world.connect()?.register(year, term, stamp)?.outcome;
     ensure!(!outcome.repeated, "the card says it was registered before");
     let (english, chinese) = (term.english(), term.chinese());
     let counter = outcome.counter;
@@ -168,7 +186,7 @@ fn replay(world: &mut World) -> anyhow::Result<Finding> {
 
 fn register_twice(world: &mut World) -> anyhow::Result<Finding> {
     let ((year, term), stamp) = (period()?, world.stamp);
-    let outcome = world.connect()?.register(year, term, stamp)?;
+    let outcome = world.connect()?.register(year, term, stamp)?.outcome;
     ensure!(outcome.repeated, "the card registered twice");
     Ok(Finding::Done(format!("registered already, counter still {}", outcome.counter)))
 }
@@ -191,6 +209,7 @@ fn accepted(world: &mut World) -> anyhow::Result<Finding> {
             Ok(Finding::Done(format!("accepted, registered until {registered_until}")))
         }
         Verdict::Refuse(reason) => Ok(Finding::Refused(both(&reason))),
+        other => bail!("the verdict is {other:?}"),
     }
 }
 

@@ -10,7 +10,10 @@ use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{Profile, TerminalId};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::Algorithm;
+use xuejika_keyscheme::legacy;
 use xuejika_reader::sam::SoftSam;
+use xuejika_reader::wallet::psam::SoftPsam;
+use xuejika_reader::wallet::{InDoubt, SoftLoadHost, Terminal, WalletCard};
 use xuejika_reader::{CardContents, Locked, Reader, Stamp, StudentCard};
 
 use crate::clock;
@@ -19,6 +22,9 @@ use crate::trace::{Exchange, Traced};
 
 /// Algorithm of the card's keys.
 pub(super) const ALGORITHM: Algorithm = Algorithm::Aes128;
+
+/// Number of the gate at which the card pays.
+const GATE: legacy::TerminalId = legacy::TerminalId([0x30, 0x00, 0x20, 0x00, 0x00, 0x01]);
 
 /// A card with the log of what was said to it.
 pub(super) type Field = Traced<VirtualCard>;
@@ -32,6 +38,14 @@ pub(super) struct World {
     pub(super) stamp: Stamp,
     /// What the reader read last.
     pub(super) contents: Option<CardContents>,
+    /// The gate (闸机) with its PSAM.
+    pub(super) gate: Terminal<SoftPsam>,
+    /// The operator's load host, with the books.
+    pub(super) host: SoftLoadHost,
+    /// A purchase whose answer was lost.
+    pub(super) doubt: Option<InDoubt>,
+    /// Writes the card made in a purchase.
+    pub(super) purchase_writes: u64,
     language: Language,
     /// What was said to management cards.
     exchanges: Vec<Exchange>,
@@ -68,6 +82,10 @@ impl World {
             pupil,
             stamp,
             contents: None,
+            gate: Terminal::new(SoftPsam::test(GATE)?)?,
+            host: SoftLoadHost::test(),
+            doubt: None,
+            purchase_writes: 0,
             language,
             exchanges: Vec::new(),
         })
@@ -111,6 +129,16 @@ impl World {
             bail!("the reader is not unlocked");
         };
         Ok(reader.connect(&mut self.card, self.stamp.date)?)
+    }
+
+    /// The wallet of the student card.
+    pub(super) fn wallet(&mut self) -> anyhow::Result<WalletCard<&mut Field>> {
+        Ok(WalletCard::select(&mut self.card)?)
+    }
+
+    /// The moment of a wallet transaction.
+    pub(super) const fn moment(&self) -> legacy::Moment {
+        legacy::Moment { date: self.stamp.date.bytes(), time: self.stamp.time.bytes() }
     }
 
     /// What was said to cards since the last call.

@@ -6,12 +6,14 @@ use serde::Serialize;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::Outcome;
 use xuejika_card_model::ident::CardSerial;
-use xuejika_card_model::record::{SchoolYear, Term};
-use xuejika_card_model::verdict::Verdict;
+use xuejika_card_model::record::{RecordKind, SchoolYear, Term};
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::verdict::{Verdict, Warning};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
-use xuejika_reader::{CardContents, Error, Personalised};
+use xuejika_reader::{CardContents, Change, Error, Personalised};
 
 use crate::fields::Rows;
+use crate::hex;
 
 /// Everything on the card.
 #[derive(Debug, Serialize)]
@@ -89,40 +91,56 @@ impl fmt::Display for ContentsReport {
 #[derive(Debug, Serialize)]
 pub(super) struct VerdictReport {
     operation: &'static str,
-    card: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
     date: String,
     accept: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     registered_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    warnings: Vec<&'static str>,
     english: String,
     chinese: String,
 }
 
 impl VerdictReport {
-    pub(super) fn new(contents: &CardContents, today: Date) -> Self {
-        let (registered_until, reason, english, chinese) = match contents.verdict(today) {
-            Verdict::Accept { registered_until } => {
-                let english = format!("accept: registered until {registered_until}");
-                let chinese = format!("接受：注册有效期至 {registered_until}");
-                (Some(registered_until.to_string()), None, english, chinese)
+    pub(super) fn new(card: Option<CardSerial>, today: Date, verdict: &Verdict) -> Self {
+        let mut report = Self {
+            operation: "verdict",
+            card: card.map(|serial| serial.to_string()),
+            date: today.to_string(),
+            accept: true,
+            registered_until: None,
+            reason: None,
+            warnings: Vec::new(),
+            english: "the rules of the wallet decide".to_owned(),
+            chinese: "按电子钱包规定处理".to_owned(),
+        };
+        match verdict {
+            Verdict::Accept { registered_until } => report.accepted(*registered_until, &[]),
+            Verdict::AcceptWithWarning { registered_until, warnings } => {
+                report.accepted(*registered_until, warnings);
             }
             Verdict::Refuse(reason) => {
-                let (english, chinese) =
-                    (format!("refuse: {reason}"), format!("拒绝：{}", reason.chinese()));
-                (None, Some(reason.id()), english, chinese)
+                report.accept = false;
+                report.reason = Some(reason.id());
+                report.english = format!("refuse: {reason}");
+                report.chinese = format!("拒绝：{}", reason.chinese());
             }
-        };
-        Self {
-            operation: "verdict",
-            card: contents.issuance.card_serial.to_string(),
-            date: today.to_string(),
-            accept: reason.is_none(),
-            registered_until,
-            reason,
-            english,
-            chinese,
+            Verdict::WalletRules => {}
+        }
+        report
+    }
+
+    fn accepted(&mut self, until: Date, warnings: &[Warning]) {
+        self.registered_until = Some(until.to_string());
+        self.english = format!("accept: registered until {until}");
+        self.chinese = format!("接受：注册有效期至 {until}");
+        for warning in warnings {
+            self.warnings.push(warning.id());
+            self.english += &format!("\nwarning: {warning}");
+            self.chinese += &format!("\n警告：{}", warning.chinese());
         }
     }
 
@@ -152,16 +170,33 @@ pub(super) struct EventReport {
     /// Whether an interrupted personalisation was completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<bool>,
+    /// State before.
+    before: &'static str,
+    /// State afterwards.
     state: &'static str,
     counter: u16,
+    /// Records the card has written.
+    written: Vec<&'static str>,
     #[serde(skip)]
     text: String,
 }
 
 impl EventReport {
-    fn new(operation: &'static str, card: CardSerial, outcome: &Outcome, text: &str) -> Self {
+    fn new(
+        operation: &'static str,
+        card: CardSerial,
+        (before, outcome): (LifeCycleState, &Outcome),
+        written: &[RecordKind],
+        text: &str,
+    ) -> Self {
         let (state, counter) = (outcome.state, outcome.counter);
-        let (english, chinese) = (state.english(), state.chinese());
+        let names = |state: LifeCycleState| format!("{} {}", state.english(), state.chinese());
+        let (was, is) = (names(before), names(state));
+        let records: Vec<_> = written
+            .iter()
+            .map(|record| format!("{} {}", record.english(), record.chinese()))
+            .collect();
+        let wrote = if records.is_empty() { "nothing".to_owned() } else { records.join(", ") };
         Self {
             operation,
             card: card.to_string(),
@@ -169,25 +204,39 @@ impl EventReport {
             term: None,
             repeated: None,
             resumed: None,
-            state: english,
+            before: before.english(),
+            state: state.english(),
             counter,
-            text: format!("card {card} {text}: {english} {chinese}, counter {counter}"),
+            written: written.iter().map(|record| record.english()).collect(),
+            text: format!("card {card} {text}: {was} → {is}, counter {counter}\nwritten: {wrote}"),
         }
     }
 
-    pub(super) fn personalised(card: CardSerial, done: &Personalised) -> Self {
+    pub(super) fn personalised(
+        operation: &'static str,
+        card: CardSerial,
+        done: &Personalised,
+    ) -> Self {
         let how = if done.resumed { " (an interrupted one completed)" } else { "" };
-        let text = format!("personalised 已个人化{how}");
+        let text = format!("{operation} 个人化{how}");
+        let states = (done.before.state, &done.outcome);
         let resumed = Some(done.resumed);
-        Self { resumed, ..Self::new("personalise", card, &done.outcome, &text) }
+        Self { resumed, ..Self::new(operation, card, states, done.written(), &text) }
+    }
+
+    pub(super) fn changed(operation: &'static str, card: CardSerial, done: &Change) -> Self {
+        let text = format!("{operation} {}", done.event.rule().chinese);
+        let states = (done.before.state, &done.outcome);
+        Self::new(operation, card, states, &done.written(), &text)
     }
 
     pub(super) fn registered(
         card: CardSerial,
         school_year: SchoolYear,
         term: Term,
-        outcome: &Outcome,
+        done: &Change,
     ) -> Self {
+        let outcome = &done.outcome;
         let already = if outcome.repeated { "was already registered" } else { "registered" };
         let (english, chinese) = (term.english(), term.chinese());
         let text = format!("{already} 已注册 for {school_year} {english} {chinese}");
@@ -195,7 +244,7 @@ impl EventReport {
             school_year: Some(school_year.value()),
             term: Some(english),
             repeated: Some(outcome.repeated),
-            ..Self::new("register", card, outcome, &text)
+            ..Self::new("register", card, (done.before.state, outcome), &done.written(), &text)
         }
     }
 }
@@ -203,6 +252,35 @@ impl EventReport {
 impl fmt::Display for EventReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// What an application reads in its extension sector.
+#[derive(Debug, Serialize)]
+pub(super) struct SectorReport {
+    operation: &'static str,
+    card: String,
+    sector: u8,
+    /// First byte.
+    offset: u8,
+    bytes: String,
+}
+
+impl SectorReport {
+    pub(super) fn new(
+        operation: &'static str,
+        card: CardSerial,
+        (sector, offset): (u8, u8),
+        bytes: &[u8],
+    ) -> Self {
+        Self { operation, card: card.to_string(), sector, offset, bytes: hex::emit(bytes) }
+    }
+}
+
+impl fmt::Display for SectorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, card, sector, offset, bytes } = self;
+        write!(f, "card {card} {operation} {sector} at {offset}: {bytes}")
     }
 }
 

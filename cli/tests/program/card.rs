@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::psam::PsamKey;
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
 
@@ -86,6 +87,44 @@ fn no_secret_is_shown() {
             assert!(!shown.contains("606162636465666768696a6b6c6d6e6f"));
         }
     }
+}
+
+/// A PSAM is made without a profile; of its keys only check values are shown, and it answers.
+#[test]
+fn a_psam_is_made_shown_and_used() {
+    let desk = Desk::new("cpu-aes");
+    let path = desk.path("psam.img").display().to_string();
+    let create = ["card", "create", "--kind", "psam", "--terminal", "120080800001", "-o", &path];
+    let made = run(&[&create[..], &["--json"]].concat()).expect(0);
+    assert!(made.err.contains("published TEST keys in use"));
+    assert_eq!(made.object()["profile"], "psam");
+    let shown = run(&["card", "show", &path, "--json"]).expect(0).object();
+    let files = |directory: usize| shown["directories"][directory]["files"].as_array().unwrap();
+    let keys = &files(0)[0]["contents"]["keys"];
+    let found = keys["keys"].as_array().unwrap();
+    assert_eq!((found.len(), &keys["mac2_failures"]), (5, &0.into()));
+    assert!(found.iter().all(|key| key["test_key"] == true && key["levels"] == 1));
+    assert_eq!(files(0)[2]["contents"]["hex"], "120080800001");
+    assert_eq!(files(1)[0]["contents"]["record"]["valid_until"], "2038-08-31");
+    let text = run(&["card", "show", &path]).expect(0).out;
+    assert!(text.contains("purchase, levels 1, version 01 "), "{text}");
+    let secrets = PsamKey::test().map(|key| hex::encode(&key.emit()[2..18]));
+    let image = hex::encode(fs::read(&path).unwrap());
+    for secret in secrets {
+        assert!(image.contains(&secret), "these are its keys");
+        let shown = [text.to_lowercase(), shown.to_string().to_lowercase()];
+        assert!(!shown.iter().any(|shown| shown.contains(&secret)));
+    }
+    let target = format!("emu:{path}");
+    let purchase =
+        "8070 0000 1C A0A1A2A3 0007 00000064 06 20260901 073000 01 00 1000751012345678 08";
+    let select = "00A4 0000 02 3F01 00";
+    for number in ["00000000", "00000001"] {
+        let said = run(&["apdu", "--target", &target, select, purchase]).expect(0).out;
+        assert!(said.contains(number), "{said}");
+    }
+    let wrong = ["card", "create", "--kind", "psam", "--terminal", "1200", "-o", &path];
+    assert!(run(&wrong).expect(2).err.contains("12 hexadecimal digits"));
 }
 
 #[test]

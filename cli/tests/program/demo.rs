@@ -8,7 +8,7 @@ use super::support::{PROGRAM, run};
 #[test]
 fn every_step_is_as_expected_and_test_keys_are_announced() {
     let demo = run(&["demo"]).expect(0);
-    assert!(demo.out.ends_with("15 of 15 steps as expected (seed 1)\n"), "{}", demo.out);
+    assert!(demo.out.ends_with("23 of 23 steps as expected (seed 1)\n"), "{}", demo.out);
     assert!(!demo.out.contains("NOT AS EXPECTED"));
     assert_eq!(demo.err.matches("published TEST keys").count(), 1);
     assert!(!demo.out.contains('>'), "no commands unless asked for");
@@ -34,15 +34,35 @@ fn json_has_one_object_for_each_step_and_a_summary() {
         let step = steps.iter().find(|step| step["step"] == id).expect(id);
         step["outcome"].as_str().unwrap().to_owned()
     };
-    for done in ["create", "unlock", "personalise", "register", "read", "verdict"] {
+    for done in [
+        "create",
+        "unlock",
+        "personalise",
+        "register",
+        "read",
+        "verdict",
+        "load",
+        "pay",
+        "prove-unpaid",
+        "prove",
+    ] {
         assert_eq!(outcome(done), "ok", "{done}");
     }
-    for refused in
-        ["locked", "foreign-management", "expired-management", "lapsed", "foreign-reader", "replay"]
-    {
+    for refused in [
+        "locked",
+        "foreign-management",
+        "expired-management",
+        "lapsed",
+        "foreign-reader",
+        "replay",
+        "early-pay",
+        "poor",
+    ] {
         assert_eq!(outcome(refused), "refused", "{refused}");
     }
-    assert_eq!(outcome("power-cut"), "interrupted");
+    for interrupted in ["power-cut", "pay-cut", "pay-late-cut"] {
+        assert_eq!(outcome(interrupted), "interrupted", "{interrupted}");
+    }
     assert!(steps.iter().all(|step| step["as_expected"] == true && step.get("apdus").is_none()));
 }
 

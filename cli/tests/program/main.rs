@@ -10,11 +10,16 @@
 mod apdu;
 mod card;
 mod demo;
+mod desk;
 mod emulate;
 #[cfg(unix)]
 mod keys;
+mod life;
+#[cfg(unix)]
+mod list;
 mod reader;
 mod script;
 mod shell;
 mod support;
 mod vectors;
+mod wallet;

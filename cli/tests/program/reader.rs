@@ -78,7 +78,7 @@ fn what_the_card_refuses_is_a_finding() {
     assert!(foreign["refused"].as_str().unwrap().contains("the reader to unit 084013"));
     desk.reader("personalise", &[]).expect(0);
     let foreign = desk.reader("register", &["--sam-unit", "084013"]).expect(1).object();
-    assert!(foreign["refused"].as_str().unwrap().contains("6982"), "{foreign}");
+    assert!(foreign["refused"].as_str().unwrap().contains("not for unit 084013"), "{foreign}");
     // Any school's reader may read.
     desk.reader("read", &["--sam-unit", "050001"]).expect(0);
     let late = ["--date", "2100-01-01"];

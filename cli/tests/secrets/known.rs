@@ -4,6 +4,7 @@
 use serde_json::Value;
 use xuejika_apdu::fci::Fci;
 use xuejika_card_model::management::{self, SamSerial};
+use xuejika_card_model::psam::PsamKey;
 use xuejika_keyscheme::auth::{CardChallenge, CardId, LABEL, Request};
 use xuejika_keyscheme::key::{Kek, Key};
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, kdf, test_keys};
@@ -28,6 +29,10 @@ pub(crate) fn known_keys() -> Secrets {
             }
         }
         add_unlock(&mut secrets, algorithm);
+    }
+    for key in PsamKey::test() {
+        let [_, _, root @ .., _, _] = *key.emit();
+        secrets.add(&format!("root {key:?}"), &root);
     }
     secrets
 }

@@ -1,10 +1,10 @@
 //! SELECT, READ BINARY, UPDATE BINARY, READ RECORD (ISO 7816-4:2020 §11.2 to §11.4).
 
 use xuejika_apdu::command::Command;
-use xuejika_apdu::fci::{ACTIVATED, Fci, KeyInfo, SecurityInfo};
+use xuejika_apdu::fci::{ACTIVATED, Fci, KeyInfo, PurseFci, SecurityInfo};
 use xuejika_card_model::Card;
-use xuejika_card_model::file::tree::{MF_FID, PROFILE_VERSION};
-use xuejika_card_model::file::{Df, Ef};
+use xuejika_card_model::file::tree::{MF_FID, PROFILE_VERSION, wallet_sfi};
+use xuejika_card_model::file::{Application, Caller, Df, Ef};
 use xuejika_card_model::nvm::Nvm;
 use xuejika_keyscheme::KeyVersion;
 use xuejika_keyscheme::slots::EMPTY;
@@ -22,9 +22,12 @@ const WITH_FCI: u8 = 0x00;
 /// P2 of SELECT: first or only occurrence, no answer.
 const WITHOUT_ANSWER: u8 = 0x0C;
 /// P1 bit that makes its low bits a short file identifier.
-const SHORT_IDENTIFIER: u8 = 0x80;
+pub(super) const SHORT_IDENTIFIER: u8 = 0x80;
 /// P2 of READ RECORD, low bits: P1 is a record number.
 const RECORD_NUMBER: u8 = 0x04;
+
+/// Version of the purse application in its FCI, as FM1208 cards say it.
+const PURSE_VERSION: u8 = 0x02;
 
 /// What an identifier or a name leads to.
 enum Target {
@@ -51,12 +54,12 @@ pub(crate) fn select<N: Nvm>(
         Target::Df(df) => {
             context.state.select(df);
             if answer {
-                fci(context.card, df)?.emit(out);
+                emit_fci(context.card, df, out)?;
             }
         }
         Target::Ef(file) => context.state.ef = Some(file),
     }
-    Ok(())
+    super::block::check_selection(context.card, context.state)
 }
 
 /// The MF, a file of the current DF, or any DF: they are all children of the MF.
@@ -77,7 +80,7 @@ fn by_name<N: Nvm>(context: &Context<'_, N>, name: &[u8]) -> Result<Target, Refu
         return Err(Refusal::Length);
     }
     tree_all(context.card.tree())
-        .find(|df| df.name == name)
+        .find(|df| df.is_called(name))
         .map(Target::Df)
         .ok_or(Refusal::FileNotFound)
 }
@@ -88,7 +91,14 @@ fn tree_all(
     tree.all()
 }
 
-fn fci<N: Nvm>(card: &Card<N>, df: &Df) -> Result<Fci, Refusal> {
+fn emit_fci<N: Nvm>(card: &Card<N>, df: &Df, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    if df.application == Application::Wallet {
+        let file = df.by_sfi(wallet_sfi::ISSUER).ok_or(Refusal::FileNotFound)?;
+        let issuer_data = card.read(file, Caller::Unproven)?.to_vec();
+        let version = Some(PURSE_VERSION);
+        PurseFci { df_name: df.name.to_vec(), version, issuer_data }.emit(out);
+        return Ok(());
+    }
     let mut keys = Vec::with_capacity(df.keys.len());
     for &number in df.keys {
         if let Some(slots) = card.key_slots(df, number)? {
@@ -105,7 +115,8 @@ fn fci<N: Nvm>(card: &Card<N>, df: &Df) -> Result<Fci, Refusal> {
         keys,
         profile: PROFILE_VERSION,
     });
-    Ok(Fci { df_name: df.name.to_vec(), life_cycle: ACTIVATED, security })
+    Fci { df_name: df.name.to_vec(), life_cycle: ACTIVATED, security }.emit(out);
+    Ok(())
 }
 
 /// The file and the offset that P1 P2 of READ BINARY and UPDATE BINARY name. A short identifier
@@ -134,7 +145,7 @@ pub(crate) fn read_binary<N: Nvm>(
 ) -> Result<(), Refusal> {
     no_data(command)?;
     let (file, offset) = binary_target(context, command)?;
-    let bytes = context.card.read(file, context.key())?;
+    let bytes = context.card.read(file, context.caller())?;
     let rest = match bytes.get(offset..) {
         Some(rest @ [_, ..]) => rest,
         _ => return Err(xuejika_card_model::CardError::Offset.into()),
@@ -157,7 +168,11 @@ pub(crate) fn update_binary<N: Nvm>(
         return Err(Refusal::Length);
     }
     let (file, offset) = binary_target(context, command)?;
-    Ok(context.card.update(file, offset, command.data, context.peer)?)
+    match context.operator {
+        Some(operator) => context.card.update_as_operator(file, offset, command.data, operator)?,
+        None => context.card.update(file, offset, command.data, context.peer)?,
+    }
+    Ok(())
 }
 
 pub(crate) fn read_record<N: Nvm>(
@@ -174,7 +189,7 @@ pub(crate) fn read_record<N: Nvm>(
         sfi => context.state.df.by_sfi(sfi).ok_or(Refusal::FileNotFound)?,
     };
     context.state.ef = Some(file);
-    let bytes = context.card.record(file, command.p1, context.key())?;
+    let bytes = context.card.record(file, command.p1, context.caller())?;
     exact_le(command, bytes.len())?;
     out.extend_from_slice(bytes);
     Ok(())

@@ -24,8 +24,8 @@ pub(crate) fn change_life_cycle<N: Nvm>(
     if context.state.df.zone() != Zone::EDUCATION {
         return Err(Refusal::OutOfOrder);
     }
-    let request = Request::parse(event, command.data)?;
-    let outcome = context.card.execute(&request, actor)?;
+    let (request, key) = Request::parse_with_key(event, command.data)?;
+    let outcome = context.card.execute_with_key(&request, key.as_ref(), actor)?;
     out.extend_from_slice(&outcome.emit());
     Ok(())
 }

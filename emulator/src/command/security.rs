@@ -5,6 +5,7 @@ use xuejika_apdu::command::Command;
 use xuejika_apdu::sm::CardSm;
 use xuejika_apdu::tlv::{Tag, TlvReader};
 use xuejika_card_model::event::Actor;
+use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_keyscheme::auth::{CardChallenge, Request, TOKEN_LEN};
@@ -13,7 +14,7 @@ use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
 
 use super::{exact_le, no_data, no_le};
 use crate::dispatch::Context;
-use crate::state::Session;
+use crate::state::{Challenge, Session};
 use crate::status_map::Refusal;
 
 /// P1 P2 of MANAGE SECURITY ENVIRONMENT: set the template for authentication.
@@ -80,7 +81,7 @@ pub(crate) fn challenge<N: Nvm>(
     let id = context.state.key.ok_or(Refusal::OutOfOrder)?;
     let challenge = CardChallenge::new(id, context.card.header().serial, context.env.random());
     out.extend_from_slice(&challenge.nonce());
-    context.state.challenge = Some(challenge);
+    context.state.challenge = Some(Challenge::Zone(challenge));
     Ok(())
 }
 
@@ -95,7 +96,9 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
     }
     let request = Request::parse(command.data)?;
     exact_le(command, TOKEN_LEN)?;
-    let challenge = context.challenge.take().ok_or(Refusal::OutOfOrder)?;
+    let Some(Challenge::Zone(challenge)) = context.challenge.take() else {
+        return Err(Refusal::OutOfOrder);
+    };
     let id = challenge.id();
     let slots = usable_slots(context, &id)?;
     let key = slots.key(id.version).ok_or(Refusal::KeyNotFound)?;
@@ -112,7 +115,10 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
         }
         Err(_) => {
             context.state.key = None;
-            context.card.count_failure(context.state.df, id.number)?;
+            match context.card.count_failure(context.state.df, id.number) {
+                Err(_) if seeded(Fault::FailureToldBeforeCounter) => {}
+                counted => counted?,
+            }
             Err(Refusal::AuthenticationFailed)
         }
     }

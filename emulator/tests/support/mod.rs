@@ -2,23 +2,25 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub(crate) mod line;
 #[path = "../../../card-model/tests/support/mod.rs"]
 pub(crate) mod model;
 pub(crate) mod stored;
+pub(crate) mod wallet;
 
 use model::{key, unit};
 use xuejika_apdu::sm::ReaderSm;
 use xuejika_apdu::{Class, Command, Response, StatusWord};
 use xuejika_card_model::bcd::Digits;
-use xuejika_card_model::file::tree::CardKind;
+use xuejika_card_model::file::tree::MF_FID;
 use xuejika_card_model::file::{Df, Ef, Structure};
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::{Nvm, RamNvm};
+use xuejika_card_model::record::ExtensionIndex;
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_emulator::{Env, VirtualCard};
 use xuejika_keyscheme::auth::{self, AwaitingCard, ReaderId, Request};
-use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion};
 
 /// Seed of every card whose randomness does not matter.
@@ -73,28 +75,17 @@ pub(crate) fn active_card() -> VirtualCard {
     card_in(LifeCycleState::Active)
 }
 
-/// A card in this state, with a pupil where the state has one and every key loaded.
+/// A card in this state, with a pupil where the state has one and every sector open to the city.
 pub(crate) fn card_in(state: LifeCycleState) -> VirtualCard {
     power_up(RamNvm::new(memory_in(state)))
 }
 
 pub(crate) fn memory_in(state: LifeCycleState) -> Vec<u8> {
     let mut memory = model::card_in(state);
-    load_application_keys(&mut memory);
-    memory
-}
-
-/// Gives every extension sector its owner's key, as opening it would.
-fn load_application_keys(memory: &mut [u8]) {
-    let header = *model::open(memory).header();
-    for df in CardKind::Student.tree().dfs {
-        let number = KeyNumber::APPLICATION;
-        let Some(offset) = df.key_offset(number) else { continue };
-        let version = KeyVersion::FIRST;
-        let id = KeyId { zone: df.zone(), number, version, algorithm: header.algorithm };
-        let slots = KeySlots::new(version, key(&id, header.serial)).emit();
-        memory[offset..offset + KeySlots::LEN].copy_from_slice(&slots);
+    for index in 1..=ExtensionIndex::MAX {
+        model::scene::put_sector(&mut memory, index, model::CITY);
     }
+    memory
 }
 
 /// SAM number 42 of a unit.
@@ -115,7 +106,7 @@ pub(crate) fn failures<N: Nvm>(card: &VirtualCard<N>, df: &Df, number: KeyNumber
 pub(crate) fn select<N: Nvm>(card: &mut VirtualCard<N>, df: &Df) -> Reply {
     let select = Command::new(Class::ISO, 0xA4, 0x04, 0x00).with_data(df.name).with_ne(256);
     let mf = Command::new(Class::ISO, 0xA4, 0x00, 0x00).with_ne(256);
-    let reply = send(card, &if df.keys.is_empty() { mf } else { select }.to_vec().unwrap());
+    let reply = send(card, &if df.fid == MF_FID { mf } else { select }.to_vec().unwrap());
     assert_eq!(reply.sw, 0x9000);
     reply
 }

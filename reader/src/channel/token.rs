@@ -35,7 +35,7 @@ use cryptoki::types::AuthPin;
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::diversify::Step;
 use xuejika_keyscheme::kcv::{Kcv, KcvMethod};
-use xuejika_keyscheme::key::{Card, Key, Root};
+use xuejika_keyscheme::key::{Card, Key, List, Root};
 use xuejika_keyscheme::provider::{Custody, KeyProvider, Path, ProviderError};
 use xuejika_keyscheme::{Algorithm, KeyId};
 use zeroize::{Zeroize, Zeroizing};
@@ -160,6 +160,13 @@ impl KeyProvider for Token {
         let mut inner = self.inner();
         let key = inner.branch(id, path)?;
         let bytes = inner.cmac(key, &Step::Card(card).message(id))?;
+        Ok(Key::new(id.algorithm, *bytes))
+    }
+
+    fn list_key(&self, id: &KeyId, path: Path) -> Result<Key<List>, ProviderError> {
+        let mut inner = self.inner();
+        let key = inner.branch(id, path)?;
+        let bytes = inner.cmac(key, &Step::List.message(id))?;
         Ok(Key::new(id.algorithm, *bytes))
     }
 

@@ -8,10 +8,13 @@ use rand_core::CryptoRng;
 use xuejika_apdu::sm::{ReaderSm, SmError};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
 use xuejika_card_model::date::Date;
+use xuejika_card_model::event::{self, Body, OwnerKey};
 use xuejika_card_model::key_load::KeyData;
-use xuejika_card_model::management::{self, Authorisation, SamSerial};
+use xuejika_card_model::management::{self, Authorisation, SamSerial, key_path};
+use xuejika_card_model::record::ExtensionIndex;
 use xuejika_keyscheme::auth::{AwaitingCard, CardId, ReaderId, Request, TOKEN_LEN, respond};
 use xuejika_keyscheme::key::{Key, Root, Sam as SamPurpose};
+use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
 
 use super::{Grant, Sam, SamError};
@@ -27,6 +30,9 @@ const ENTRY_LEN: usize = KeyId::LEN + 16;
 
 /// INS of PUT KEY (project-defined after GlobalPlatform).
 pub(crate) const PUT_KEY: u8 = 0xD8;
+
+/// INS of CHANGE LIFE CYCLE (project-defined).
+pub(crate) const CHANGE_LIFE_CYCLE: u8 = 0xF0;
 
 /// A SAM in software, for test keys.
 pub struct SoftSam {
@@ -66,8 +72,11 @@ impl SoftSam {
         let versions = TEST_VERSIONS.into_iter().filter_map(KeyVersion::new);
         let entries: Vec<_> = versions
             .flat_map(|version| {
-                KeyNumber::EDUCATION.map(|number| {
-                    let key = key_id(Zone::EDUCATION, number, version, algorithm);
+                let education = KeyNumber::EDUCATION.map(|number| (Zone::EDUCATION, number));
+                let sectors =
+                    ExtensionIndex::all().map(|index| (index.zone(), KeyNumber::APPLICATION));
+                education.into_iter().chain(sectors).map(move |(zone, number)| {
+                    let key = key_id(zone, number, version, algorithm);
                     (key, test_keys::root(&key))
                 })
             })
@@ -154,11 +163,12 @@ impl Sam for SoftSam {
     fn respond(
         &mut self,
         id: KeyId,
+        path: Path,
         card: CardId,
         challenge: [u8; TOKEN_LEN],
     ) -> Result<Request, SamError> {
         self.close();
-        let key = self.root(&id)?.card(&id, card);
+        let key = path.derive(self.root(&id)?, &id, card);
         let mut nonce = [0; TOKEN_LEN];
         self.rng.fill_bytes(&mut nonce);
         let (request, awaiting) = respond(&key, id, card, self.id, challenge, nonce);
@@ -199,6 +209,28 @@ impl Sam for SoftSam {
             .with_ne(256);
         self.in_session(|sm| sm.wrap_command(&put, out))?;
         Ok(key.kcv().bytes())
+    }
+
+    fn wrap_open(
+        &mut self,
+        request: &event::Request,
+        version: KeyVersion,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SamError> {
+        let Body::Open(opening) = request.body else { return Err(SamError::NoSector) };
+        let card = self.peer.ok_or(SamError::NoSession)?;
+        let zone = opening.index.zone();
+        // A SAM and its cards share one algorithm.
+        let algorithm = self.secret.algorithm();
+        let id = key_id(zone, KeyNumber::APPLICATION, version, algorithm);
+        let key = key_path(opening.owner).derive(self.root(&id)?, &id, card);
+        let kcv = key.kcv().bytes();
+        let mut data = zeroize::Zeroizing::new(request.emit());
+        data.extend_from_slice(&OwnerKey { version, data: KeyData { key, kcv } }.emit());
+        let change = Command::new(Class::OWN, CHANGE_LIFE_CYCLE, request.event.code(), 0)
+            .with_data(&data)
+            .with_ne(256);
+        self.in_session(|sm| sm.wrap_command(&change, out))
     }
 
     fn close(&mut self) {

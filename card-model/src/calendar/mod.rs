@@ -1,0 +1,198 @@
+//! The calendar of the rules: until when a registration carries, when a loss takes effect, and every
+//! other limit, each with its article.
+//!
+//! Pure functions of dates in Beijing; nothing here reads a clock. Working days need the holidays of
+//! the year ([`Holidays`]), and a year whose holidays are not known is an error, never a guess.
+//!
+//! ```
+//! use xuejika_card_model::calendar::{Deadline, Holidays, replacement_from};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let reported = "2026-09-30".parse()?; // the National Day week follows
+//! let holidays = Holidays::published();
+//! assert_eq!(Deadline::LossEffective.last_day(reported, &holidays)?, "2026-10-09".parse()?);
+//! assert_eq!(replacement_from(reported)?, "2026-10-10".parse()?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod deadline;
+mod holidays;
+
+pub use deadline::{Deadline, Limit, Rule};
+pub use holidays::{CalendarError, HolidayError, HolidayProblem, Holidays};
+
+use crate::date::{Date, Time};
+use crate::record::{Registration, SchoolYear, Term};
+
+/// Days of the loss period (挂失期): the day of the report is day 0, and on day 10 a replacement
+/// becomes possible (暂行办法 六(二), 操作规程 四/六).
+pub const LOSS_PERIOD_DAYS: i32 = 10;
+
+/// Days after which a list is stale: lists are sent every day (操作规程 二/六, 三/六, 四/六).
+pub const LIST_DAYS: i32 = 1;
+
+/// Replacement fee (补卡费) in yuan, collected under [`REPLACEMENT_FEE_CODE`] (操作规程 四/六).
+pub const REPLACEMENT_FEE_YUAN: u8 = 15;
+
+/// Number under which the replacement fee is collected (收费编码, 京发改[2007]623号).
+pub const REPLACEMENT_FEE_CODE: &str = "174011";
+
+/// Seconds by which Beijing is ahead of UTC, all year (Asia/Shanghai).
+const BEIJING: u64 = 8 * 3600;
+
+/// Converts seconds since 1970-01-01 UTC to date and time in Beijing; `None` after 2099.
+#[must_use]
+pub fn beijing(unix_seconds: u64) -> Option<(Date, Time)> {
+    let seconds = unix_seconds.checked_add(BEIJING)?;
+    let date = Date::new(1970, 1, 1).ok()?.add_days(i32::try_from(seconds / 86_400).ok()?)?;
+    let part = |unit: u64, count: u64| u8::try_from(seconds / unit % count).ok();
+    Some((date, Time::new(part(3600, 24)?, part(60, 60)?, part(1, 60)?).ok()?))
+}
+
+/// Returns the last day before an unregistered card lapses: 20 March and 20 September are still good
+/// (暂行办法 六(五)). `None` beyond the range of dates.
+///
+/// A registration carries to the first such day after its term, whenever it was made; a card never
+/// registered is good to the first such day on or after its personalisation.
+#[must_use]
+pub fn registered_until(personalised: Date, registrations: &[Registration]) -> Option<Date> {
+    match registrations.iter().map(Registration::period).max() {
+        Some((school_year, term)) => term_cut_off(school_year, term),
+        None => cut_off_from(personalised),
+    }
+}
+
+/// Returns the day to which the registration for a term carries: autumn of year Y to 20 March Y+1,
+/// spring to 20 September Y+1 (暂行办法 六(五)). `None` beyond the range of dates.
+#[must_use]
+pub fn term_cut_off(school_year: SchoolYear, term: Term) -> Option<Date> {
+    let month = match term {
+        Term::Autumn => 3,
+        Term::Spring => 9,
+    };
+    Date::new(school_year.value() + 1, month, 20).ok()
+}
+
+/// Returns the first 20 March or 20 September on or after `date`; `None` beyond the range of dates.
+#[must_use]
+pub fn cut_off_from(date: Date) -> Option<Date> {
+    [(0, 3), (0, 9), (1, 3)]
+        .into_iter()
+        .filter_map(|(years, month)| Date::new(date.year() + years, month, 20).ok())
+        .find(|cut_off| *cut_off >= date)
+}
+
+/// Returns the first day on which a lost card may be replaced: day 10 of the loss period
+/// (操作规程 四/六). Nothing else happens on that day; the card stays on the list.
+///
+/// # Errors
+/// [`CalendarError::OutOfRange`] after 2099.
+pub fn replacement_from(reported: Date) -> Result<Date, CalendarError> {
+    reported.add_days(LOSS_PERIOD_DAYS).ok_or(CalendarError::OutOfRange)
+}
+
+/// Returns the last possible day of a temporary card (临时卡): the loss period, the week to apply for
+/// a replacement and the working days to hand it out (暂行办法 六(二), 操作规程 四/六). It ends earlier
+/// when the lost card is found or its replacement handed out.
+///
+/// # Errors
+/// As [`Deadline::last_day`].
+pub fn temporary_card_until(reported: Date, holidays: &Holidays) -> Result<Date, CalendarError> {
+    let apply_by =
+        Deadline::ReplacementApplication.last_day(replacement_from(reported)?, holidays)?;
+    Deadline::RecordCardReplaced.last_day(apply_by, holidays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::TerminalId;
+    use alloc::string::ToString;
+
+    fn date(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    fn registration(year: u16, term: Term, on: &str) -> Registration {
+        Registration {
+            school_year: SchoolYear::new(year).unwrap(),
+            term,
+            date: date(on),
+            unit: "084012".parse().unwrap(),
+            terminal: TerminalId([0; 4]),
+        }
+    }
+
+    fn until(personalised: &str, registrations: &[Registration]) -> alloc::string::String {
+        registered_until(date(personalised), registrations).unwrap().to_string()
+    }
+
+    #[test]
+    fn without_a_registration_the_next_twentieth_counts() {
+        for (personalised, expected) in [
+            ("2007-09-01", "2007-09-20"),
+            ("2007-09-20", "2007-09-20"),
+            ("2007-09-21", "2008-03-20"),
+            ("2007-12-31", "2008-03-20"),
+            ("2008-01-01", "2008-03-20"),
+            ("2008-02-29", "2008-03-20"),
+            ("2008-03-20", "2008-03-20"),
+            ("2008-03-21", "2008-09-20"),
+        ] {
+            assert_eq!(until(personalised, &[]), expected, "{personalised}");
+        }
+        assert_eq!(registered_until(date("2099-10-01"), &[]), None);
+    }
+
+    #[test]
+    fn a_registration_carries_to_the_day_of_its_term() {
+        let autumn = registration(2007, Term::Autumn, "2007-09-03");
+        let spring = registration(2007, Term::Spring, "2008-02-18");
+        assert_eq!(until("2007-09-01", &[autumn]), "2008-03-20");
+        assert_eq!(until("2007-09-01", &[spring]), "2008-09-20");
+        assert_eq!(until("2007-09-01", &[spring, autumn]), "2008-09-20");
+        assert_eq!(until("2007-09-01", &[autumn, spring]), "2008-09-20");
+        // A swipe after the day of lapse revives the card to the same day as one in time.
+        let late = registration(2007, Term::Autumn, "2007-09-25");
+        assert_eq!(until("2007-09-01", &[late]), "2008-03-20");
+    }
+
+    /// Correcting a pupil's data personalises again; it does not stand in for the swipe.
+    #[test]
+    fn personalising_again_is_no_registration() {
+        let autumn = registration(2007, Term::Autumn, "2007-09-03");
+        assert_eq!(until("2008-04-01", &[autumn]), "2008-03-20");
+    }
+
+    #[test]
+    fn the_day_turns_in_beijing() {
+        // 2008-03-20 15:59:59 and 16:00:00 UTC.
+        let (last, next) = (1_206_028_799, 1_206_028_800);
+        let (day, time) = beijing(last).unwrap();
+        assert_eq!((day, time.to_string()), (date("2008-03-20"), "23:59:59".into()));
+        assert_eq!(beijing(next), Some((date("2008-03-21"), Time::MIDNIGHT)));
+        assert_eq!(beijing(0).unwrap().0, date("1970-01-01"));
+        assert_eq!(beijing(u64::MAX), None);
+    }
+
+    #[test]
+    fn the_loss_period_has_ten_days() {
+        assert_eq!(replacement_from(date("2026-09-01")), Ok(date("2026-09-11")));
+        assert_eq!(replacement_from(date("2008-02-25")), Ok(date("2008-03-06")));
+        assert_eq!(replacement_from(date("2099-12-31")), Err(CalendarError::OutOfRange));
+    }
+
+    #[test]
+    fn a_temporary_card_ends_with_the_last_hand_out() {
+        let holidays = Holidays::published();
+        // 2026-09-01, +10 days, +7 days: 09-18; ten working days over a worked Sunday (20
+        // September), Mid-Autumn (25 to 27) and National Day (1 to 7 October).
+        let end = temporary_card_until(date("2026-09-01"), &holidays);
+        assert_eq!(end, Ok(date("2026-10-09")));
+        assert!(matches!(
+            temporary_card_until(date("2026-12-20"), &holidays),
+            Err(CalendarError::UnknownYear { year: 2027, .. })
+        ));
+    }
+}

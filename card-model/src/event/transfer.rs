@@ -1,0 +1,90 @@
+//! A pupil leaves one school and enters another (升转学): EF 0B.
+//!
+//! The newest record tells where a transfer stands: out is open, in and withdrawn are done.
+
+use super::Condition;
+use super::execute::{Occasion, Plan};
+use super::request::out_operation;
+use crate::card::{Card, CardError};
+use crate::code::Reason;
+use crate::file::tree::sfi;
+use crate::ident::{StudentNumber, UnitCode};
+use crate::nvm::Nvm;
+use crate::record::{Transfer, TransferOperation};
+
+impl<N: Nvm> Card<N> {
+    /// The newest transfer record, if it can be read.
+    pub(super) fn newest_transfer(&self) -> Option<Transfer> {
+        let bytes = self.stored_record(self.education(sfi::TRANSFER)?, 1)?;
+        Transfer::parse(bytes).ok()
+    }
+
+    fn open_transfer(&self) -> Result<Transfer, CardError> {
+        use TransferOperation::{OutPromotion, OutTransfer};
+        self.newest_transfer()
+            .filter(|record| matches!(record.operation, OutTransfer | OutPromotion))
+            .ok_or(CardError::Condition(Condition::NoOpenTransfer))
+    }
+
+    /// Sectors of the school go with the school, those of district and city stay.
+    pub(super) fn transfer_out(
+        &self,
+        occasion: &Occasion<'_>,
+        promotion: bool,
+        to: Option<UnitCode>,
+    ) -> Result<Plan, CardError> {
+        if occasion.before.flags.temporary {
+            return Err(Condition::Temporary.into());
+        }
+        if self.has_sector(|grant| grant.owner.is_school()) {
+            return Err(Condition::SectorsOpen.into());
+        }
+        let usual = if promotion { Reason::Promoted } else { Reason::TransferredOut };
+        let record = Transfer {
+            operation: out_operation(promotion),
+            reason: occasion.request.reason.unwrap_or(usual),
+            from: occasion.acting,
+            to,
+            old_number: self.pupil()?.identity.student_number,
+            new_number: None,
+            out_date: occasion.request.date,
+            in_date: None,
+            out_terminal: occasion.request.terminal,
+            sequence: self.newest_transfer().map_or(0, |record| record.sequence).wrapping_add(1),
+        };
+        self.with_transfer(occasion, &record)
+    }
+
+    pub(super) fn transfer_in(
+        &self,
+        occasion: &Occasion<'_>,
+        new_number: StudentNumber,
+    ) -> Result<Plan, CardError> {
+        let out = self.open_transfer()?;
+        if out.to.is_some_and(|to| to != occasion.acting) {
+            return Err(CardError::ForeignUnit);
+        }
+        let record = Transfer {
+            operation: TransferOperation::In,
+            to: Some(occasion.acting),
+            new_number: Some(new_number),
+            in_date: Some(occasion.request.date),
+            ..out
+        };
+        self.with_transfer(occasion, &record)
+    }
+
+    pub(super) fn withdraw(&self, occasion: &Occasion<'_>) -> Result<Plan, CardError> {
+        let out = self.open_transfer()?;
+        let operation = TransferOperation::Withdrawn;
+        let reason = occasion.request.reason.unwrap_or(out.reason);
+        self.with_transfer(occasion, &Transfer { operation, reason, ..out })
+    }
+
+    fn with_transfer(&self, occasion: &Occasion<'_>, record: &Transfer) -> Result<Plan, CardError> {
+        record.check()?;
+        let mut plan = occasion.plan();
+        plan.append(self.education_file(sfi::TRANSFER)?, &record.emit());
+        Ok(plan)
+    }
+}

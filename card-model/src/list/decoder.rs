@@ -1,0 +1,154 @@
+//! Reading a list file as it arrives, in parts of any size.
+//!
+//! Entries go into a sink at once, but the sink comes out only after the checksum over everything
+//! was found right: nobody acts on a list that is not authentic.
+
+use xuejika_keyscheme::CardCipher;
+use xuejika_keyscheme::cmac::Message;
+
+use super::entry::{Entry, Kind};
+use super::error::ListError;
+use super::header::{Form, Header, HeaderError, ListMac};
+use crate::crc::Crc32;
+use crate::ident::CardSerial;
+
+/// Length of the checksum behind the entries: a whole CMAC (SP 800-38B).
+pub const MAC_LEN: usize = 16;
+
+/// A list file under way into a sink.
+///
+/// The key must be the list key of the unit the header names ([`Header::parse`] tells it before).
+pub struct Decoder<'k, S> {
+    header: Header,
+    mac: Message<'k, CardCipher>,
+    crc: Crc32,
+    /// The entry, or at the end the checksum, that is not complete.
+    part: [u8; Entry::LEN],
+    filled: usize,
+    /// Bytes given so far, the header included.
+    found: u64,
+    /// Entries complete so far.
+    index: u32,
+    last: Option<(CardSerial, Kind)>,
+    sink: S,
+}
+
+impl<'k, S: Extend<Entry>> Decoder<'k, S> {
+    /// Starts with the header, the first [`Header::LEN`] bytes of the file.
+    ///
+    /// # Errors
+    /// [`ListError::Header`], and [`ListError::Mac`] for a key of another version or algorithm.
+    pub fn new(header: &[u8; Header::LEN], key: &'k ListMac, sink: S) -> Result<Self, ListError> {
+        let parsed = Header::parse(header)?;
+        if (parsed.key_version, parsed.algorithm) != (key.version(), key.algorithm()) {
+            return Err(ListError::Mac(parsed.scope));
+        }
+        Ok(Self {
+            header: parsed,
+            mac: key.start().with(header),
+            crc: Crc32::new(),
+            part: [0; Entry::LEN],
+            filled: 0,
+            found: Header::LEN as u64,
+            index: 0,
+            last: None,
+            sink,
+        })
+    }
+
+    /// Returns what the header says; not authentic before [`Self::finish`].
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Takes the next part of the file.
+    ///
+    /// # Errors
+    /// The first entry that breaks a rule; bytes behind the end are told by [`Self::finish`].
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), ListError> {
+        self.found += bytes.len() as u64;
+        while self.index < self.header.count && !bytes.is_empty() {
+            let rest = self.fill(bytes, Entry::LEN);
+            bytes = rest;
+            if self.filled == Entry::LEN {
+                self.entry()?;
+            }
+        }
+        self.fill(bytes, MAC_LEN);
+        Ok(())
+    }
+
+    /// Ends the file and gives the sink.
+    ///
+    /// # Errors
+    /// [`ListError::Length`], [`ListError::Mac`] or, for a whole list, [`ListError::Digest`].
+    pub fn finish(self) -> Result<(Header, S), ListError> {
+        let entries = u64::from(self.header.count) * Entry::LEN as u64;
+        let expected = Header::LEN as u64 + entries + MAC_LEN as u64;
+        if self.found != expected {
+            return Err(ListError::Length { found: self.found, expected });
+        }
+        let mac = self.part.get(..MAC_LEN).unwrap_or_default();
+        self.mac.verify(mac).map_err(|_| ListError::Mac(self.header.scope))?;
+        let (found, expected) = (self.crc.finish(), self.header.digest);
+        if self.header.form == Form::Full && found != expected {
+            return Err(ListError::Digest { found, expected });
+        }
+        Ok((self.header, self.sink))
+    }
+
+    /// Fills the part up to `len` bytes and gives what is left over.
+    fn fill<'b>(&mut self, bytes: &'b [u8], len: usize) -> &'b [u8] {
+        let (now, later) = bytes.split_at(bytes.len().min(len.saturating_sub(self.filled)));
+        self.part.iter_mut().skip(self.filled).zip(now).for_each(|(to, from)| *to = *from);
+        self.filled += now.len();
+        later
+    }
+
+    fn entry(&mut self) -> Result<(), ListError> {
+        let index = self.index;
+        self.mac.update(&self.part);
+        self.crc.update(&self.part);
+        let entry = Entry::parse(&self.part).map_err(|error| ListError::Entry { index, error })?;
+        if self.last.is_some_and(|last| last >= entry.subject()) {
+            return Err(ListError::Order(index));
+        }
+        self.header.admit(&entry)?;
+        self.last = Some(entry.subject());
+        self.sink.extend(Some(entry));
+        self.index += 1;
+        self.filled = 0;
+        Ok(())
+    }
+}
+
+impl<S> core::fmt::Debug for Decoder<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Decoder").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl Header {
+    /// Checks that an entry may stand in this list.
+    fn admit(&self, entry: &Entry) -> Result<(), ListError> {
+        super::whole::admit(self.scope, self.issued, entry)
+    }
+}
+
+/// Reads a whole file into a sink.
+pub(super) fn read<S: Extend<Entry>>(
+    file: &[u8],
+    key: &ListMac,
+    expected: Form,
+    sink: impl FnOnce(&Header) -> S,
+) -> Result<(Header, S), ListError> {
+    let (head, body) =
+        file.split_first_chunk().ok_or(HeaderError::Short(file.len())).map_err(ListError::from)?;
+    let header = Header::parse(head)?;
+    if header.form != expected {
+        return Err(ListError::Form { found: header.form, expected });
+    }
+    let mut decoder = Decoder::new(head, key, sink(&header))?;
+    decoder.push(body)?;
+    decoder.finish()
+}

@@ -1,0 +1,258 @@
+//! One entry of a list: what was said about a card, when, by whom, and whether it was withdrawn.
+
+use core::fmt;
+
+use crate::code::{Reason, codes};
+use crate::date::{Date, Time};
+use crate::ident::{CardSerial, UnitCode};
+
+codes! {
+    /// What an entry says of a card (名单类别); one binary byte (project-defined).
+    pub enum Kind {
+        Loss = 1, "1", "loss", "挂失";
+        Freeze = 2, "2", "freeze", "冻结";
+        Replaced = 3, "3", "replaced", "补卡";
+    }
+}
+
+/// Date and time of day in Beijing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Moment {
+    /// The date.
+    pub date: Date,
+    /// The time of day.
+    pub time: Time,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.date, self.time)
+    }
+}
+
+/// Why values make no entry, or bytes hold none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// A field of the record is no value of its kind.
+    #[error("{0} is malformed")]
+    Field(&'static str),
+    /// It takes effect before it was reported.
+    #[error("effective {effective} lies before the report of {reported}")]
+    EffectiveBeforeReport {
+        /// Day of effect.
+        effective: Date,
+        /// The report.
+        reported: Moment,
+    },
+    /// It was withdrawn before or as it was reported; the report would hold.
+    #[error("withdrawn {withdrawn} does not lie after the report of {reported}")]
+    WithdrawnTooEarly {
+        /// The withdrawal.
+        withdrawn: Moment,
+        /// The report.
+        reported: Moment,
+    },
+    /// A replaced card stays listed.
+    #[error("a replaced card cannot be withdrawn from the list")]
+    ReplacedForEver,
+    /// It was withdrawn already.
+    #[error("it was withdrawn already, at {0}")]
+    WithdrawnAlready(Moment),
+}
+
+/// An entry, consistent in itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Entry {
+    serial: CardSerial,
+    kind: Kind,
+    unit: UnitCode,
+    reported: Moment,
+    effective: Date,
+    reason: Option<Reason>,
+    withdrawn: Option<Moment>,
+}
+
+impl Entry {
+    /// Length in bytes.
+    pub const LEN: usize = 32;
+
+    /// Puts a card on the list: `unit` took the report at `reported`, and it takes effect on
+    /// `effective`. Both are kept, so that it can be shown who answers for misuse (暂行办法 六(二)).
+    ///
+    /// # Errors
+    /// [`EntryError::EffectiveBeforeReport`].
+    pub fn new(
+        serial: CardSerial,
+        kind: Kind,
+        unit: UnitCode,
+        reported: Moment,
+        effective: Date,
+        reason: Option<Reason>,
+    ) -> Result<Self, EntryError> {
+        if effective < reported.date {
+            return Err(EntryError::EffectiveBeforeReport { effective, reported });
+        }
+        Ok(Self { serial, kind, unit, reported, effective, reason, withdrawn: None })
+    }
+
+    /// Withdraws the entry (解挂, 解冻).
+    ///
+    /// # Errors
+    /// [`EntryError::ReplacedForEver`], [`EntryError::WithdrawnAlready`] or
+    /// [`EntryError::WithdrawnTooEarly`].
+    pub fn withdraw(self, withdrawn: Moment) -> Result<Self, EntryError> {
+        let reported = self.reported;
+        match self.withdrawn {
+            _ if self.kind == Kind::Replaced => Err(EntryError::ReplacedForEver),
+            Some(before) => Err(EntryError::WithdrawnAlready(before)),
+            None if withdrawn <= reported => {
+                Err(EntryError::WithdrawnTooEarly { withdrawn, reported })
+            }
+            None => Ok(Self { withdrawn: Some(withdrawn), ..self }),
+        }
+    }
+
+    /// Returns the card.
+    #[must_use]
+    pub const fn serial(&self) -> CardSerial {
+        self.serial
+    }
+
+    /// Returns what the entry says of it.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the unit that took the report.
+    #[must_use]
+    pub const fn unit(&self) -> UnitCode {
+        self.unit
+    }
+
+    /// Returns when it was reported.
+    #[must_use]
+    pub const fn reported(&self) -> Moment {
+        self.reported
+    }
+
+    /// Returns the first day on which it holds.
+    #[must_use]
+    pub const fn effective(&self) -> Date {
+        self.effective
+    }
+
+    /// Returns the reason, where one was given.
+    #[must_use]
+    pub const fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
+    /// Returns when it was withdrawn, if it was.
+    #[must_use]
+    pub const fn withdrawn(&self) -> Option<Moment> {
+        self.withdrawn
+    }
+
+    /// Returns when the entry last changed.
+    #[must_use]
+    pub fn changed(&self) -> Moment {
+        self.withdrawn.unwrap_or(self.reported)
+    }
+
+    /// Tells whether the entry holds on a day.
+    #[must_use]
+    pub fn holds(&self, today: Date) -> bool {
+        self.withdrawn.is_none() && self.effective <= today
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// The first field that breaks a rule.
+    pub fn parse(bytes: &[u8; Self::LEN]) -> Result<Self, EntryError> {
+        use EntryError::Field;
+        let [kind] = field(bytes, KIND);
+        let kind = Kind::from_code(kind).ok_or(Field("kind"))?;
+        let reason = match field(bytes, REASON) {
+            [0] => None,
+            [code] => Some(Reason::from_code(code).ok_or(Field("reason"))?),
+        };
+        if field::<1>(bytes, RFU) != [0] {
+            return Err(Field("reserved byte"));
+        }
+        let entry = Self::new(
+            CardSerial::from_bytes(field(bytes, SERIAL)).map_err(|_| Field("card serial"))?,
+            kind,
+            UnitCode::from_bytes(field(bytes, UNIT)).map_err(|_| Field("unit"))?,
+            moment(bytes, REPORTED).ok_or(Field("report time"))?,
+            Date::from_bytes(field(bytes, EFFECTIVE)).map_err(|_| Field("effective date"))?,
+            reason,
+        )?;
+        match field::<7>(bytes, WITHDRAWN) {
+            [0, 0, 0, 0, 0, 0, 0] => Ok(entry),
+            _ => entry.withdraw(moment(bytes, WITHDRAWN).ok_or(Field("withdrawal time"))?),
+        }
+    }
+
+    /// Writes the entry.
+    #[must_use]
+    pub fn emit(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        put(&mut bytes, SERIAL, &self.serial.bytes());
+        put(&mut bytes, KIND, &[self.kind.code()]);
+        put(&mut bytes, REASON, &[self.reason.map_or(0, Reason::code)]);
+        put(&mut bytes, UNIT, &self.unit.bytes());
+        put_moment(&mut bytes, REPORTED, &self.reported);
+        put(&mut bytes, EFFECTIVE, &self.effective.bytes());
+        if let Some(withdrawn) = &self.withdrawn {
+            put_moment(&mut bytes, WITHDRAWN, withdrawn);
+        }
+        bytes
+    }
+
+    /// What the entry is about; a list holds one entry for each.
+    pub(crate) const fn subject(&self) -> (CardSerial, Kind) {
+        (self.serial, self.kind)
+    }
+
+    /// Which of two statements about one subject holds: the later one, of two at the same time the
+    /// one that keeps the card listed. The rest only makes the order total, so that merging in any
+    /// order gives the same list.
+    pub(crate) fn rank(&self) -> impl Ord + use<> {
+        let reason = self.reason.map(Reason::code);
+        (self.changed(), self.withdrawn.is_none(), self.reported, self.effective, self.unit, reason)
+    }
+}
+
+// Offsets of the 32 bytes (project-defined); numbers and dates are BCD as on the card.
+const SERIAL: usize = 0;
+const KIND: usize = 8;
+const REASON: usize = 9;
+const UNIT: usize = 10;
+const REPORTED: usize = 13;
+const EFFECTIVE: usize = 20;
+const WITHDRAWN: usize = 24;
+const RFU: usize = 31;
+
+/// The `N` bytes at `at`, which lie inside every record that calls this.
+pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+}
+
+pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes.iter_mut().skip(at).zip(value).for_each(|(to, from)| *to = *from);
+}
+
+pub(super) fn moment(bytes: &[u8], at: usize) -> Option<Moment> {
+    Some(Moment {
+        date: Date::from_bytes(field(bytes, at)).ok()?,
+        time: Time::from_bytes(field(bytes, at + 4)).ok()?,
+    })
+}
+
+pub(super) fn put_moment(bytes: &mut [u8], at: usize, moment: &Moment) {
+    put(bytes, at, &moment.date.bytes());
+    put(bytes, at + 4, &moment.time.bytes());
+}

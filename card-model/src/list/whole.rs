@@ -1,0 +1,306 @@
+//! Whole lists, the changes between two versions, and both as files.
+
+use alloc::vec::Vec;
+
+use super::decoder::{MAC_LEN, read};
+use super::entries::Entries;
+use super::entry::{Entry, Kind, Moment};
+use super::error::ListError;
+use super::header::{Form, Header, ListMac};
+use super::{Listing, Standing};
+use crate::ident::{CardSerial, UnitCode};
+
+/// Which version of which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// Unit whose list it is: the entries are its own and of the units below.
+    pub scope: UnitCode,
+    /// Version, from 1.
+    pub version: u32,
+    /// When it was issued.
+    pub issued: Moment,
+}
+
+/// A whole list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    edition: Edition,
+    entries: Entries,
+}
+
+/// What changed from one version of a list to a later one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    edition: Edition,
+    base: u32,
+    /// Digest of the list it leads to.
+    digest: u32,
+    changes: Entries,
+}
+
+impl List {
+    /// Makes a list of statements in any order.
+    ///
+    /// # Errors
+    /// [`ListError::Version`] for version 0, [`ListError::Scope`] or [`ListError::AfterIssue`] for an
+    /// entry that cannot stand in it, [`ListError::TooMany`].
+    pub fn new(
+        edition: Edition,
+        entries: impl IntoIterator<Item = Entry>,
+    ) -> Result<Self, ListError> {
+        Self::from_entries(edition, entries.into_iter().collect())
+    }
+
+    /// Returns the next version of this list, with more statements in any order.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`ListError::Unit`] for an edition of another unit, [`ListError::Version`]
+    /// for one that is no later version.
+    pub fn next(
+        &self,
+        edition: Edition,
+        news: impl IntoIterator<Item = Entry>,
+    ) -> Result<Self, ListError> {
+        let (found, expected) = (self.edition.scope, edition.scope);
+        if found != expected {
+            return Err(ListError::Unit { found, expected });
+        }
+        let (version, base) = (edition.version, self.edition.version);
+        if version <= base {
+            return Err(ListError::Version { version, base });
+        }
+        Self::from_entries(edition, self.entries.iter().copied().chain(news).collect())
+    }
+
+    /// Merges lists upwards: schools into a district's list, districts into the city's. A list of
+    /// `edition`'s own unit is an earlier version of it.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`ListError::Unit`] for a list of a unit outside the scope,
+    /// [`ListError::Version`] for an own list that is no earlier version.
+    pub fn merge<'a>(
+        edition: Edition,
+        lists: impl IntoIterator<Item = &'a Self>,
+    ) -> Result<Self, ListError> {
+        let mut entries = Vec::new();
+        for list in lists {
+            let Edition { scope, version, .. } = list.edition;
+            if !edition.scope.covers(scope) {
+                return Err(ListError::Unit { found: scope, expected: edition.scope });
+            }
+            if scope == edition.scope && version >= edition.version {
+                return Err(ListError::Version { version: edition.version, base: version });
+            }
+            entries.extend(&list.entries);
+        }
+        Self::from_entries(edition, entries.into_iter().collect())
+    }
+
+    /// Returns the part of a list that was reported by one unit and those below it, as a list of
+    /// that unit: how the city's list goes down to a district (操作规程 三/六).
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`ListError::Unit`] for a unit outside the scope.
+    pub fn part(&self, edition: Edition) -> Result<Self, ListError> {
+        let (found, expected) = (self.edition.scope, edition.scope);
+        if !found.covers(expected) {
+            return Err(ListError::Unit { found, expected });
+        }
+        let entries = self.entries.iter().filter(|entry| expected.covers(entry.unit())).copied();
+        Self::from_entries(edition, Entries::from_ordered(entries.collect()))
+    }
+
+    /// Withdraws an entry (解挂, 解冻), on behalf of the unit that made it or of one above it
+    /// (操作规程 一/八(三)3). The list becomes `edition`.
+    ///
+    /// # Errors
+    /// [`ListError::NotListed`] when nothing of the kind holds or `unit` has no say in it,
+    /// [`ListError::Replaced`] for a replaced card, [`ListError::Entry`] for an impossible time, and
+    /// as [`Self::next`].
+    pub fn withdraw(
+        &self,
+        edition: Edition,
+        serial: CardSerial,
+        kind: Kind,
+        unit: UnitCode,
+        at: Moment,
+    ) -> Result<Self, ListError> {
+        if self.entries.find(serial, Kind::Replaced).is_some() {
+            return Err(ListError::Replaced(serial));
+        }
+        let entry = self
+            .entries
+            .find(serial, kind)
+            .filter(|entry| entry.withdrawn().is_none() && unit.covers(entry.unit()))
+            .ok_or(ListError::NotListed(serial))?;
+        let withdrawn = entry.withdraw(at).map_err(|error| ListError::Entry { index: 0, error })?;
+        self.next(edition, [withdrawn])
+    }
+
+    /// Returns which version of which list this is.
+    #[must_use]
+    pub const fn edition(&self) -> &Edition {
+        &self.edition
+    }
+
+    /// Returns the entries.
+    #[must_use]
+    pub const fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// Returns what the list says about a card.
+    #[must_use]
+    pub fn listing(&self, serial: CardSerial) -> Listing {
+        let issued = self.edition.issued.date;
+        Listing { issued, standing: self.standing(serial) }
+    }
+
+    fn standing(&self, serial: CardSerial) -> Standing {
+        self.entries.standing(serial, self.edition.issued.date)
+    }
+
+    /// Returns the change from an earlier version to this one.
+    ///
+    /// # Errors
+    /// [`ListError::Unit`] for a list of another unit, [`ListError::Version`] when it is no earlier
+    /// version, [`ListError::NotDescended`] when it says what this one does not know.
+    pub fn since(&self, base: &Self) -> Result<Delta, ListError> {
+        let (edition, before) = (self.edition, base.edition);
+        if before.scope != edition.scope {
+            return Err(ListError::Unit { found: before.scope, expected: edition.scope });
+        }
+        if before.version >= edition.version {
+            return Err(ListError::Version { version: edition.version, base: before.version });
+        }
+        let changes = self.entries.since(&base.entries)?;
+        Ok(Delta { edition, base: before.version, digest: self.entries.digest(), changes })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Any damage, and [`ListError::Mac`] for a file that is not authentic.
+    pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
+        let (header, entries) = read(file, key, Form::Full, |_| Vec::new())?;
+        Ok(Self { edition: edition(&header), entries: Entries::from_ordered(entries) })
+    }
+
+    /// Writes the file.
+    #[must_use]
+    pub fn emit(&self, key: &ListMac) -> Vec<u8> {
+        emit(&self.edition, None, self.entries.digest(), &self.entries, key)
+    }
+
+    fn from_entries(edition: Edition, entries: Entries) -> Result<Self, ListError> {
+        if edition.version == 0 {
+            return Err(ListError::Version { version: 0, base: 0 });
+        }
+        u32::try_from(entries.len()).map_err(|_| ListError::TooMany)?;
+        entries.iter().try_for_each(|entry| admit(edition.scope, edition.issued, entry))?;
+        Ok(Self { edition, entries })
+    }
+}
+
+impl Delta {
+    /// Returns which version it leads to.
+    #[must_use]
+    pub const fn edition(&self) -> &Edition {
+        &self.edition
+    }
+
+    /// Returns the version it starts from.
+    #[must_use]
+    pub const fn base(&self) -> u32 {
+        self.base
+    }
+
+    /// Returns the entries that are new or changed.
+    #[must_use]
+    pub const fn changes(&self) -> &Entries {
+        &self.changes
+    }
+
+    /// Leads from the version it was made from to its own.
+    ///
+    /// # Errors
+    /// [`ListError::Unit`] or [`ListError::Base`] on another list, and [`ListError::Digest`] on one
+    /// that only pretends to be that version.
+    pub fn apply(&self, list: &List) -> Result<List, ListError> {
+        let (found, version) = (list.edition.scope, list.edition.version);
+        if found != self.edition.scope {
+            return Err(ListError::Unit { found, expected: self.edition.scope });
+        }
+        if version != self.base {
+            return Err(ListError::Base { base: self.base, version });
+        }
+        let list = List { edition: self.edition, entries: list.entries.join(&self.changes) };
+        match list.entries.digest() {
+            found if found == self.digest => Ok(list),
+            found => Err(ListError::Digest { found, expected: self.digest }),
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`List::parse`].
+    pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
+        let (header, changes) = read(file, key, Form::Delta, |_| Vec::new())?;
+        Ok(Self {
+            edition: edition(&header),
+            base: header.base.unwrap_or(0),
+            digest: header.digest,
+            changes: Entries::from_ordered(changes),
+        })
+    }
+
+    /// Writes the file.
+    #[must_use]
+    pub fn emit(&self, key: &ListMac) -> Vec<u8> {
+        emit(&self.edition, Some(self.base), self.digest, &self.changes, key)
+    }
+}
+
+/// Checks that an entry may stand in the list of a unit, issued at `issued`.
+pub(super) fn admit(scope: UnitCode, issued: Moment, entry: &Entry) -> Result<(), ListError> {
+    let (serial, unit, changed) = (entry.serial(), entry.unit(), entry.changed());
+    if !scope.covers(unit) {
+        return Err(ListError::Scope { serial, unit, scope });
+    }
+    if changed > issued {
+        return Err(ListError::AfterIssue { serial, changed, issued });
+    }
+    Ok(())
+}
+
+const fn edition(header: &Header) -> Edition {
+    Edition { scope: header.scope, version: header.version, issued: header.issued }
+}
+
+fn emit(
+    edition: &Edition,
+    base: Option<u32>,
+    digest: u32,
+    entries: &Entries,
+    key: &ListMac,
+) -> Vec<u8> {
+    let header = Header {
+        form: if base.is_some() { Form::Delta } else { Form::Full },
+        scope: edition.scope,
+        version: edition.version,
+        base,
+        issued: edition.issued,
+        // `List::from_entries` counted them, and a delta has no more than its list.
+        count: u32::try_from(entries.len()).unwrap_or(u32::MAX),
+        digest,
+        key_version: key.version(),
+        algorithm: key.algorithm(),
+    };
+    let mut file = Vec::with_capacity(Header::LEN + entries.len() * Entry::LEN + MAC_LEN);
+    file.extend(header.emit());
+    entries.iter().for_each(|entry| file.extend(entry.emit()));
+    let mac = key.start().with(&file).finish();
+    file.extend(mac);
+    file
+}

@@ -1,0 +1,237 @@
+//! Whether a venue accepts a card today: one pure function of what the reader found, what the lists
+//! say, the date and the kind of venue.
+//!
+//! A card has no clock and cannot know that it was lost, so a lapse or a loss is never stored on it:
+//! both follow from its records, the lists and the date the reader supplies. The questions are asked
+//! in one order, and the first that goes against the card is the reason:
+//!
+//! 1. Is the reader unlocked (操作规程 一/四 管理卡)?
+//! 2. Do card and reader belong to the same key system (操作规程 一/四, 一/九(三))?
+//! 3. Is the card's status readable?
+//! 4. Is the card in use, and are the pupil's records there?
+//! 5. Was it replaced, lost or frozen (暂行办法 六(二), 操作规程 四/六)?
+//! 6. Are the card and the enrolment valid?
+//! 7. Is it registered (暂行办法 六(五))?
+//! 8. Is a temporary card still good (暂行办法 六(二))?
+//! 9. May this application use it (操作规程 三/七, 四/八)?
+//!
+//! None of them concerns the wallet, which is not personal and cannot be reported lost (暂行办法
+//! 六(二)): for a purchase the verdict is [`Verdict::WalletRules`].
+
+mod reason;
+
+pub use reason::{Reason, Warning};
+
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+use crate::calendar;
+use crate::date::Date;
+use crate::ident::UnitCode;
+use crate::list::{Effect, Listing};
+use crate::record::{
+    Enrolment, ExtensionEntry, ExtensionIndex, Issuance, Personalisation, Registration, Sector,
+    Status,
+};
+use crate::state::LifeCycleState;
+
+/// What a reader found when the card was presented.
+#[derive(Clone, Copy, Debug)]
+pub enum Presented<'a> {
+    /// Nothing: the reader is locked.
+    ReaderLocked,
+    /// Card and SAM did not prove themselves to each other.
+    NotGenuine,
+    /// The card is genuine, but no copy of its status record is valid.
+    StatusDamaged,
+    /// A genuine card with these records.
+    Card(Facts<'a>),
+}
+
+/// What is on a card.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The card itself.
+    pub issuance: &'a Issuance,
+    /// Its status.
+    pub status: &'a Status,
+    /// Where the pupil goes to school; an active card has one.
+    pub enrolment: Option<&'a Enrolment>,
+    /// When it was personalised; an active card has one.
+    pub personalisation: Option<&'a Personalisation>,
+    /// Registrations, in any order.
+    pub registrations: &'a [Registration],
+    /// Entries of the extension directory.
+    pub extensions: &'a [ExtensionEntry],
+}
+
+/// Where and when a card is presented.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// Today, in Beijing.
+    pub today: Date,
+    /// What the card is wanted for.
+    pub venue: Venue,
+    /// What the reader's lists say of the card, one for each list it holds.
+    pub lists: &'a [Listing],
+}
+
+/// What a card is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Venue {
+    /// Anything in education that only needs to know the pupil (教育应用).
+    Education,
+    /// An application in an extension sector (扩展应用).
+    Application {
+        /// The sector.
+        sector: ExtensionIndex,
+        /// Code of the application.
+        application: NonZeroU16,
+        /// Unit on whose behalf it is used.
+        unit: UnitCode,
+        /// Whether the card proved itself under the application's key KA.
+        key_accepted: bool,
+    },
+    /// A purchase or a load in the transit wallet (电子钱包).
+    Wallet,
+}
+
+/// The outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Accepted; the card is registered up to and including this day.
+    Accept {
+        /// Last day before the card lapses.
+        registered_until: Date,
+    },
+    /// Accepted, but somebody should look into something.
+    AcceptWithWarning {
+        /// Last day before the card lapses.
+        registered_until: Date,
+        /// At least one warning.
+        warnings: Vec<Warning>,
+    },
+    /// The education zone has no say; the rules of the wallet alone decide.
+    WalletRules,
+    /// Refused.
+    Refuse(Reason),
+}
+
+/// Decides about a card.
+#[must_use]
+pub fn verdict(presented: &Presented<'_>, at: &Circumstances<'_>) -> Verdict {
+    if at.venue == Venue::Wallet {
+        return Verdict::WalletRules;
+    }
+    match decide(presented, at) {
+        Err(reason) => Verdict::Refuse(reason),
+        Ok(registered_until) => match warnings(at) {
+            warnings if warnings.is_empty() => Verdict::Accept { registered_until },
+            warnings => Verdict::AcceptWithWarning { registered_until, warnings },
+        },
+    }
+}
+
+/// Asks the questions in order; the last day of the registration, or the first reason against.
+fn decide(presented: &Presented<'_>, at: &Circumstances<'_>) -> Result<Date, Reason> {
+    let facts = match presented {
+        Presented::ReaderLocked => return Err(Reason::ReaderLocked),
+        Presented::NotGenuine => return Err(Reason::NotGenuine),
+        Presented::StatusDamaged => return Err(Reason::StatusDamaged),
+        Presented::Card(facts) => facts,
+    };
+    let status = facts.status;
+    if status.state != LifeCycleState::Active {
+        return Err(Reason::State(status.state));
+    }
+    let (Some(enrolment), Some(personalisation)) = (facts.enrolment, facts.personalisation) else {
+        return Err(Reason::Incomplete);
+    };
+    check_lists(at)?;
+    check_validity(facts.issuance, at.today)?;
+    // The enrolment of a temporary card ends with the card, which is asked below.
+    let ended = at.today > enrolment.valid_until;
+    if ended && !status.flags.temporary {
+        return Err(Reason::EnrolmentEnded(enrolment.valid_until));
+    }
+    let registered_until = calendar::registered_until(personalisation.date, facts.registrations)
+        .ok_or(Reason::Incomplete)?;
+    if at.today > registered_until {
+        return Err(Reason::NotRegistered(registered_until));
+    }
+    if ended {
+        return Err(Reason::TemporaryEnded(enrolment.valid_until));
+    }
+    check_application(facts.extensions, at.venue)?;
+    Ok(registered_until)
+}
+
+fn check_lists(at: &Circumstances<'_>) -> Result<(), Reason> {
+    let held = |effect: fn(&Listing) -> Option<Effect>| {
+        at.lists.iter().filter_map(effect).any(|effect| effect.holds(at.today))
+    };
+    if held(|listing| listing.standing.replaced) {
+        return Err(Reason::Replaced);
+    }
+    if held(|listing| listing.standing.loss) {
+        return Err(Reason::Lost);
+    }
+    if held(|listing| listing.standing.freeze) {
+        return Err(Reason::Frozen);
+    }
+    Ok(())
+}
+
+fn check_validity(issuance: &Issuance, today: Date) -> Result<(), Reason> {
+    if today < issuance.valid_from {
+        return Err(Reason::NotYetValid(issuance.valid_from));
+    }
+    if today > issuance.valid_until {
+        return Err(Reason::Expired(issuance.valid_until));
+    }
+    Ok(())
+}
+
+fn check_application(extensions: &[ExtensionEntry], venue: Venue) -> Result<(), Reason> {
+    let Venue::Application { sector: index, application, unit, key_accepted } = venue else {
+        return Ok(());
+    };
+    let entry = extensions.iter().find(|entry| entry.index == index);
+    let grant = match entry.map(|entry| entry.sector) {
+        None | Some(Sector::Closed) => return Err(Reason::SectorClosed(index)),
+        Some(Sector::Reclaiming(_)) => return Err(Reason::SectorReclaiming(index)),
+        Some(Sector::Open(grant)) => grant,
+    };
+    if grant.application != application {
+        return Err(Reason::OtherApplication(grant.application));
+    }
+    if !grant.owner.covers(unit) {
+        return Err(Reason::OtherOwner(grant.owner));
+    }
+    if !key_accepted {
+        return Err(Reason::ApplicationKey(index));
+    }
+    Ok(())
+}
+
+fn warnings(at: &Circumstances<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for listing in at.lists {
+        if let Some(Effect::From(day)) = listing.standing.loss {
+            warnings.push(Warning::LossReported(day));
+        }
+        if let Some(Effect::From(day)) = listing.standing.freeze {
+            warnings.push(Warning::FreezeReported(day));
+        }
+        if let Some(Effect::From(day)) = listing.standing.replaced {
+            warnings.push(Warning::ReplacementReported(day));
+        }
+        if listing.is_stale(at.today) {
+            warnings.push(Warning::StaleList(listing.issued));
+        }
+        if listing.age(at.today) < 0 {
+            warnings.push(Warning::ListAhead(listing.issued));
+        }
+    }
+    warnings
+}

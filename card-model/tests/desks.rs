@@ -1,0 +1,137 @@
+//! Records of the desks: what goes into them, and what the rules refuse.
+#![allow(clippy::unwrap_used, reason = "a broken premise fails the test")]
+
+mod support;
+
+use support::{OWN_DISTRICT, OWN_SCHOOL, issuance, pupil, status, unit};
+use xuejika_card_model::calendar::Holidays;
+use xuejika_card_model::date::Date;
+use xuejika_card_model::desk::{
+    FaultCause, FaultOccasion, FaultSheet, Inspection, NotConfirmed, PersonalisationUpload,
+    RecallError, RecallLine, ReplacementCause, ReplacementError, ReplacementForm,
+};
+use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::record::{Personalisation, TerminalId};
+use xuejika_card_model::state::LifeCycleState;
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn card(text: &str) -> CardSerial {
+    text.parse().unwrap()
+}
+
+fn form(
+    cause: ReplacementCause,
+    since: &str,
+    on: &str,
+) -> Result<ReplacementForm, ReplacementError> {
+    let old = issuance().card_serial;
+    ReplacementForm::new(&pupil(), old, cause, date(since), date(on), &Holidays::published())
+}
+
+#[test]
+fn an_upload_tells_what_is_on_the_card() {
+    let personalisation = Personalisation {
+        count: 2,
+        date: date("2008-01-31"),
+        unit: unit(OWN_SCHOOL),
+        terminal: TerminalId([0, 0, 0, 1]),
+        issued: true,
+    };
+    let (mut status, pupil) = (status(LifeCycleState::Active), pupil());
+    status.flags.temporary = true;
+    let record =
+        PersonalisationUpload::new(&issuance(), &status, &pupil, &personalisation).unwrap();
+    assert_eq!(record.card_serial, issuance().card_serial);
+    assert_eq!(record.student_number, pupil.identity.student_number);
+    assert_eq!((record.name.as_str(), record.school_name.as_str()), ("王小明", "北京市第一中学"));
+    assert_eq!((record.count, record.issued, record.temporary), (2, true, true));
+    assert_eq!(record.upload_by, date("2008-02-29"));
+}
+
+/// Day 9 no, day 10 yes; a week to apply; ten working days to hand out (操作规程 四/六).
+#[test]
+fn a_lost_card_is_replaced_after_ten_days() {
+    let lost = ReplacementCause::Lost;
+    let refused = form(lost, "2026-03-02", "2026-03-11").unwrap_err();
+    let (reported_on, from, applied_on) =
+        (date("2026-03-02"), date("2026-03-12"), date("2026-03-11"));
+    assert_eq!(refused, ReplacementError::LossPeriod { reported_on, from, applied_on });
+    let first = form(lost, "2026-03-02", "2026-03-12").unwrap();
+    assert_eq!((first.apply_by, first.late), (date("2026-03-19"), false));
+    assert_eq!(first.hand_out_by, date("2026-03-26"));
+    assert!(!form(lost, "2026-03-02", "2026-03-19").unwrap().late);
+    assert!(form(lost, "2026-03-02", "2026-03-20").unwrap().late);
+}
+
+#[test]
+fn only_a_fault_of_the_card_is_free() {
+    let fee = |cause| form(cause, "2026-03-12", "2026-03-12").map(|form| form.fee_yuan);
+    assert_eq!(fee(ReplacementCause::Damaged), Ok(15));
+    assert_eq!(fee(ReplacementCause::Quality), Ok(0));
+    let lost = form(ReplacementCause::Lost, "2026-03-02", "2026-03-12").unwrap();
+    assert_eq!((lost.fee_yuan, lost.fee_code), (15, "174011"));
+}
+
+#[test]
+fn impossible_days_are_refused() {
+    let early = form(ReplacementCause::Damaged, "2026-03-12", "2026-03-11");
+    assert!(matches!(early, Err(ReplacementError::BeforeCause { .. })));
+    let unknown = form(ReplacementCause::Damaged, "2026-12-31", "2026-12-31");
+    assert!(matches!(unknown, Err(ReplacementError::Calendar(_))));
+    let form = form(ReplacementCause::Damaged, "2026-03-12", "2026-03-12").unwrap();
+    let new_card = card("1100260100000014");
+    assert!(form.clone().hand_out(new_card, date("2026-03-11")).is_err());
+    let done = form.hand_out(new_card, date("2026-03-20")).unwrap();
+    assert_eq!((done.new_card, done.handed_out_on), (Some(new_card), Some(date("2026-03-20"))));
+}
+
+/// School, district, city, each after the one below (操作规程 一/八(三)2).
+#[test]
+fn a_fault_sheet_is_confirmed_level_by_level() {
+    let serial = issuance().card_serial;
+    let occasion = FaultOccasion::Use;
+    let sheet =
+        FaultSheet::new(serial, unit(OWN_SCHOOL), occasion, "bent".into(), date("2026-03-02"));
+    assert_eq!(sheet.cause(), None);
+    let inspection = |found| Inspection { on: date("2026-03-05"), found };
+    let city = inspection(FaultCause::Quality);
+    assert_eq!(sheet.clone().tested_by_city(city), Err(NotConfirmed(serial)));
+    let none = sheet.clone().checked_by_district(inspection(FaultCause::None));
+    assert_eq!(none.tested_by_city(city), Err(NotConfirmed(serial)));
+    let disputed = sheet.checked_by_district(inspection(FaultCause::Damage));
+    assert_eq!(disputed.cause(), Some(FaultCause::Damage));
+    assert_eq!(disputed.tested_by_city(city).unwrap().cause(), Some(FaultCause::Quality));
+}
+
+#[test]
+fn only_recalled_cards_and_unused_stock_stand_on_a_slip() {
+    for state in LifeCycleState::ALL.iter().copied() {
+        let status = status(state);
+        let line = |of| {
+            let signed = date("2026-03-02");
+            RecallLine::new(&issuance(), &status, unit(of), signed, true, String::new())
+        };
+        let taken = line(OWN_SCHOOL);
+        match state {
+            LifeCycleState::Recalled => assert_eq!(taken.unwrap().recalled_on, Some(status.date)),
+            LifeCycleState::Initialised => {
+                let line = taken.unwrap();
+                assert_eq!((line.recalled_on, line.district), (None, unit(OWN_DISTRICT)));
+            }
+            _ => assert!(matches!(taken, Err(RecallError::NotRecalled { .. }))),
+        }
+    }
+    let recalled = status(LifeCycleState::Recalled);
+    let line = RecallLine::new(
+        &issuance(),
+        &recalled,
+        unit(OWN_DISTRICT),
+        date("2026-03-02"),
+        true,
+        String::new(),
+    );
+    assert_eq!(line, Err(RecallError::NotASchool(unit(OWN_DISTRICT))));
+}

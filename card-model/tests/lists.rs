@@ -1,0 +1,484 @@
+//! Loss and freeze lists: merging, versions, files, and the lookup a reader keeps.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken premise fails the test")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::ident::{CardSerial, UnitCode};
+use xuejika_card_model::list::{
+    Decoder, Delta, Edition, Effect, Entries, Entry, EntryError, Form, Header, Kind, List,
+    ListError, ListMac, Lookup, MAC_LEN, Moment, Standing, key_id, key_path,
+};
+use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
+use xuejika_keyscheme::{Algorithm, KeyVersion};
+
+const SCHOOL: &str = "084012";
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn unit(text: &str) -> UnitCode {
+    text.parse().unwrap()
+}
+
+fn serial(sequence: u32) -> CardSerial {
+    CardSerial::new(26, 1, sequence).unwrap()
+}
+
+fn at(day: &str) -> Moment {
+    Moment { date: date(day), time: Time::new(9, 30, 0).unwrap() }
+}
+
+fn edition(scope: &str, version: u32, day: &str) -> Edition {
+    Edition { scope: unit(scope), version, issued: at(day) }
+}
+
+fn entry(sequence: u32, kind: Kind, by: &str, reported: &str, effective: &str) -> Entry {
+    let (reported, effective) = (at(reported), date(effective));
+    Entry::new(serial(sequence), kind, unit(by), reported, effective, None).unwrap()
+}
+
+fn mac_of(scope: &str, algorithm: Algorithm) -> ListMac {
+    let id = key_id(KeyVersion::FIRST, algorithm);
+    ListMac::new(&TestRoots.list_key(&id, key_path(unit(scope))).unwrap(), id)
+}
+
+fn mac(scope: &str) -> ListMac {
+    mac_of(scope, Algorithm::Aes128)
+}
+
+fn school_list(version: u32, entries: impl IntoIterator<Item = Entry>) -> List {
+    List::new(edition(SCHOOL, version, "2026-12-31"), entries).unwrap()
+}
+
+prop_compose! {
+    fn moments()(day in 0..60i32, hour in 0..3u8) -> Moment {
+        Moment { date: date("2026-09-01").add_days(day).unwrap(), time: Time::new(hour, 0, 0).unwrap() }
+    }
+}
+
+prop_compose! {
+    /// Few cards, units and moments, so that statements about one card meet.
+    fn entries()(
+        sequence in 0..12u32,
+        kind in 0..3usize,
+        by in 0..3usize,
+        reported in moments(),
+        delay in 0..4i32,
+        withdrawn in proptest::option::of(1..4i32),
+    ) -> Entry {
+        let by = unit(["084012", "084013", "080000"][by]);
+        let effective = reported.date.add_days(delay).unwrap();
+        let kind = Kind::ALL[kind];
+        let entry = Entry::new(serial(sequence), kind, by, reported, effective, None).unwrap();
+        match withdrawn {
+            Some(days) if kind != Kind::Replaced => {
+                let date = reported.date.add_days(days).unwrap();
+                entry.withdraw(Moment { date, ..reported }).unwrap()
+            }
+            _ => entry,
+        }
+    }
+}
+
+fn sets() -> impl Strategy<Value = Entries> {
+    proptest::collection::vec(entries(), 0..30).prop_map(|list| list.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn an_entry_survives_its_bytes(entry in entries()) {
+        prop_assert_eq!(Entry::parse(&entry.emit()), Ok(entry));
+    }
+
+    #[test]
+    fn merging_is_a_join(a in sets(), b in sets(), c in sets()) {
+        prop_assert_eq!(a.join(&a), a.clone());
+        prop_assert_eq!(a.join(&b), b.join(&a));
+        prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));
+        let all: Entries = a.iter().chain(&b).chain(&c).copied().collect();
+        prop_assert_eq!(a.join(&b).join(&c), all);
+    }
+
+    #[test]
+    fn the_order_of_statements_does_not_matter(
+        (list, shuffled) in proptest::collection::vec(entries(), 0..30)
+            .prop_flat_map(|list| (Just(list.clone()), Just(list).prop_shuffle())),
+    ) {
+        prop_assert_eq!(Entries::from_iter(list), Entries::from_iter(shuffled));
+    }
+
+    /// The latest statement about each card and kind holds; nothing else is in the set.
+    #[test]
+    fn the_latest_statement_holds(list in proptest::collection::vec(entries(), 0..30)) {
+        let set: Entries = list.iter().copied().collect();
+        for entry in &set {
+            let same = |other: &&Entry| (other.serial(), other.kind()) == (entry.serial(), entry.kind());
+            prop_assert!(list.contains(entry));
+            prop_assert!(list.iter().filter(same).all(|other| other.changed() <= entry.changed()));
+        }
+        let subjects: BTreeMap<_, _> = list.iter().map(|e| ((e.serial(), e.kind()), ())).collect();
+        prop_assert_eq!(set.len(), subjects.len());
+    }
+
+    #[test]
+    fn a_delta_leads_to_the_whole(old in sets(), news in sets()) {
+        let scope = |version, entries: Entries| {
+            List::new(edition("080000", version, "2027-01-31"), entries).unwrap()
+        };
+        let (base, next) = (scope(7, old.clone()), scope(9, old.join(&news)));
+        let delta = next.since(&base).unwrap();
+        let read = Delta::parse(&delta.emit(&mac("080000")), &mac("080000")).unwrap();
+        prop_assert_eq!(&read, &delta);
+        prop_assert_eq!(read.apply(&base), Ok(next));
+        // Not from another version, and not from another list that calls itself by this one.
+        let other = scope(8, old.clone());
+        prop_assert_eq!(read.apply(&other), Err(ListError::Base { base: 7, version: 8 }));
+        let stranger = entry(99, Kind::Loss, "080000", "2026-09-01", "2026-09-01");
+        let pretender = scope(7, old.iter().copied().chain([stranger]).collect());
+        let refused = matches!(read.apply(&pretender), Err(ListError::Digest { .. }));
+        prop_assert!(refused);
+    }
+
+    #[test]
+    fn a_list_survives_its_file_in_any_parts(set in sets(), cuts in proptest::collection::vec(1..70usize, 0..40)) {
+        let list = List::new(edition("080000", 3, "2027-01-31"), set).unwrap();
+        for algorithm in [Algorithm::Aes128, Algorithm::Sm4] {
+            let mac = mac_of("080000", algorithm);
+            let file = list.emit(&mac);
+            prop_assert_eq!(List::parse(&file, &mac), Ok(list.clone()));
+            let (head, mut rest) = file.split_first_chunk().unwrap();
+            let mut decoder = Decoder::new(head, &mac, Vec::new()).unwrap();
+            for cut in cuts.iter().copied() {
+                let (part, later) = rest.split_at(cut.min(rest.len()));
+                decoder.push(part).unwrap();
+                rest = later;
+            }
+            decoder.push(rest).unwrap();
+            let (header, entries) = decoder.finish().unwrap();
+            prop_assert_eq!(header.count as usize, entries.len());
+            prop_assert_eq!(Entries::from_iter(entries), list.entries().clone());
+        }
+    }
+
+    /// Lookup and list answer alike for cards that are listed and for all others.
+    #[test]
+    fn the_lookup_is_exact(set in sets(), issued in 0..90i32) {
+        let issued = Moment { date: date("2026-11-05").add_days(issued).unwrap(), time: Time::MIDNIGHT };
+        let edition = Edition { scope: unit("080000"), version: 1, issued };
+        let list = List::new(edition, set).unwrap();
+        let lookup = Lookup::parse(&list.emit(&mac("080000")), &mac("080000")).unwrap();
+        for sequence in 0..40 {
+            prop_assert_eq!(lookup.listing(serial(sequence)), list.listing(serial(sequence)));
+        }
+    }
+
+    /// Against an ordered map, over serials near and far, dense and thin, in blocks whole and not.
+    #[test]
+    fn the_lookup_equals_an_ordered_map(
+        seeds in proptest::collection::vec((0..100u8, 0..3u8, 0..10_000_000u32, 1..300u32, 1..5000u32), 1..6),
+        probes in proptest::collection::vec((0..100u8, 0..3u8, 0..10_000_000u32), 50),
+    ) {
+        let mut listed = BTreeMap::new();
+        for (year, vendor, from, count, step) in seeds {
+            for n in 0..count {
+                let sequence = (from + n * step) % 10_000_000;
+                let card = CardSerial::new(year, vendor, sequence).unwrap();
+                let kind = Kind::ALL[(n % 3) as usize];
+                let entry = Entry::new(card, kind, unit(SCHOOL), at("2026-09-01"), date("2026-09-01"), None);
+                listed.entry(card).or_insert(entry.unwrap());
+            }
+        }
+        let list = school_list(1, listed.values().copied());
+        let lookup = Lookup::parse(&list.emit(&mac(SCHOOL)), &mac(SCHOOL)).unwrap();
+        prop_assert_eq!(lookup.count(), listed.len());
+        let near = listed.keys().flat_map(|card| {
+            [card.sequence().saturating_sub(1), card.sequence(), (card.sequence() + 1) % 10_000_000]
+                .map(|sequence| (card.year(), card.vendor(), sequence))
+        });
+        for (year, vendor, sequence) in near.chain(probes) {
+            let card = CardSerial::new(year, vendor, sequence).unwrap();
+            let expected = listed.get(&card).map(|entry| {
+                let here = |kind| (entry.kind() == kind).then_some(Effect::InForce);
+                Standing { loss: here(Kind::Loss), freeze: here(Kind::Freeze), replaced: here(Kind::Replaced) }
+            });
+            prop_assert_eq!(lookup.listing(card).standing, expected.unwrap_or_default());
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, count in 0..3u32) {
+        let key = mac(SCHOOL);
+        let _ = List::parse(&bytes, &key);
+        let header = Header { count, ..Header::parse(&school_list(1, []).emit(&key)).unwrap() };
+        let file = [&header.emit()[..], &bytes].concat();
+        prop_assert!(List::parse(&file, &key).is_err());
+        prop_assert!(Lookup::parse(&file, &key).is_err());
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_truncation_is_refused() {
+    let list = school_list(
+        5,
+        [
+            entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03"),
+            entry(2, Kind::Freeze, SCHOOL, "2026-09-02", "2026-09-02"),
+        ],
+    );
+    let base = school_list(4, []);
+    let key = mac(SCHOOL);
+    let (whole, delta) = (list.emit(&key), list.since(&base).unwrap().emit(&key));
+    assert!(List::parse(&whole, &key).is_ok() && Delta::parse(&delta, &key).is_ok());
+    let refused = |file: &[u8]| {
+        List::parse(file, &key).is_err()
+            && Lookup::parse(file, &key).is_err()
+            && Delta::parse(file, &key).is_err()
+    };
+    for file in [&whole, &delta] {
+        for bit in 0..file.len() * 8 {
+            let mut flipped = file.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(refused(&flipped), "bit {bit}");
+        }
+        for len in 0..file.len() {
+            assert!(refused(&file[..len]), "length {len}");
+        }
+        assert!(refused(&[file.as_slice(), &[0]].concat()));
+    }
+}
+
+/// A list made by somebody without the key, or with the key of another unit, version or algorithm.
+#[test]
+fn only_the_unit_s_own_key_makes_a_list() {
+    let file = school_list(1, []).emit(&mac(SCHOOL));
+    for forger in ["084013", "080000", "000000"] {
+        let error = List::parse(&file, &mac(forger)).unwrap_err();
+        assert_eq!(error, ListError::Mac(unit(SCHOOL)), "{forger}");
+    }
+    let error = List::parse(&file, &mac_of(SCHOOL, Algorithm::Sm4)).unwrap_err();
+    assert_eq!(error, ListError::Mac(unit(SCHOOL)));
+    let id = key_id(KeyVersion::new(2).unwrap(), Algorithm::Aes128);
+    let newer = ListMac::new(&TestRoots.list_key(&id, key_path(unit(SCHOOL))).unwrap(), id);
+    assert_eq!(List::parse(&file, &newer), Err(ListError::Mac(unit(SCHOOL))));
+    assert!(!format!("{newer:?}").is_empty());
+}
+
+/// A loss, its withdrawal and another loss: the card is listed, not listed, listed.
+#[test]
+fn a_withdrawal_removes_and_a_new_report_lists_again() {
+    let lost = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let first = school_list(1, [lost]);
+    let found = first
+        .withdraw(
+            edition(SCHOOL, 2, "2026-12-31"),
+            serial(1),
+            Kind::Loss,
+            unit(SCHOOL),
+            at("2026-09-04"),
+        )
+        .unwrap();
+    assert_eq!(found.listing(serial(1)).standing, Standing::default());
+    // Who answered for misuse in between can still be shown.
+    let kept = found.entries().find(serial(1), Kind::Loss).unwrap();
+    assert_eq!((kept.reported(), kept.effective()), (lost.reported(), lost.effective()));
+    assert!(!kept.holds(date("2026-09-10")));
+    let lookup = Lookup::parse(&found.emit(&mac(SCHOOL)), &mac(SCHOOL)).unwrap();
+    assert_eq!(lookup.count(), 0);
+
+    let again = entry(1, Kind::Loss, SCHOOL, "2026-10-09", "2026-10-12");
+    let next = edition(SCHOOL, 3, "2026-12-31");
+    let listed = List::merge(next, [&found, &school_list(1, [again])]);
+    assert!(matches!(listed, Ok(ref list) if list.listing(serial(1)).standing.loss.is_some()));
+    // The school's old list, sent once more, revives nothing.
+    let stale = List::merge(next, [&found, &first]).unwrap();
+    assert_eq!(stale.listing(serial(1)).standing, Standing::default());
+}
+
+#[test]
+fn who_may_withdraw_what() {
+    let list = school_list(
+        1,
+        [
+            entry(1, Kind::Freeze, SCHOOL, "2026-09-01", "2026-09-01"),
+            entry(2, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03"),
+            entry(2, Kind::Replaced, SCHOOL, "2026-09-11", "2026-09-11"),
+        ],
+    );
+    let withdraw = |number, kind, by, day: &str| {
+        let next = edition(SCHOOL, 2, "2026-12-31");
+        list.withdraw(next, serial(number), kind, unit(by), at(day)).map(|_| ())
+    };
+    assert_eq!(withdraw(1, Kind::Freeze, SCHOOL, "2026-09-05"), Ok(()));
+    assert_eq!(withdraw(1, Kind::Freeze, "080000", "2026-09-05"), Ok(()), "its district");
+    for (kind, by) in [(Kind::Loss, SCHOOL), (Kind::Freeze, "084013"), (Kind::Freeze, "050000")] {
+        let refused = withdraw(1, kind, by, "2026-09-05");
+        assert_eq!(refused, Err(ListError::NotListed(serial(1))), "{by}");
+    }
+    assert!(matches!(
+        withdraw(1, Kind::Freeze, SCHOOL, "2026-08-31"),
+        Err(ListError::Entry { error: EntryError::WithdrawnTooEarly { .. }, .. })
+    ));
+    let at_once = withdraw(1, Kind::Freeze, SCHOOL, "2026-09-01");
+    assert!(matches!(at_once, Err(ListError::Entry { .. })));
+    // A replaced card stays, and its loss with it.
+    for kind in [Kind::Loss, Kind::Replaced] {
+        let refused = withdraw(2, kind, SCHOOL, "2026-09-20");
+        assert_eq!(refused, Err(ListError::Replaced(serial(2))));
+    }
+    let replaced = entry(3, Kind::Replaced, SCHOOL, "2026-09-01", "2026-09-01");
+    assert_eq!(replaced.withdraw(at("2026-09-02")), Err(EntryError::ReplacedForEver));
+    let withdrawn = entry(3, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-01")
+        .withdraw(at("2026-09-02"))
+        .unwrap();
+    let twice = withdrawn.withdraw(at("2026-09-03"));
+    assert_eq!(twice, Err(EntryError::WithdrawnAlready(at("2026-09-02"))));
+}
+
+#[test]
+fn an_effect_begins_on_its_day() {
+    let list = List::new(
+        edition(SCHOOL, 1, "2026-09-02"),
+        [entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03")],
+    )
+    .unwrap();
+    let listing = list.listing(serial(1));
+    assert_eq!(listing.standing.loss, Some(Effect::From(date("2026-09-03"))));
+    let holds = |day| listing.standing.loss.unwrap().holds(date(day));
+    assert!(!holds("2026-09-02") && holds("2026-09-03") && holds("2026-09-04"));
+    let ages = ["2026-09-01", "2026-09-02", "2026-09-03", "2026-09-04"].map(date);
+    assert_eq!(ages.map(|day| listing.age(day)), [-1, 0, 1, 2]);
+    assert_eq!(ages.map(|day| listing.is_stale(day)), [false, false, false, true]);
+}
+
+/// Schools to district to city and down again (操作规程 二/六, 三/六).
+#[test]
+fn lists_go_up_and_down() {
+    let day = "2026-09-10";
+    let one = |by: &str, number| {
+        let lost = entry(number, Kind::Loss, by, "2026-09-01", "2026-09-03");
+        List::new(edition(by, 1, day), [lost]).unwrap()
+    };
+    let (ours, theirs, far) = (one("084012", 1), one("084013", 2), one("055001", 3));
+    let haidian = List::merge(edition("080000", 1, day), [&ours, &theirs]).unwrap();
+    let chaoyang = List::merge(edition("050000", 4, day), [&far]).unwrap();
+    let city = List::merge(edition("000000", 1, day), [&haidian, &chaoyang]).unwrap();
+    assert_eq!(city.entries().len(), 3);
+    let part = city.part(edition("080000", 2, day)).unwrap();
+    assert_eq!(part.entries(), haidian.entries());
+    assert_eq!(part.edition().scope, unit("080000"));
+
+    let unit_error =
+        |result: Result<List, ListError>| matches!(result, Err(ListError::Unit { .. }));
+    assert!(unit_error(List::merge(edition("080000", 2, day), [&far])));
+    assert!(unit_error(List::merge(edition("080000", 2, day), [&city])));
+    assert!(unit_error(haidian.part(edition("050000", 2, day))));
+    let error = List::merge(edition("080000", 1, day), [&haidian, &ours]).unwrap_err();
+    assert_eq!(error, ListError::Version { version: 1, base: 1 });
+}
+
+#[test]
+fn what_cannot_be_a_list() {
+    let lost = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let new = |scope, version, day| List::new(edition(scope, version, day), [lost]).unwrap_err();
+    assert!(matches!(new("084013", 1, "2026-09-02"), ListError::Scope { .. }));
+    assert!(matches!(new(SCHOOL, 1, "2026-08-31"), ListError::AfterIssue { .. }));
+    assert!(matches!(new(SCHOOL, 0, "2026-09-02"), ListError::Version { .. }));
+    let early =
+        Entry::new(serial(1), Kind::Loss, unit(SCHOOL), at("2026-09-02"), date("2026-09-01"), None);
+    assert!(matches!(early, Err(EntryError::EffectiveBeforeReport { .. })));
+}
+
+#[test]
+fn what_leads_to_no_delta() {
+    let lost = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let (old, new) = (school_list(1, [lost]), school_list(2, []));
+    assert!(matches!(new.since(&old), Err(ListError::NotDescended(_))));
+    assert!(matches!(old.since(&new), Err(ListError::Version { .. })));
+    assert!(matches!(old.since(&old), Err(ListError::Version { .. })));
+    let later = school_list(2, [lost.withdraw(at("2026-09-04")).unwrap()]);
+    let undone = school_list(3, [lost]);
+    assert!(matches!(undone.since(&later), Err(ListError::NotDescended(_))));
+    let district = List::new(edition("080000", 3, "2026-12-31"), [lost]).unwrap();
+    assert!(matches!(district.since(&old), Err(ListError::Unit { .. })));
+    let delta = later.since(&old).unwrap();
+    assert!(matches!(delta.apply(&district), Err(ListError::Unit { .. })));
+    assert_eq!(delta.changes().len(), 1);
+}
+
+/// Files with a right checksum whose contents break a rule: made with the key, but not by us.
+#[test]
+fn authentic_nonsense_is_refused() {
+    let key = mac(SCHOOL);
+    let a = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let b = entry(2, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let good = school_list(1, [a, b]).emit(&key);
+    let header = Header::parse(&good).unwrap();
+    let id = key_id(KeyVersion::FIRST, Algorithm::Aes128);
+    let list_key = TestRoots.list_key(&id, key_path(unit(SCHOOL))).unwrap();
+    let made = |header: Header, entries: &[[u8; Entry::LEN]]| {
+        let mut file = header.emit().to_vec();
+        file.extend(entries.concat());
+        let tag = list_key.mac().tag(&file);
+        file.extend(tag);
+        file
+    };
+    let parse = |file: &[u8]| List::parse(file, &key).map(|_| ());
+    assert_eq!(made(header, &[a.emit(), b.emit()]), good);
+    assert_eq!(parse(&made(header, &[b.emit(), a.emit()])), Err(ListError::Order(1)));
+    assert_eq!(parse(&made(header, &[a.emit(), a.emit()])), Err(ListError::Order(1)));
+    let wrong = Header { digest: !header.digest, ..header };
+    assert!(matches!(parse(&made(wrong, &[a.emit(), b.emit()])), Err(ListError::Digest { .. })));
+    let short = made(Header { count: 3, ..header }, &[a.emit(), b.emit()]);
+    assert!(matches!(parse(&short), Err(ListError::Length { .. })));
+    let foreign = entry(2, Kind::Loss, "084013", "2026-09-01", "2026-09-03");
+    let file = made(header, &[a.emit(), foreign.emit()]);
+    assert!(matches!(parse(&file), Err(ListError::Scope { .. })));
+    let early = Header { issued: at("2026-08-31"), ..header };
+    assert!(matches!(
+        parse(&made(early, &[a.emit(), b.emit()])),
+        Err(ListError::AfterIssue { .. })
+    ));
+    for (offset, byte, name) in [
+        (0, 0xFF, "card serial"),
+        (8, 4, "kind"),
+        (9, 0x99, "reason"),
+        (10, 0x77, "unit"),
+        (14, 0xFF, "report time"),
+        (20, 0xFF, "effective date"),
+        (24, 0x01, "withdrawal time"),
+        (31, 0x01, "reserved byte"),
+    ] {
+        let mut bytes = b.emit();
+        bytes[offset] = byte;
+        let error = EntryError::Field(name);
+        assert_eq!(
+            parse(&made(header, &[a.emit(), bytes])),
+            Err(ListError::Entry { index: 1, error })
+        );
+    }
+    let expected = ListError::Form { found: Form::Full, expected: Form::Delta };
+    assert_eq!(Delta::parse(&good, &key), Err(expected));
+}
+
+/// The whole file of one entry, byte by byte: what `docs/lists.md` describes.
+#[test]
+fn the_bytes_of_a_file() {
+    let entry = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let list = List::new(edition(SCHOOL, 7, "2026-09-02"), [entry]).unwrap();
+    let file = list.emit(&mac(SCHOOL));
+    let hex = |range: core::ops::Range<usize>| hex::encode_upper(&file[range]);
+    let header = ["584A4B4C", "01", "01", "01", "01", "084012", "00", "00000007", "00000000"];
+    assert_eq!(hex(0..20), header.concat());
+    assert_eq!(hex(20..32), ["20260902093000", "00", "00000001"].concat());
+    assert_eq!(hex(36..48), "00".repeat(12));
+    let fields = ["1100260100000014", "01", "00", "084012", "20260901093000", "20260903"];
+    assert_eq!(hex(48..72), fields.concat());
+    assert_eq!(hex(72..80), "00".repeat(8));
+    // Digest and MAC as zlib and OpenSSL compute them, the key from the published test master.
+    assert_eq!(hex(32..36), "6F75D641");
+    assert_eq!(hex(80..96), "3A3421FAC762892C7EA1E0422321AB01");
+    assert_eq!(file.len(), Header::LEN + Entry::LEN + MAC_LEN);
+}

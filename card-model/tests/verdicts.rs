@@ -1,0 +1,325 @@
+//! The verdict: every reason is reached, and of two reasons the one asked first is named.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken premise fails the test")]
+
+mod support;
+
+use core::num::NonZeroU16;
+
+use support::{OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, issuance, pupil, status, unit};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::list::{Effect, Listing, Standing};
+use xuejika_card_model::record::{
+    Enrolment, ExtensionEntry, ExtensionIndex, Grant, Issuance, Personalisation, Registration,
+    SchoolYear, Sector, Status, Term, TerminalId,
+};
+use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::verdict::{
+    Circumstances, Facts, Presented, Reason, Venue, Verdict, Warning, verdict,
+};
+
+/// What the reader gets to see of the card.
+#[derive(Clone, Copy)]
+enum Seen {
+    Locked,
+    Foreign,
+    Damaged,
+    Records,
+}
+
+/// A card and a venue that wants to use its third extension sector; nothing is wrong.
+struct Case {
+    seen: Seen,
+    today: Date,
+    issuance: Issuance,
+    status: Status,
+    enrolment: Option<Enrolment>,
+    personalisation: Option<Personalisation>,
+    registrations: Vec<Registration>,
+    extensions: Vec<ExtensionEntry>,
+    venue: Venue,
+    lists: Vec<Listing>,
+}
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn sector() -> ExtensionIndex {
+    ExtensionIndex::new(3).unwrap()
+}
+
+fn grant() -> Grant {
+    Grant {
+        application: NonZeroU16::new(0x0101).unwrap(),
+        owner: unit(OWN_DISTRICT),
+        filing: "20070001".parse().unwrap(),
+        opened: date("2007-10-08").try_into().unwrap(),
+    }
+}
+
+fn case() -> Case {
+    let date_of_personalisation = date("2007-09-01");
+    Case {
+        seen: Seen::Records,
+        today: date("2008-03-10"),
+        issuance: issuance(),
+        status: status(LifeCycleState::Active),
+        enrolment: Some(pupil().enrolment),
+        personalisation: Some(Personalisation {
+            count: 1,
+            date: date_of_personalisation,
+            unit: unit(OWN_SCHOOL),
+            terminal: TerminalId([0; 4]),
+            issued: true,
+        }),
+        registrations: vec![Registration {
+            school_year: SchoolYear::new(2007).unwrap(),
+            term: Term::Autumn,
+            date: date_of_personalisation,
+            unit: unit(OWN_SCHOOL),
+            terminal: TerminalId([0; 4]),
+        }],
+        extensions: vec![ExtensionEntry { index: sector(), sector: Sector::Open(grant()) }],
+        venue: Venue::Application {
+            sector: sector(),
+            application: grant().application,
+            unit: unit(OWN_SCHOOL),
+            key_accepted: true,
+        },
+        lists: vec![Listing { issued: date("2008-03-09"), standing: Standing::default() }],
+    }
+}
+
+impl Case {
+    fn verdict(&self) -> Verdict {
+        let presented = match self.seen {
+            Seen::Locked => Presented::ReaderLocked,
+            Seen::Foreign => Presented::NotGenuine,
+            Seen::Damaged => Presented::StatusDamaged,
+            Seen::Records => Presented::Card(Facts {
+                issuance: &self.issuance,
+                status: &self.status,
+                enrolment: self.enrolment.as_ref(),
+                personalisation: self.personalisation.as_ref(),
+                registrations: &self.registrations,
+                extensions: &self.extensions,
+            }),
+        };
+        let Self { today, venue, lists, .. } = self;
+        verdict(&presented, &Circumstances { today: *today, venue: *venue, lists })
+    }
+
+    fn set_sector(&mut self, sector: Sector) {
+        self.extensions[0].sector = sector;
+    }
+
+    fn end_enrolment(&mut self) {
+        if let Some(enrolment) = &mut self.enrolment {
+            enrolment.valid_until = date("2008-03-09");
+        }
+    }
+}
+
+/// Something that goes against a card, and the reason that names it.
+type Flaw = (Reason, fn(&mut Case));
+
+/// What can go against a card, in the order of the questions.
+fn flaws() -> Vec<Flaw> {
+    let yesterday = date("2008-03-09");
+    vec![
+        (Reason::ReaderLocked, |case| case.seen = Seen::Locked),
+        (Reason::NotGenuine, |case| case.seen = Seen::Foreign),
+        (Reason::StatusDamaged, |case| case.seen = Seen::Damaged),
+        (Reason::State(LifeCycleState::Frozen), |case| case.status.state = LifeCycleState::Frozen),
+        (Reason::Incomplete, |case| case.personalisation = None),
+        (Reason::Replaced, |case| case.lists[0].standing.replaced = Some(Effect::InForce)),
+        (Reason::Lost, |case| case.lists[0].standing.loss = Some(Effect::InForce)),
+        (Reason::Frozen, |case| {
+            case.lists[0].standing.freeze = Some(Effect::From(date("2008-03-10")));
+        }),
+        (Reason::NotYetValid(date("2008-03-11")), |case| {
+            case.issuance.valid_from = date("2008-03-11");
+        }),
+        (Reason::Expired(yesterday), |case| case.issuance.valid_until = date("2008-03-09")),
+        (Reason::EnrolmentEnded(yesterday), Case::end_enrolment),
+        (Reason::NotRegistered(date("2007-09-20")), |case| case.registrations.clear()),
+        (Reason::TemporaryEnded(yesterday), |case| {
+            case.status.flags.temporary = true;
+            case.end_enrolment();
+        }),
+        (Reason::SectorClosed(sector()), |case| case.set_sector(Sector::Closed)),
+        (Reason::SectorReclaiming(sector()), |case| case.set_sector(Sector::Reclaiming(grant()))),
+        (Reason::OtherApplication(NonZeroU16::MAX), |case| {
+            let Sector::Open(mut grant) = case.extensions[0].sector else { return };
+            grant.application = NonZeroU16::MAX;
+            case.set_sector(Sector::Open(grant));
+        }),
+        (Reason::OtherOwner(unit(OTHER_SCHOOL)), |case| {
+            let Sector::Open(mut grant) = case.extensions[0].sector else { return };
+            grant.owner = unit(OTHER_SCHOOL);
+            case.set_sector(Sector::Open(grant));
+        }),
+        (Reason::ApplicationKey(sector()), |case| {
+            if let Venue::Application { key_accepted, .. } = &mut case.venue {
+                *key_accepted = false;
+            }
+        }),
+    ]
+}
+
+#[test]
+fn a_good_card_is_accepted() {
+    assert_eq!(case().verdict(), Verdict::Accept { registered_until: date("2008-03-20") });
+}
+
+#[test]
+fn every_reason_is_reached_and_told_in_both_languages() {
+    let mut told = std::collections::BTreeSet::new();
+    for (reason, flaw) in flaws() {
+        let mut case = case();
+        flaw(&mut case);
+        assert_eq!(case.verdict(), Verdict::Refuse(reason));
+        assert!(told.insert(reason.id()) && told.insert(reason.chinese()), "{reason:?}");
+        assert!(reason.to_string().is_ascii() && !reason.chinese().is_ascii());
+    }
+    assert_eq!(told.len(), 2 * 18);
+}
+
+/// Two flaws at once: the one asked first is the reason.
+#[test]
+fn the_order_of_the_questions() {
+    let flaws = flaws();
+    let mut pairs = 0;
+    for (at, (first, flaw)) in flaws.iter().enumerate() {
+        for (second, other) in &flaws[at + 1..] {
+            // A card is temporary or it is not; one end date cannot be both.
+            if matches!((first, second), (Reason::EnrolmentEnded(_), Reason::TemporaryEnded(_))) {
+                continue;
+            }
+            let mut case = case();
+            other(&mut case);
+            flaw(&mut case);
+            assert_eq!(case.verdict(), Verdict::Refuse(*first), "before {second:?}");
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 18 * 17 / 2 - 1);
+}
+
+#[test]
+fn every_state_but_active_is_refused() {
+    for state in LifeCycleState::ALL.iter().copied() {
+        let mut case = case();
+        case.status.state = state;
+        let refused = case.verdict() == Verdict::Refuse(Reason::State(state));
+        assert_eq!(refused, state != LifeCycleState::Active);
+    }
+}
+
+/// Dates that are the last good day, and the day after (暂行办法 六(五)).
+#[test]
+fn the_last_good_day() {
+    let on = |day: &str, change: fn(&mut Case)| {
+        let mut case = case();
+        change(&mut case);
+        case.lists.clear();
+        case.today = date(day);
+        case.verdict()
+    };
+    let refused = |verdict, reason| assert_eq!(verdict, Verdict::Refuse(reason));
+    let accepted = |verdict| assert!(matches!(verdict, Verdict::Accept { .. }));
+    accepted(on("2008-03-20", |_| ()));
+    refused(on("2008-03-21", |_| ()), Reason::NotRegistered(date("2008-03-20")));
+    accepted(on("2007-09-20", |case| case.registrations.clear()));
+    refused(
+        on("2007-09-21", |case| case.registrations.clear()),
+        Reason::NotRegistered(date("2007-09-20")),
+    );
+    accepted(on("2008-03-09", Case::end_enrolment));
+    refused(on("2008-03-10", Case::end_enrolment), Reason::EnrolmentEnded(date("2008-03-09")));
+    let only_day = |case: &mut Case| {
+        case.issuance.valid_from = date("2008-03-10");
+        case.issuance.valid_until = date("2008-03-10");
+    };
+    refused(on("2008-03-09", only_day), Reason::NotYetValid(date("2008-03-10")));
+    accepted(on("2008-03-10", only_day));
+    refused(on("2008-03-11", only_day), Reason::Expired(date("2008-03-10")));
+}
+
+/// A loss reported but not in force is the holder's risk: accepted with a warning, refused from its
+/// day on; any one list that says so is enough (暂行办法 六(二)).
+#[test]
+fn a_loss_on_its_way() {
+    let with = |day: &str, issued: &str, effect| {
+        let mut case = case();
+        case.today = date(day);
+        let standing = Standing { loss: Some(effect), ..Standing::default() };
+        case.lists[0].issued = date(day);
+        case.lists.push(Listing { issued: date(issued), standing });
+        case.verdict()
+    };
+    let effective = date("2008-03-07");
+    let warned = |warnings: &[Warning]| Verdict::AcceptWithWarning {
+        registered_until: date("2008-03-20"),
+        warnings: warnings.to_vec(),
+    };
+    let verdict = with("2008-03-06", "2008-03-05", Effect::From(effective));
+    assert_eq!(verdict, warned(&[Warning::LossReported(effective)]));
+    let verdict = with("2008-03-07", "2008-03-05", Effect::From(effective));
+    assert_eq!(verdict, Verdict::Refuse(Reason::Lost));
+}
+
+#[test]
+fn lists_that_are_old_or_ahead() {
+    let with = |issued: &str, standing| {
+        let mut case = case();
+        case.lists = vec![Listing { issued: date(issued), standing }];
+        match case.verdict() {
+            Verdict::AcceptWithWarning { warnings, .. } => warnings,
+            Verdict::Accept { .. } => Vec::new(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let nothing = Standing::default();
+    assert_eq!(with("2008-03-08", nothing), [Warning::StaleList(date("2008-03-08"))]);
+    assert_eq!(with("2008-03-09", nothing), []);
+    assert_eq!(with("2008-03-10", nothing), []);
+    assert_eq!(with("2008-03-11", nothing), [Warning::ListAhead(date("2008-03-11"))]);
+    let later = date("2008-03-12");
+    let from = Some(Effect::From(later));
+    let standing = Standing { loss: None, freeze: from, replaced: from };
+    let warnings = with("2008-03-10", standing);
+    assert_eq!(warnings, [Warning::FreezeReported(later), Warning::ReplacementReported(later)]);
+    let all = [
+        Warning::LossReported(later),
+        Warning::FreezeReported(later),
+        Warning::ReplacementReported(later),
+        Warning::StaleList(later),
+        Warning::ListAhead(later),
+    ];
+    let mut told = std::collections::BTreeSet::new();
+    for warning in all {
+        assert!(told.insert(warning.id()) && told.insert(warning.chinese()));
+        assert!(warning.to_string().is_ascii());
+    }
+}
+
+/// Nothing in the education zone reaches the wallet (暂行办法 六(二), 操作规程 四/六).
+#[test]
+fn the_wallet_is_not_concerned() {
+    for (_, flaw) in flaws() {
+        let mut case = case();
+        flaw(&mut case);
+        case.venue = Venue::Wallet;
+        assert_eq!(case.verdict(), Verdict::WalletRules);
+    }
+}
+
+#[test]
+fn without_an_application_the_sectors_do_not_matter() {
+    let mut case = case();
+    case.extensions.clear();
+    assert_eq!(case.verdict(), Verdict::Refuse(Reason::SectorClosed(sector())));
+    case.venue = Venue::Education;
+    assert!(matches!(case.verdict(), Verdict::Accept { .. }));
+}

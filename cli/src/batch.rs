@@ -1,0 +1,111 @@
+//! `batch`: initialisation batches (初始化批次), made for tests and checked row by row.
+
+mod check;
+mod defect;
+mod design;
+mod generate;
+mod layout;
+mod lines;
+mod mapping;
+mod measure;
+mod pipeline;
+mod progress;
+mod report;
+mod roots;
+
+use core::fmt;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde::Serialize;
+use xuejika_card_model::batch::Check;
+use xuejika_reader::channel::secret::forbid_core_dumps;
+
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::Output;
+use check::CheckArgs;
+use generate::GenerateArgs;
+
+/// `batch`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Write a correct batch under the published test keys, or one with planted defects.
+    Generate(GenerateArgs),
+    /// Check every row of a batch. With --keys none, key check values are not recomputed.
+    Check(CheckArgs),
+    /// List the kinds of defects that can be planted, and what each must cause.
+    Defects,
+    /// List the catalogue of checks.
+    Checks,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(command: &BatchCommand, out: &Output) -> Outcome<Code> {
+    forbid_core_dumps().context("core dumps cannot be forbidden").map_err(Failure::device)?;
+    match command {
+        BatchCommand::Generate(args) => generate::run(args, out),
+        BatchCommand::Check(args) => check::run(args, out),
+        BatchCommand::Defects => {
+            defect::kinds().try_for_each(|kind| out.report(&KindLine::new(kind)))?;
+            Ok(Code::AsExpected)
+        }
+        BatchCommand::Checks => {
+            Check::ALL.iter().try_for_each(|check| out.report(&CheckLine::new(*check)))?;
+            Ok(Code::AsExpected)
+        }
+    }
+}
+
+/// A kind of defect.
+#[derive(Serialize)]
+struct KindLine {
+    kind: &'static str,
+    what: &'static str,
+    expects: Vec<&'static str>,
+    combines: bool,
+}
+
+impl KindLine {
+    fn new(kind: &defect::Kind) -> Self {
+        Self {
+            kind: kind.name,
+            what: kind.what,
+            expects: kind.expects.iter().map(|(check, _)| check.id()).collect(),
+            combines: kind.combines,
+        }
+    }
+}
+
+impl fmt::Display for KindLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.combines { "" } else { " (alone)" };
+        write!(f, "{:22} {}{mark}: {}", self.kind, self.expects.join(" "), self.what)
+    }
+}
+
+/// A check of the catalogue.
+#[derive(Serialize)]
+struct CheckLine {
+    id: &'static str,
+    severity: String,
+    title: &'static str,
+    remedy: &'static str,
+}
+
+impl CheckLine {
+    fn new(check: Check) -> Self {
+        Self {
+            id: check.id(),
+            severity: check.severity().to_string(),
+            title: check.title(),
+            remedy: check.remedy(),
+        }
+    }
+}
+
+impl fmt::Display for CheckLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {:7} {}", self.id, self.severity, self.title)?;
+        write!(f, "    {}", self.remedy)
+    }
+}

@@ -1,0 +1,123 @@
+//! Work on all processors, results in order, and never more than a few pieces of it in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+/// Pieces of work in flight per processor.
+const DEPTH: usize = 3;
+
+/// Number of processors to use.
+pub(crate) fn workers() -> usize {
+    thread::available_parallelism().map_or(1, Into::into)
+}
+
+/// Makes jobs on one thread, works on them on all processors and takes the results on this thread,
+/// in the order of the jobs. An error of `take` ends everything.
+pub(crate) fn run<J: Send, R: Send, E>(
+    jobs: impl Iterator<Item = J> + Send,
+    work: impl Fn(J) -> R + Sync,
+    take: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    let workers = workers();
+    let (to_workers, queue) = sync_channel(workers);
+    let (to_taker, results) = sync_channel(workers);
+    // A job needs a ticket, which comes back when its result was taken.
+    let (give_back, tickets) = sync_channel(DEPTH * workers);
+    for _ in 0..DEPTH * workers {
+        // There is room for all, and the other end is here.
+        let _ = give_back.send(());
+    }
+    let (queue, work) = (&Mutex::new(queue), &work);
+    thread::scope(|scope| {
+        scope.spawn(move || produce(jobs, &to_workers, &tickets));
+        for _ in 0..workers {
+            let to_taker = to_taker.clone();
+            scope.spawn(move || labour(queue, work, &to_taker));
+        }
+        drop(to_taker);
+        in_order(results, take, &give_back)
+    })
+}
+
+fn produce<J>(
+    jobs: impl Iterator<Item = J>,
+    to_workers: &SyncSender<(usize, J)>,
+    tickets: &Receiver<()>,
+) {
+    for job in jobs.enumerate() {
+        if tickets.recv().is_err() || to_workers.send(job).is_err() {
+            return;
+        }
+    }
+}
+
+fn labour<J, R>(
+    queue: &Mutex<Receiver<(usize, J)>>,
+    work: impl Fn(J) -> R,
+    to_taker: &SyncSender<(usize, R)>,
+) {
+    loop {
+        let job = queue.lock().ok().and_then(|queue| queue.recv().ok());
+        let Some((number, job)) = job else { return };
+        if to_taker.send((number, work(job))).is_err() {
+            return;
+        }
+    }
+}
+
+fn in_order<R, E>(
+    results: Receiver<(usize, R)>,
+    mut take: impl FnMut(R) -> Result<(), E>,
+    give_back: &SyncSender<()>,
+) -> Result<(), E> {
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    for (number, result) in results {
+        early.insert(number, result);
+        while let Some(result) = early.remove(&next) {
+            take(result)?;
+            next += 1;
+            let _ = give_back.send(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn results_come_in_order_and_few_are_in_flight() {
+        let made = AtomicUsize::new(0);
+        let jobs = (0..500_usize).inspect(|_| {
+            made.fetch_add(1, Ordering::SeqCst);
+        });
+        let mut next = 0;
+        let most = DEPTH * workers() + 1;
+        let taken = run(
+            jobs,
+            |job| {
+                // Some jobs take long, so that others overtake them.
+                (0..job % 7 * 1000).for_each(|_| core::hint::spin_loop());
+                job
+            },
+            |job| {
+                assert!(made.load(Ordering::SeqCst) <= next + most);
+                assert_eq!(job, next);
+                next += 1;
+                Ok::<_, ()>(())
+            },
+        );
+        assert_eq!((taken, next), (Ok(()), 500));
+    }
+
+    #[test]
+    fn an_error_ends_an_endless_run() {
+        let taken = run(0.., |job: u64| job, |job| if job < 10 { Ok(()) } else { Err(job) });
+        assert_eq!(taken, Err(10));
+    }
+}

@@ -1,0 +1,77 @@
+//! `list check`: whether lists are authentic, fresh, and within the limits of the rules.
+
+use std::path::Path;
+
+use xuejika_card_model::calendar::{Deadline, Holidays};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::list::{Entry, Kind, Listing, Standing};
+
+use super::CheckArgs;
+use super::files::{AnyList, Keys};
+use super::report::{FileReport, FindingReport};
+use crate::clock;
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::Output;
+
+/// Checks every file; one that is not authentic or damaged ends the check.
+pub(super) fn run(args: &CheckArgs, out: &Output) -> Outcome<Code> {
+    let keys = Keys::open(&args.keys)?;
+    let (today, _) = clock::stamp(&clock::env(None)?, args.date, None)?;
+    let holidays = args.holidays.read()?;
+    let mut good = true;
+    for path in &args.files {
+        let list = keys.any(path)?;
+        out.report(&FileReport::new("check", path, &list))?;
+        for finding in findings(path, &list, today, &holidays)? {
+            good = false;
+            out.report(&finding)?;
+        }
+    }
+    Ok(Code::of(good))
+}
+
+fn findings(
+    path: &Path,
+    list: &AnyList,
+    today: Date,
+    holidays: &Holidays,
+) -> Outcome<Vec<FindingReport>> {
+    let finding = |finding, entry: Option<&Entry>, detail| FindingReport {
+        file: path.display().to_string(),
+        finding,
+        card: entry.map(|entry| entry.serial().to_string()),
+        detail,
+    };
+    let issued = list.edition().issued.date;
+    let listing = Listing { issued, standing: Standing::default() };
+    let mut findings = Vec::new();
+    if listing.is_stale(today) {
+        let detail = format!("issued {issued}, {} days before {today}", listing.age(today));
+        findings.push(finding("stale", None, detail));
+    }
+    if listing.age(today) < 0 {
+        findings.push(finding("ahead", None, format!("issued {issued}, after {today}")));
+    }
+    for entry in list.entries() {
+        let serial = entry.serial();
+        if entry.kind() == Kind::Loss {
+            let limit = Deadline::LossEffective.last_day(entry.reported().date, holidays);
+            let limit = limit.map_err(|error| {
+                Failure::usage(anyhow::Error::from(error).context(format!("card {serial}")))
+            })?;
+            if entry.effective() > limit {
+                let (effective, article) =
+                    (entry.effective(), Deadline::LossEffective.rule().article);
+                let detail = format!(
+                    "card {serial}: the loss takes effect on {effective}, after {limit} ({article})"
+                );
+                findings.push(finding("effective-late", Some(entry), detail));
+            }
+        }
+        if entry.withdrawn().is_some() && list.entries().find(serial, Kind::Replaced).is_some() {
+            let detail = format!("card {serial}: withdrawn, but the card was replaced");
+            findings.push(finding("withdrawn-replaced", Some(entry), detail));
+        }
+    }
+    Ok(findings)
+}

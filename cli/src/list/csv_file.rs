@@ -1,0 +1,171 @@
+//! Reports as a CSV file. Every complaint names the file, the line and the field.
+
+use core::fmt::Display;
+use core::str::FromStr;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use serde::{Deserialize, Serialize};
+use xuejika_card_model::calendar::{Deadline, Holidays};
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
+
+use crate::exit::{Failure, Outcome};
+
+/// A line. The same names serve reading and writing.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Row {
+    card_serial: String,
+    kind: String,
+    unit: String,
+    reported_date: String,
+    reported_time: String,
+    effective: String,
+    reason: String,
+    withdrawn_date: String,
+    withdrawn_time: String,
+}
+
+/// Reads the reports of a unit, `-` from stdin.
+pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome<Vec<Entry>> {
+    let name = path.display().to_string();
+    let read = || -> anyhow::Result<Vec<Entry>> {
+        let mut bytes = Vec::new();
+        if path == Path::new("-") {
+            io::stdin().read_to_end(&mut bytes)?;
+        } else {
+            bytes = fs::read(path).with_context(|| name.clone())?;
+        }
+        parse(&name, &bytes, scope, holidays)
+    };
+    read().map_err(Failure::usage)
+}
+
+/// Writes entries.
+pub(super) fn emit(entries: &Entries) -> Outcome<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    entries
+        .iter()
+        .try_for_each(|entry| writer.serialize(Row::from(entry)))
+        .map_err(Failure::device)?;
+    writer.into_inner().map_err(|error| Failure::device(anyhow!("{error}")))
+}
+
+fn parse(
+    name: &str,
+    bytes: &[u8],
+    scope: UnitCode,
+    holidays: &Holidays,
+) -> anyhow::Result<Vec<Entry>> {
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let headings = reader.headers().with_context(|| format!("{name}:1"))?.clone();
+    let mut entries = Vec::new();
+    for record in reader.records() {
+        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+        let record =
+            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
+        let line = line(record.position());
+        let row: Row = record
+            .deserialize(Some(&headings))
+            .map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))?;
+        entries.push(row.entry(scope, holidays).with_context(|| format!("{name}:{line}"))?);
+    }
+    Ok(entries)
+}
+
+/// What is wrong with a record, without the position that stands in front already.
+fn cause(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+impl Row {
+    fn entry(&self, scope: UnitCode, holidays: &Holidays) -> anyhow::Result<Entry> {
+        let kind = required("kind", &self.kind)?;
+        let reported =
+            moment("reported_date", &self.reported_date, "reported_time", &self.reported_time)?
+                .context("reported_date: is required")?;
+        let unit = optional("unit", &self.unit)?.unwrap_or(scope);
+        let effective = match optional("effective", &self.effective)? {
+            Some(date) => date,
+            None => effective(kind, reported.date, holidays)?,
+        };
+        let entry = Entry::new(
+            required("card_serial", &self.card_serial)?,
+            kind,
+            unit,
+            reported,
+            effective,
+            optional("reason", &self.reason)?,
+        )
+        .context("effective")?;
+        match moment(
+            "withdrawn_date",
+            &self.withdrawn_date,
+            "withdrawn_time",
+            &self.withdrawn_time,
+        )? {
+            Some(at) => entry.withdraw(at).context("withdrawn_date"),
+            None => Ok(entry),
+        }
+    }
+}
+
+/// A freeze holds at once; a loss at the latest after two working days (操作规程 四/六).
+fn effective(kind: Kind, reported: Date, holidays: &Holidays) -> anyhow::Result<Date> {
+    match kind {
+        Kind::Loss => {
+            Deadline::LossEffective.last_day(reported, holidays).context("effective: not given")
+        }
+        Kind::Freeze | Kind::Replaced => Ok(reported),
+    }
+}
+
+fn moment(
+    date_field: &str,
+    date: &str,
+    time_field: &str,
+    time: &str,
+) -> anyhow::Result<Option<Moment>> {
+    let time: Option<Time> = optional(time_field, time)?;
+    match (optional(date_field, date)?, time) {
+        (Some(date), time) => Ok(Some(Moment { date, time: time.unwrap_or(Time::MIDNIGHT) })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(anyhow!("{time_field}: is given without {date_field}")),
+    }
+}
+
+fn required<T: FromStr<Err: Display>>(field: &str, text: &str) -> anyhow::Result<T> {
+    optional(field, text)?.with_context(|| format!("{field}: is required"))
+}
+
+fn optional<T: FromStr<Err: Display>>(field: &str, text: &str) -> anyhow::Result<Option<T>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| anyhow!("{field}: {error}"))
+}
+
+impl From<&Entry> for Row {
+    fn from(entry: &Entry) -> Self {
+        let withdrawn = entry.withdrawn();
+        Self {
+            card_serial: entry.serial().to_string(),
+            kind: entry.kind().english().to_owned(),
+            unit: entry.unit().to_string(),
+            reported_date: entry.reported().date.to_string(),
+            reported_time: entry.reported().time.to_string(),
+            effective: entry.effective().to_string(),
+            reason: entry.reason().map(|reason| reason.code_text().to_owned()).unwrap_or_default(),
+            withdrawn_date: withdrawn.map(|at| at.date.to_string()).unwrap_or_default(),
+            withdrawn_time: withdrawn.map(|at| at.time.to_string()).unwrap_or_default(),
+        }
+    }
+}

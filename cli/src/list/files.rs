@@ -1,0 +1,154 @@
+//! List files and the keys that make them authentic.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use xuejika_card_model::list::{
+    Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
+};
+use xuejika_keyscheme::KeyId;
+
+use crate::exit::{Code, Failure, Outcome};
+use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
+use crate::reader::lists::refused;
+
+/// A whole list or a delta.
+pub(super) enum AnyList {
+    /// A whole list.
+    Full(List),
+    /// A delta.
+    Delta(Delta),
+}
+
+impl AnyList {
+    pub(super) const fn edition(&self) -> &Edition {
+        match self {
+            Self::Full(list) => list.edition(),
+            Self::Delta(delta) => delta.edition(),
+        }
+    }
+
+    /// The version a delta starts from.
+    pub(super) const fn base(&self) -> Option<u32> {
+        match self {
+            Self::Full(_) => None,
+            Self::Delta(delta) => Some(delta.base()),
+        }
+    }
+
+    pub(super) const fn entries(&self) -> &Entries {
+        match self {
+            Self::Full(list) => list.entries(),
+            Self::Delta(delta) => delta.changes(),
+        }
+    }
+
+    fn emit(&self, key: &ListMac) -> Vec<u8> {
+        match self {
+            Self::Full(list) => list.emit(key),
+            Self::Delta(delta) => delta.emit(key),
+        }
+    }
+}
+
+impl From<List> for AnyList {
+    fn from(list: List) -> Self {
+        Self::Full(list)
+    }
+}
+
+impl From<Delta> for AnyList {
+    fn from(delta: Delta) -> Self {
+        Self::Delta(delta)
+    }
+}
+
+/// Where the list keys come from.
+pub(super) struct Keys(Source);
+
+impl Keys {
+    pub(super) fn open(args: &SourceArgs) -> Outcome<Self> {
+        Source::open(args).map(Self)
+    }
+
+    /// Reads a file of either form.
+    pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
+        let file = fs::read(path).with_context(|| path.display().to_string());
+        let file = file.map_err(Failure::usage)?;
+        let header = header(path, &file)?;
+        let mac = self.mac(&header.key_id(), &header)?;
+        match header.form {
+            Form::Full => List::parse(&file, &mac).map(AnyList::Full),
+            Form::Delta => Delta::parse(&file, &mac).map(AnyList::Delta),
+        }
+        .map_err(|error| refused(path, error))
+    }
+
+    /// Reads a whole list.
+    pub(super) fn list(&self, path: &Path) -> Outcome<List> {
+        match self.any(path)? {
+            AnyList::Full(list) => Ok(list),
+            AnyList::Delta(_) => Err(wrong_form(path, Form::Delta, Form::Full)),
+        }
+    }
+
+    /// Reads a delta.
+    pub(super) fn delta(&self, path: &Path) -> Outcome<Delta> {
+        match self.any(path)? {
+            AnyList::Delta(delta) => Ok(delta),
+            AnyList::Full(_) => Err(wrong_form(path, Form::Full, Form::Delta)),
+        }
+    }
+
+    /// Writes a new file.
+    pub(super) fn write(&self, path: &Path, id: &KeyId, list: &AnyList) -> Outcome<()> {
+        self.0.announce(id)?;
+        let key = self.0.provider().list_key(id, key_path(list.edition().scope))?;
+        let bytes = list.emit(&ListMac::new(&key, *id));
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+            file.write_all(&bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|error| {
+            let code = match error.kind() {
+                io::ErrorKind::AlreadyExists => Code::Unsafe,
+                _ => Code::Device,
+            };
+            let error = anyhow::Error::from(error).context(path.display().to_string());
+            Failure::Because(code, error)
+        })
+    }
+
+    fn mac(&self, id: &KeyId, header: &Header) -> Outcome<ListMac> {
+        self.0.announce(id)?;
+        let key = self.0.provider().list_key(id, key_path(header.scope))?;
+        Ok(ListMac::new(&key, *id))
+    }
+}
+
+/// The name of a root of list keys: `DF80-81-01-01`.
+pub(super) fn list_key_id(text: &str) -> Result<KeyId, String> {
+    let id = parse_key_id(text)?;
+    if id == key_id(id.version, id.algorithm) {
+        Ok(id)
+    } else {
+        Err("a list key is of zone DF80 and number 81, as DF80-81-01-01".to_owned())
+    }
+}
+
+impl From<ListError> for Failure {
+    fn from(error: ListError) -> Self {
+        Self::usage(error)
+    }
+}
+
+fn header(path: &Path, file: &[u8]) -> Outcome<Header> {
+    Header::parse(file).map_err(|error| refused(path, error.into()))
+}
+
+fn wrong_form(path: &Path, found: Form, expected: Form) -> Failure {
+    refused(path, ListError::Form { found, expected })
+}

@@ -1,0 +1,129 @@
+//! What the list commands print.
+
+use core::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+use xuejika_card_model::code::Reason;
+use xuejika_card_model::list::{Entry, Kind};
+
+use super::files::AnyList;
+
+/// What a file is.
+#[derive(Debug, Serialize)]
+pub(super) struct FileReport {
+    operation: &'static str,
+    file: String,
+    form: &'static str,
+    scope: String,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<u32>,
+    issued: String,
+    entries: usize,
+    loss: usize,
+    freeze: usize,
+    replaced: usize,
+    withdrawn: usize,
+}
+
+impl FileReport {
+    pub(super) fn new(operation: &'static str, file: &Path, list: &AnyList) -> Self {
+        let (edition, entries) = (list.edition(), list.entries());
+        let listed = |kind: Kind| {
+            let listed = |entry: &&Entry| entry.kind() == kind && entry.withdrawn().is_none();
+            entries.iter().filter(listed).count()
+        };
+        Self {
+            operation,
+            file: file.display().to_string(),
+            form: if list.base().is_some() { "delta" } else { "full" },
+            scope: edition.scope.to_string(),
+            version: edition.version,
+            base: list.base(),
+            issued: edition.issued.to_string(),
+            entries: entries.len(),
+            loss: listed(Kind::Loss),
+            freeze: listed(Kind::Freeze),
+            replaced: listed(Kind::Replaced),
+            withdrawn: entries.iter().filter(|entry| entry.withdrawn().is_some()).count(),
+        }
+    }
+}
+
+impl fmt::Display for FileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, form, scope, version, issued, .. } = self;
+        write!(f, "{file}: {form} list of unit {scope}, version {version}")?;
+        if let Some(base) = self.base {
+            write!(f, " from {base}")?;
+        }
+        let Self { entries, loss, freeze, replaced, withdrawn, .. } = self;
+        write!(
+            f,
+            ", issued {issued}\n  {entries} entries: loss 挂失 {loss}, freeze 冻结 {freeze}, "
+        )?;
+        write!(f, "replaced 补卡 {replaced}, withdrawn 解挂解冻 {withdrawn}")
+    }
+}
+
+/// One entry.
+#[derive(Debug, Serialize)]
+pub(super) struct EntryReport {
+    card: String,
+    kind: &'static str,
+    #[serde(skip)]
+    chinese: &'static str,
+    unit: String,
+    reported: String,
+    effective: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<String>,
+}
+
+impl From<&Entry> for EntryReport {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            card: entry.serial().to_string(),
+            kind: entry.kind().english(),
+            chinese: entry.kind().chinese(),
+            unit: entry.unit().to_string(),
+            reported: entry.reported().to_string(),
+            effective: entry.effective().to_string(),
+            reason: entry.reason().map(Reason::english),
+            withdrawn: entry.withdrawn().map(|at| at.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for EntryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { card, kind, chinese, unit, reported, effective, reason, withdrawn } = self;
+        write!(
+            f,
+            "{card} {kind} {chinese}, unit {unit}, reported {reported}, effective {effective}"
+        )?;
+        if let Some(reason) = reason {
+            write!(f, ", {reason}")?;
+        }
+        withdrawn.as_ref().map_or(Ok(()), |at| write!(f, ", withdrawn {at}"))
+    }
+}
+
+/// Something about a list that somebody should look into.
+#[derive(Debug, Serialize)]
+pub(super) struct FindingReport {
+    pub(super) file: String,
+    pub(super) finding: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) card: Option<String>,
+    pub(super) detail: String,
+}
+
+impl fmt::Display for FindingReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.file, self.finding, self.detail)
+    }
+}

@@ -1,0 +1,326 @@
+//! The operations of a card's life but for its first days, and those of its extension sectors.
+
+use core::num::NonZeroU16;
+
+use clap::{Args, Subcommand};
+use xuejika_card_model::code::Reason;
+use xuejika_card_model::event::Opening;
+use xuejika_card_model::ident::{Scope, StudentNumber, UnitCode};
+use xuejika_card_model::pupil::Pupil;
+use xuejika_card_model::record::{ExtensionIndex, FilingNumber};
+use xuejika_reader::sam::SoftSam;
+use xuejika_reader::{Change, Error, Stamp, StudentCard};
+
+use super::report::{EventReport, SectorReport};
+use super::{End, Station};
+use crate::args::{PersonaliseArgs, PupilArgs, ReaderArgs};
+use crate::exit::Code;
+use crate::hex;
+use crate::output::Output;
+use crate::target::Channel;
+use crate::trace::Traced;
+
+/// `reader`, the operations here.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LifeCommand {
+    /// Correct the data of the pupil whose card it is; the student number stays.
+    Correct(PupilArgs),
+    /// Personalise a card of the stock as a temporary card (临时卡办理).
+    TemporaryIssue(PersonaliseArgs),
+    /// Take a temporary card back (临时卡交回); it wipes itself.
+    TemporaryReturn(EventArgs),
+    /// Mark the card as frozen (冻结).
+    Freeze(EventArgs),
+    /// Take the mark back (解冻).
+    Unfreeze(EventArgs),
+    /// Cancel the card (注销), for good.
+    Cancel(EventArgs),
+    /// Cancel a card that has been replaced (补卡), for good.
+    Replace(EventArgs),
+    /// Note that the card is faulty (故障登记).
+    Fault(EventArgs),
+    /// Let the pupil go to another school, or to the next stage (转出).
+    TransferOut(TransferOutArgs),
+    /// Take the pupil in (转入); before the card is personalised.
+    TransferIn(TransferInArgs),
+    /// Take a transfer out back (撤销转出).
+    Withdraw(EventArgs),
+    /// Recall the card (回收); it wipes itself.
+    Recall(EventArgs),
+    /// Put an inspected card back into stock (检验入库), for the district.
+    Restock(EventArgs),
+    /// Open an extension sector to an application (开放扩展扇区).
+    OpenSector(OpenSectorArgs),
+    /// Reclaim an extension sector (回收扩展扇区); the card wipes it.
+    ReclaimSector(SectorArgs),
+    /// Read an extension sector under its owner's key.
+    ReadSector(SectorArgs),
+    /// Write into an extension sector under its owner's key.
+    WriteSector(WriteSectorArgs),
+}
+
+/// An event that carries a reason at most.
+#[derive(Debug, Args)]
+pub(crate) struct EventArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// Why: the code or its name, such as 52 or 'left school'.
+    #[arg(long, value_name = "R")]
+    pub(crate) reason: Option<Reason>,
+}
+
+/// `reader transfer-out`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferOutArgs {
+    #[command(flatten)]
+    pub(crate) event: EventArgs,
+    /// The new school, where it is known: 6 digits.
+    #[arg(long, value_name = "UNIT", value_parser = school)]
+    pub(crate) to: Option<UnitCode>,
+    /// To the next stage (升学) rather than to another school (转学).
+    #[arg(long)]
+    pub(crate) promotion: bool,
+}
+
+/// `reader transfer-in`.
+#[derive(Debug, Args)]
+pub(crate) struct TransferInArgs {
+    #[command(flatten)]
+    pub(crate) event: EventArgs,
+    /// Student number (学籍号) from now on; it names the school.
+    #[arg(long, value_name = "学籍号")]
+    pub(crate) new_number: StudentNumber,
+}
+
+/// An extension sector.
+#[derive(Debug, Args)]
+pub(crate) struct SectorArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// The sector, 1 to 8.
+    #[arg(long, value_name = "N", value_parser = sector)]
+    pub(crate) sector: ExtensionIndex,
+}
+
+/// `reader open-sector`.
+#[derive(Debug, Args)]
+pub(crate) struct OpenSectorArgs {
+    #[command(flatten)]
+    pub(crate) sector: SectorArgs,
+    /// Application code (应用代码): 4 hexadecimal digits, not 0000.
+    #[arg(long, value_name = "CODE", value_parser = application)]
+    pub(crate) application: NonZeroU16,
+    /// Owner (应用单位): 6 digits, a school, its district or the city. By default the school.
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) owner: Option<UnitCode>,
+    /// Number under which the application is filed with the city (备案号): 8 digits.
+    #[arg(long, value_name = "NO", value_parser = filing)]
+    pub(crate) filing: FilingNumber,
+}
+
+/// `reader write-sector`.
+#[derive(Debug, Args)]
+pub(crate) struct WriteSectorArgs {
+    #[command(flatten)]
+    pub(crate) sector: SectorArgs,
+    /// First byte to write, 0 to 239.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=239))]
+    pub(crate) offset: u8,
+    /// What to write, in hexadecimal.
+    #[arg(long, value_name = "HEX", value_parser = bytes)]
+    pub(crate) data: Bytes,
+}
+
+/// Bytes of the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Bytes(Vec<u8>);
+
+fn bytes(text: &str) -> Result<Bytes, String> {
+    hex::parse(text).map(Bytes).map_err(|error| error.to_string())
+}
+
+fn school(text: &str) -> Result<UnitCode, String> {
+    let unit: UnitCode = text.parse().map_err(|error| format!("{error}"))?;
+    if unit.is_school() { Ok(unit) } else { Err("is no school".to_owned()) }
+}
+
+fn sector(text: &str) -> Result<ExtensionIndex, String> {
+    let index = text.parse().ok().and_then(ExtensionIndex::new);
+    index.ok_or_else(|| "expected 1 to 8".to_owned())
+}
+
+fn application(text: &str) -> Result<NonZeroU16, String> {
+    let code = u16::from_str_radix(text, 16).ok().and_then(NonZeroU16::new);
+    code.filter(|_| text.len() == 4)
+        .ok_or_else(|| "expected 4 hexadecimal digits, not 0000".to_owned())
+}
+
+fn filing(text: &str) -> Result<FilingNumber, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+impl LifeCommand {
+    /// Its reader.
+    pub(crate) const fn reader(&self) -> &ReaderArgs {
+        match self {
+            Self::Correct(args) => &args.reader,
+            Self::TemporaryIssue(args) => &args.pupil.reader,
+            Self::TransferOut(args) => &args.event.reader,
+            Self::TransferIn(args) => &args.event.reader,
+            Self::TemporaryReturn(args)
+            | Self::Freeze(args)
+            | Self::Unfreeze(args)
+            | Self::Cancel(args)
+            | Self::Replace(args)
+            | Self::Fault(args)
+            | Self::Withdraw(args)
+            | Self::Recall(args)
+            | Self::Restock(args) => &args.reader,
+            Self::OpenSector(args) => &args.sector.reader,
+            Self::WriteSector(args) => &args.sector.reader,
+            Self::ReclaimSector(args) | Self::ReadSector(args) => &args.reader,
+        }
+    }
+
+    /// The name on the command line.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Correct(_) => "correct",
+            Self::TemporaryIssue(_) => "temporary-issue",
+            Self::TemporaryReturn(_) => "temporary-return",
+            Self::Freeze(_) => "freeze",
+            Self::Unfreeze(_) => "unfreeze",
+            Self::Cancel(_) => "cancel",
+            Self::Replace(_) => "replace",
+            Self::Fault(_) => "fault",
+            Self::TransferOut(_) => "transfer-out",
+            Self::TransferIn(_) => "transfer-in",
+            Self::Withdraw(_) => "withdraw",
+            Self::Recall(_) => "recall",
+            Self::Restock(_) => "restock",
+            Self::OpenSector(_) => "open-sector",
+            Self::ReclaimSector(_) => "reclaim-sector",
+            Self::ReadSector(_) => "read-sector",
+            Self::WriteSector(_) => "write-sector",
+        }
+    }
+
+    /// The pupil to write, if it writes one.
+    pub(crate) const fn pupil(&self) -> Option<&PupilArgs> {
+        match self {
+            Self::Correct(args) => Some(args),
+            Self::TemporaryIssue(args) => Some(&args.pupil),
+            _ => None,
+        }
+    }
+}
+
+/// A card in the reader.
+type Card<'r, 'c> = StudentCard<'r, SoftSam, &'c mut Traced<Channel>>;
+
+impl Station<'_> {
+    /// Does one operation of a card's life.
+    pub(super) fn live(
+        &mut self,
+        command: &LifeCommand,
+        pupil: Option<&Pupil>,
+        out: &Output,
+    ) -> Result<Code, End> {
+        let unit = match self.args.sam_unit {
+            Some(unit) => unit,
+            None => self.usual_unit(command, pupil)?,
+        };
+        let mut reader = self.unlock(unit)?;
+        let stamp = self.stamp;
+        let mut card = reader.connect(&mut self.channel, stamp.date)?;
+        let (serial, name) = (card.issuance().card_serial, command.name());
+        match (command, pupil) {
+            (LifeCommand::Correct(_), Some(pupil)) => {
+                let done = card.correct(pupil, stamp)?;
+                out.report(&EventReport::personalised(name, serial, &done))?;
+            }
+            (LifeCommand::TemporaryIssue(args), Some(pupil)) => {
+                let done = card.temporary_issue(pupil, stamp, args.issued)?;
+                out.report(&EventReport::personalised(name, serial, &done))?;
+            }
+            (LifeCommand::ReadSector(args), _) => {
+                let bytes = card.read_sector(args.sector)?;
+                let place = (args.sector.value(), 0);
+                out.report(&SectorReport::new(name, serial, place, &bytes))?;
+            }
+            (LifeCommand::WriteSector(args), _) => {
+                let (index, Bytes(bytes)) = (args.sector.sector, &args.data);
+                card.write_sector(index, args.offset, bytes)?;
+                let place = (index.value(), args.offset);
+                out.report(&SectorReport::new(name, serial, place, bytes))?;
+            }
+            _ => {
+                if let Some(done) = change(&mut card, command, unit, stamp) {
+                    out.report(&EventReport::changed(name, serial, &done?))?;
+                }
+            }
+        }
+        Ok(Code::AsExpected)
+    }
+
+    /// Whose operation it is, when nobody says whose.
+    fn usual_unit(
+        &mut self,
+        command: &LifeCommand,
+        pupil: Option<&Pupil>,
+    ) -> Result<UnitCode, End> {
+        match (command, pupil) {
+            (_, Some(pupil)) => Ok(pupil.enrolment.unit),
+            (LifeCommand::TransferIn(args), _) => Ok(args.new_number.unit()),
+            // The district of the school that recalled the card.
+            (LifeCommand::Restock(_), _) => {
+                let recalled_by = self.contents()?.status.unit;
+                Ok(match recalled_by.scope() {
+                    Scope::School { district, .. } => UnitCode::district(district),
+                    Scope::City | Scope::District(_) => recalled_by,
+                })
+            }
+            _ => self.owner(),
+        }
+    }
+}
+
+/// An operation that is one event; `None` for the others.
+fn change(
+    card: &mut Card<'_, '_>,
+    command: &LifeCommand,
+    unit: UnitCode,
+    stamp: Stamp,
+) -> Option<Result<Change, Error>> {
+    Some(match command {
+        LifeCommand::TransferOut(args) => {
+            card.transfer_out(args.promotion, args.to, args.event.reason, stamp)
+        }
+        LifeCommand::TransferIn(args) => {
+            card.transfer_in(args.new_number, args.event.reason, stamp)
+        }
+        LifeCommand::OpenSector(args) => {
+            let opening = Opening {
+                index: args.sector.sector,
+                application: args.application,
+                owner: args.owner.unwrap_or(unit),
+                filing: args.filing,
+            };
+            card.open_sector(opening, stamp)
+        }
+        LifeCommand::ReclaimSector(args) => card.reclaim_sector(args.sector, stamp),
+        LifeCommand::TemporaryReturn(args) => card.temporary_return(args.reason, stamp),
+        LifeCommand::Freeze(args) => card.freeze(args.reason, stamp),
+        LifeCommand::Unfreeze(args) => card.unfreeze(args.reason, stamp),
+        LifeCommand::Cancel(args) => card.cancel(args.reason, stamp),
+        LifeCommand::Replace(args) => card.replace(args.reason, stamp),
+        LifeCommand::Fault(args) => card.fault(args.reason, stamp),
+        LifeCommand::Withdraw(args) => card.withdraw(args.reason, stamp),
+        LifeCommand::Recall(args) => card.recall(args.reason, stamp),
+        LifeCommand::Restock(args) => card.restock(args.reason, stamp),
+        LifeCommand::Correct(_)
+        | LifeCommand::TemporaryIssue(_)
+        | LifeCommand::ReadSector(_)
+        | LifeCommand::WriteSector(_) => return None,
+    })
+}

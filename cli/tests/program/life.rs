@@ -1,0 +1,137 @@
+//! `reader`: the operations of a card's life and of its extension sectors.
+
+use super::support::{Desk, Run, run};
+
+const PUPIL: &str = "0108401222903175";
+
+fn reader(desk: &Desk, operation: &str, more: &[&str]) -> Run {
+    let target = desk.target();
+    let base = ["reader", operation, "--json", "--target", &target, "--date", "2026-10-08"];
+    run(&[&base[..], more].concat())
+}
+
+/// A card of the example's pupil.
+fn active() -> Desk {
+    let desk = Desk::new("cpu-aes");
+    reader(&desk, "personalise", &["--issued"]).expect(0);
+    desk
+}
+
+/// What changed: state before, state afterwards, records written.
+fn changed(run: Run) -> (String, String, Vec<String>) {
+    let object = run.expect(0).object();
+    let text = |name: &str| object[name].as_str().unwrap().to_owned();
+    let written = object["written"].as_array().unwrap();
+    let written = written.iter().map(|record| record.as_str().unwrap().to_owned()).collect();
+    (text("before"), text("state"), written)
+}
+
+fn refused(run: Run) -> String {
+    run.expect(1).object()["refused"].as_str().unwrap().to_owned()
+}
+
+fn words(before: &str, state: &str, written: &[&str]) -> (String, String, Vec<String>) {
+    (before.into(), state.into(), written.iter().map(|&record| record.into()).collect())
+}
+
+#[test]
+fn each_operation_says_what_changed() {
+    let desk = Desk::new("cpu-sm4");
+    let personalised = changed(reader(&desk, "personalise", &[]));
+    let pupil = ["status", "identity", "enrolment", "personalisation", "log"];
+    assert_eq!(personalised, words("initialised", "active", &pupil));
+    let registered = changed(reader(&desk, "register", &[]));
+    assert_eq!(registered, words("active", "active", &["status", "registration", "log"]));
+    assert_eq!(changed(reader(&desk, "register", &[])), words("active", "active", &[]));
+    assert_eq!(changed(reader(&desk, "correct", &[])), words("active", "active", &pupil));
+
+    let marked = ["status", "log"];
+    let frozen = reader(&desk, "freeze", &["--reason", "left school", "--sam-unit", "080000"]);
+    assert_eq!(changed(frozen), words("active", "frozen", &marked));
+    let school = refused(reader(&desk, "unfreeze", &[]));
+    assert!(school.contains("unfreeze is not for unit 084012"), "{school}");
+    let back = reader(&desk, "unfreeze", &["--sam-unit", "080000"]);
+    assert_eq!(changed(back), words("frozen", "active", &marked));
+    let state = refused(reader(&desk, "transfer-in", &["--new-number", PUPIL]));
+    assert_eq!(state, "transfer in is not possible: the card is active");
+
+    let out = run(&["reader", "fault", "--target", &desk.target(), "--date", "2026-10-09"]);
+    let out = out.expect(0).out;
+    assert!(out.contains("fault 故障登记: active 在用 → fault 故障, counter "), "{out}");
+    assert!(out.ends_with("\nwritten: status 状态, log 操作日志\n"), "{out}");
+}
+
+#[test]
+fn a_pupil_moves_and_comes_back() {
+    let desk = active();
+    let transfer = ["status", "transfer", "log"];
+    let out = reader(&desk, "transfer-out", &["--to", "084013", "--promotion"]);
+    assert_eq!(changed(out), words("active", "transferred out", &transfer));
+    assert_eq!(
+        changed(reader(&desk, "withdraw", &[])),
+        words("transferred out", "active", &transfer)
+    );
+    reader(&desk, "transfer-out", &[]).expect(0);
+    // The school of the new number takes the pupil in.
+    let taken = reader(&desk, "transfer-in", &["--new-number", "0108401322903175"]);
+    assert_eq!(changed(taken), words("transferred out", "transferred in", &transfer));
+    let former = refused(reader(&desk, "freeze", &["--sam-unit", "084012"]));
+    assert!(former.contains("not for unit 084012"), "{former}");
+    let read = reader(&desk, "read", &[]).expect(0).object();
+    assert_eq!(read["transfers"][0]["to"], "084013");
+    reader(&desk, "transfer-out", &["--to", "080000"]).expect(2);
+}
+
+#[test]
+fn a_sector_is_opened_used_and_reclaimed() {
+    let desk = active();
+    let open = ["--sector", "2", "--application", "0101", "--filing", "20260001"];
+    let opened = changed(reader(&desk, "open-sector", &open));
+    assert_eq!(opened, words("active", "active", &["status", "extension", "log"]));
+    let write = ["--sector", "2", "--offset", "4", "--data", "CAFE"];
+    reader(&desk, "write-sector", &write).expect(0);
+    let bytes = reader(&desk, "read-sector", &["--sector", "2"]).expect(0).object();
+    assert!(bytes["bytes"].as_str().unwrap().starts_with("00000000CAFE00"), "{bytes}");
+    let stranger = reader(&desk, "read-sector", &["--sector", "2", "--sam-unit", "084013"]);
+    assert!(refused(stranger).contains("6982"));
+    let recall = refused(reader(&desk, "recall", &[]));
+    assert_eq!(recall, "recall is not possible: extension sectors must be reclaimed first");
+    reader(&desk, "reclaim-sector", &["--sector", "2"]).expect(0);
+    let closed = refused(reader(&desk, "read-sector", &["--sector", "2"]));
+    assert_eq!(closed, "extension sector 2 is not open to an application");
+
+    for wrong in [
+        ["--sector", "9", "--application", "0101", "--filing", "20260001"],
+        ["--sector", "1", "--application", "0000", "--filing", "20260001"],
+        ["--sector", "1", "--application", "0101", "--filing", "00000000"],
+    ] {
+        reader(&desk, "open-sector", &wrong).expect(2);
+    }
+    reader(&desk, "open-sector", &open[..4]).expect(2);
+}
+
+#[test]
+fn a_card_goes_back_to_stock_and_out_again() {
+    let desk = active();
+    let recalled = changed(reader(&desk, "recall", &["--reason", "56"]));
+    assert_eq!((&*recalled.0, &*recalled.1), ("active", "recalled"));
+    assert!(recalled.2.contains(&"identity".to_owned()));
+    // The district of the school that recalled it inspects it.
+    let stock = changed(reader(&desk, "restock", &[]));
+    assert_eq!(stock, words("recalled", "initialised", &["status", "issuance", "log"]));
+    let read = reader(&desk, "read", &[]).expect(0).object();
+    assert_eq!(read["issuance"]["generation"], "1");
+    assert_eq!(read["identity"], serde_json::Value::Null);
+
+    let issued = changed(reader(&desk, "temporary-issue", &["--issued"]));
+    assert_eq!((&*issued.0, &*issued.1), ("initialised", "active"));
+    let returned = changed(reader(&desk, "temporary-return", &[]));
+    assert_eq!((&*returned.0, &*returned.1), ("active", "initialised"));
+    for (operation, state) in [("replace", "initialised"), ("withdraw", "initialised")] {
+        assert!(refused(reader(&desk, operation, &[])).ends_with(state));
+    }
+    let cancelled = changed(reader(&desk, "cancel", &[]));
+    assert_eq!(cancelled, words("initialised", "cancelled", &["status", "log"]));
+    let replaced = changed(reader(&active(), "replace", &["--reason", "replaced"]));
+    assert_eq!((&*replaced.0, &*replaced.1), ("active", "cancelled"));
+}
