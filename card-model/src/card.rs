@@ -14,6 +14,7 @@ use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
 use crate::psam::{InvalidPsamKey, PsamView};
 use crate::record::{FieldErrors, Identity, Issuance, Status, StatusPair};
+use crate::sam::{InvalidSam, SamStore};
 use crate::state::LifeCycleState;
 use crate::txn::{Store, Transaction};
 use crate::wallet::{Operator, WalletError};
@@ -144,6 +145,7 @@ impl<N: Nvm> Card<N> {
         if let Some(psam) = PsamView::of(self) {
             psam.check()?;
         }
+        SamStore::of(self)?;
         Ok(self.check_wallet()?)
     }
 
@@ -170,14 +172,14 @@ impl<N: Nvm> Card<N> {
         self.store.nvm_mut()
     }
 
-    /// State of its life. A management card and a PSAM have no life of their own and count as active.
+    /// State of its life. Only a student card has a life of its own; the others count as active.
     ///
     /// # Errors
     /// Returns [`CardError::Corrupt`] when neither status copy can be read.
     pub fn state(&self) -> Result<LifeCycleState, CardError> {
         match self.header.kind {
             CardKind::Student => Ok(self.status()?.current.state),
-            CardKind::Management | CardKind::Psam => Ok(LifeCycleState::Active),
+            CardKind::Management | CardKind::Psam | CardKind::Sam => Ok(LifeCycleState::Active),
         }
     }
 
@@ -216,7 +218,8 @@ impl<N: Nvm> Card<N> {
         self.write_slots(df, number, &slots)
     }
 
-    /// Writes a successful authentication with `version`, if it changes anything.
+    /// Writes a successful authentication with `version`, if it changes anything; a management card
+    /// counts it with that.
     ///
     /// # Errors
     /// As [`Self::count_failure`].
@@ -227,7 +230,12 @@ impl<N: Nvm> Card<N> {
         version: KeyVersion,
     ) -> Result<(), CardError> {
         let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
-        if slots.count_success(version) { self.write_slots(df, number, &slots) } else { Ok(()) }
+        let uses = self.next_use();
+        if slots.count_success(version) || uses.is_some() {
+            self.write_slots_and(df, number, &slots, uses)
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn write_slots(
@@ -235,6 +243,16 @@ impl<N: Nvm> Card<N> {
         df: &Df,
         number: KeyNumber,
         slots: &KeySlots,
+    ) -> Result<(), CardError> {
+        self.write_slots_and(df, number, slots, None)
+    }
+
+    fn write_slots_and(
+        &mut self,
+        df: &Df,
+        number: KeyNumber,
+        slots: &KeySlots,
+        uses: Option<(usize, [u8; 4])>,
     ) -> Result<(), CardError> {
         let offset = df.key_offset(number).ok_or(CardError::KeyNotFound)?;
         let slots = slots.emit();
@@ -244,6 +262,9 @@ impl<N: Nvm> Card<N> {
             txn = txn.apart()?;
         }
         txn.write(offset, &slots);
+        if let Some((offset, uses)) = uses {
+            txn.write(offset, &uses);
+        }
         Ok(txn.commit()?)
     }
 
@@ -534,6 +555,9 @@ pub enum OpenError {
     /// A key of a PSAM cannot be read.
     #[error(transparent)]
     Psam(#[from] InvalidPsamKey),
+    /// A SAM cannot be read.
+    #[error(transparent)]
+    Sam(#[from] InvalidSam),
     /// Completing an interrupted commit failed.
     #[error(transparent)]
     Nvm(#[from] NvmError),

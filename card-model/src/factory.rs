@@ -9,8 +9,8 @@ use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
 
 use crate::card::{Header, UID_LEN};
 use crate::date::Time;
-use crate::file::tree::psam as tree_psam;
 use crate::file::tree::{CardKind, Tree, sfi, wallet_sfi};
+use crate::file::tree::{psam as tree_psam, sam as tree_sam};
 use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
 use crate::ident::UnitCode;
 use crate::lifecycle::Event;
@@ -19,6 +19,7 @@ use crate::psam::{PsamIssue, PsamKey};
 use crate::record::{
     ExtensionEntry, ExtensionIndex, Issuance, LogEntry, Profile, Sector, Status, StatusFlags,
 };
+use crate::sam::SamStore;
 use crate::state::LifeCycleState;
 use crate::wallet::{PurseRecord, WalletSetup};
 
@@ -84,6 +85,18 @@ pub fn psam<const K: usize>(issue: &PsamIssue, keys: &[PsamKey; K]) -> Vec<u8> {
     memory.fill(Some(&tree_psam::TERMINAL), 0, &issue.terminal.0);
     memory.fill(Some(&tree_psam::APPLICATION), 0, &issue.application.emit());
     memory.fill(Some(&tree_psam::SEQUENCE), 0, &issue.sequence.to_be_bytes());
+    memory.bytes
+}
+
+/// Memory of a new SAM.
+#[must_use]
+pub fn sam(store: &SamStore) -> Vec<u8> {
+    let (algorithm, serial) = (store.algorithm(), CardId(store.id().0));
+    let [_, uid @ ..] = serial.0;
+    let mut memory = Memory::new(Header { kind: CardKind::Sam, algorithm, uid, serial });
+    let (keys, key_file) = store.files();
+    memory.fill(Some(&tree_sam::KEYS), 0, &*keys);
+    memory.fill(Some(&tree_sam::KEY_FILE), 0, &key_file);
     memory.bytes
 }
 

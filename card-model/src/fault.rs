@@ -113,6 +113,14 @@ faults! {
     Mac2LimitIgnored,
     /// PSAM: a wrong MAC2 is taken for a right one.
     Mac2NotChecked,
+    /// SAM: locking leaves its keys usable.
+    SamStaysUnlocked,
+    /// SAM: a key is used that the management card does not grant.
+    SamMaskIgnored,
+    /// SAM: a version below the floor is used.
+    SamFloorIgnored,
+    /// SAM: an ended grant is taken.
+    SamValidityIgnored,
     /// Wallet: a wrong PIN is told although its counter could not be stored.
     PinVerdictBeforeCounter,
     /// Wallet: PIN and keys are compared before a try is spent.
@@ -139,6 +147,8 @@ faults! {
     ProofAloneDecides,
     /// Host: a purchase that comes twice is booked twice.
     RepeatedPurchaseBooked,
+    /// Host: what was taken back is booked when it comes late.
+    LateRequestBooked,
     /// Host: what is final can be taken back.
     FinalEntryCancelled,
 }

@@ -45,6 +45,7 @@ pub mod psam;
 pub mod pupil;
 pub mod record;
 pub mod s70;
+pub mod sam;
 pub mod state;
 pub mod text;
 pub mod txn;

@@ -7,10 +7,13 @@ use xuejika_keyscheme::unlock::UnlockContext;
 use zeroize::Zeroizing;
 
 use crate::bcd::Digits;
+use crate::card::Card;
 use crate::crc::{is_sealed, seal};
 use crate::date::Date;
 use crate::file::KeySet;
+use crate::file::tree::{self, CardKind};
 use crate::ident::{District, Scope, UnitCode};
+use crate::nvm::Nvm;
 
 /// On whose behalf a reader works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,6 +146,22 @@ impl Authorisation {
         bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
         seal(&mut *bytes);
         bytes
+    }
+}
+
+impl<N: Nvm> Card<N> {
+    /// How often a SAM has proved itself to this management card; `None` for another kind of card.
+    #[must_use]
+    pub fn uses(&self) -> Option<u32> {
+        let uses = self.contents(&tree::management::USES).first_chunk();
+        uses.filter(|_| self.header().kind == CardKind::Management)
+            .map(|uses| u32::from_be_bytes(*uses))
+    }
+
+    /// Where the count of a management card's uses lies, and what comes next there.
+    pub(crate) fn next_use(&self) -> Option<(usize, [u8; 4])> {
+        let next = self.uses()?.saturating_add(1);
+        Some((tree::management::USES.offset, next.to_be_bytes()))
     }
 }
 

@@ -319,10 +319,10 @@ fn who_may_withdraw_what() {
     }
     assert!(matches!(
         withdraw(1, Kind::Freeze, SCHOOL, "2026-08-31"),
-        Err(ListError::Entry { error: EntryError::WithdrawnTooEarly { .. }, .. })
+        Err(ListError::Withdrawal { error: EntryError::WithdrawnTooEarly { .. }, .. })
     ));
     let at_once = withdraw(1, Kind::Freeze, SCHOOL, "2026-09-01");
-    assert!(matches!(at_once, Err(ListError::Entry { .. })));
+    assert!(matches!(at_once, Err(ListError::Withdrawal { .. })));
     // A replaced card stays, and its loss with it.
     for kind in [Kind::Loss, Kind::Replaced] {
         let refused = withdraw(2, kind, SCHOOL, "2026-09-20");

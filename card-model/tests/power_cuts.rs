@@ -337,7 +337,7 @@ fn follow_up(card: &mut Card<RamNvm>) -> Result<(), CardError> {
     match card.header().kind {
         CardKind::Student => execute(card, Event::Fault, CITY),
         CardKind::Management => card.count_failure(&card.tree().dfs[0], KeyNumber::MANAGEMENT),
-        CardKind::Psam => panic!("PSAMs have cuts of their own"),
+        CardKind::Psam | CardKind::Sam => panic!("SAMs have cuts of their own"),
     }
 }
 

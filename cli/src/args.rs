@@ -31,6 +31,7 @@ Examples:
   xuejika demo -v
   xuejika card create --profile cpu-aes --serial 1100260100000014 -o card.img
   xuejika reader personalise --target emu:card.img --pupil pupil.toml --issued
+  xuejika reader register --target tcp://A --sam tcp://B --management tcp://C
   xuejika wallet load --target emu:card.img --amount 10.00
   xuejika apdu --target emu:card.img 00A4040007F0424A4544550100";
 
@@ -103,6 +104,9 @@ pub(crate) enum Command {
     List(crate::list::ListCommand),
     /// Write the records that desks pass to each other (业务单据).
     Desk(crate::desk::DeskArgs),
+    /// Test any card against the card profile, case by case.
+    #[command(subcommand)]
+    Conformance(crate::conformance::ConformanceCommand),
     /// Check the cryptography against test vectors.
     #[command(subcommand)]
     Vectors(VectorsCommand),
@@ -152,10 +156,11 @@ pub(crate) struct CreateArgs {
     /// Serial of a student-record card: 16 digits, the last one a check digit.
     #[arg(long, value_name = "S")]
     pub(crate) serial: Option<CardSerial>,
-    /// Unit whose readers a management card unlocks: 6 digits.
+    /// Unit of a SAM, or whose readers a management card unlocks: 6 digits.
     #[arg(long)]
     pub(crate) unit: Option<UnitCode>,
-    /// Last day on which a management card unlocks; the test SAM takes only the default.
+    /// Last day on which a management card unlocks; the test SAM takes only the default, a SAM made
+    /// here only the one it was made with.
     #[arg(long, value_name = "DATE", default_value = crate::reader::VALID_UNTIL)]
     pub(crate) valid_until: Date,
     /// Number of the terminal that a PSAM makes: 12 hexadecimal digits.
@@ -175,6 +180,8 @@ pub(crate) enum Kind {
     Management,
     /// Purchase SAM of a terminal (PSAM, 终端安全模块).
     Psam,
+    /// SAM of a reader (SAM卡).
+    Sam,
 }
 
 pub(crate) fn terminal_number(text: &str) -> Result<TerminalNumber, String> {
@@ -315,12 +322,16 @@ pub(crate) struct LoadKeyArgs {
 pub(crate) struct ReaderArgs {
     #[command(flatten)]
     pub(crate) card: TargetArgs,
-    /// Unit of the reader: 6 digits. By default the one whose operation it is.
+    /// The SAM (SAM卡) that holds the reader's keys: `test`, in this process, or a card like --target.
+    #[arg(long, value_name = "T3", default_value = "test", value_parser = desk_card)]
+    pub(crate) sam: DeskCard,
+    /// Unit of the reader: 6 digits. By default the one whose operation it is; a SAM that is a card
+    /// has its own.
     #[arg(long, value_name = "UNIT")]
     pub(crate) sam_unit: Option<UnitCode>,
     /// The management card that unlocks the reader: `test`, or a card like --target.
-    #[arg(long, value_name = "T2", default_value = "test", value_parser = management)]
-    pub(crate) management: Management,
+    #[arg(long, value_name = "T2", default_value = "test", value_parser = desk_card)]
+    pub(crate) management: DeskCard,
     /// Today, as 2026-09-01. By default the date in Beijing.
     #[arg(long)]
     pub(crate) date: Option<Date>,
@@ -332,19 +343,19 @@ pub(crate) struct ReaderArgs {
     pub(crate) terminal: TerminalId,
 }
 
-/// A management card.
+/// A management card or a SAM.
 #[derive(Clone, Debug)]
-pub(crate) enum Management {
+pub(crate) enum DeskCard {
     /// The published one, in this process.
     Test,
     /// Another.
     Card(Target),
 }
 
-fn management(text: &str) -> Result<Management, String> {
+fn desk_card(text: &str) -> Result<DeskCard, String> {
     match text {
-        "test" => Ok(Management::Test),
-        target => target.parse().map(Management::Card),
+        "test" => Ok(DeskCard::Test),
+        target => target.parse().map(DeskCard::Card),
     }
 }
 

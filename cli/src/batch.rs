@@ -1,17 +1,28 @@
 //! `batch`: initialisation batches (初始化批次), made for tests and checked row by row.
 
+mod accept;
+mod all_rows;
 mod check;
+mod convert;
 mod defect;
 mod design;
 mod generate;
+mod history;
 mod layout;
 mod lines;
 mod mapping;
 mod measure;
+mod parquet_file;
+mod parquet_guard;
 mod pipeline;
 mod progress;
 mod report;
+mod report_files;
 mod roots;
+mod table;
+mod walk;
+mod xlsx;
+mod zip_guard;
 
 use core::fmt;
 
@@ -23,7 +34,9 @@ use xuejika_reader::channel::secret::forbid_core_dumps;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
+use accept::{AcceptArgs, HistoryCommand};
 use check::CheckArgs;
+use convert::ConvertArgs;
 use generate::GenerateArgs;
 
 /// `batch`.
@@ -33,6 +46,13 @@ pub(crate) enum BatchCommand {
     Generate(GenerateArgs),
     /// Check every row of a batch. With --keys none, key check values are not recomputed.
     Check(CheckArgs),
+    /// Write all rows as one file in the layout of the schema: Parquet, CSV or JSON lines.
+    Convert(ConvertArgs),
+    /// Check a batch and add it to the history of accepted batches.
+    Accept(AcceptArgs),
+    /// Look into the history of accepted batches, or take one back.
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// List the kinds of defects that can be planted, and what each must cause.
     Defects,
     /// List the catalogue of checks.
@@ -45,6 +65,9 @@ pub(crate) fn run(command: &BatchCommand, out: &Output) -> Outcome<Code> {
     match command {
         BatchCommand::Generate(args) => generate::run(args, out),
         BatchCommand::Check(args) => check::run(args, out),
+        BatchCommand::Convert(args) => convert::run(args, out),
+        BatchCommand::Accept(args) => accept::accept(args, out),
+        BatchCommand::History(command) => accept::history(command, out),
         BatchCommand::Defects => {
             defect::kinds().try_for_each(|kind| out.report(&KindLine::new(kind)))?;
             Ok(Code::AsExpected)

@@ -7,7 +7,10 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use serde::Serialize;
+use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::card::Header;
+use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::record::Profile;
 use xuejika_card_model::state::LifeCycleState;
@@ -27,6 +30,7 @@ pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
         Kind::Student => student(args)?,
         Kind::Management => management(args)?,
         Kind::Psam => test_card::psam(args.terminal).map_err(Failure::usage)?,
+        Kind::Sam => sam(args)?,
     };
     let card = Card::open(memory).map_err(Failure::device)?;
     file_store::create(&args.output, xuejika_card_model::nvm::Nvm::bytes(card.nvm()))?;
@@ -47,13 +51,24 @@ fn student(args: &CreateArgs) -> Outcome<RamNvm> {
 }
 
 fn management(args: &CreateArgs) -> Outcome<RamNvm> {
-    let unit =
-        args.unit.ok_or_else(|| Failure::usage(anyhow!("a management card needs --unit")))?;
-    let algorithm = match profile(args)? {
+    Ok(test_card::management(algorithm(args)?, unit(args)?, args.valid_until))
+}
+
+fn sam(args: &CreateArgs) -> Outcome<RamNvm> {
+    let number = Digits::new(1).map_err(Failure::device)?;
+    let serial = SamSerial { unit: unit(args)?, number };
+    Ok(test_card::sam(algorithm(args)?, serial, args.valid_until))
+}
+
+fn unit(args: &CreateArgs) -> Outcome<UnitCode> {
+    args.unit.ok_or_else(|| Failure::usage(anyhow!("this kind of card needs --unit")))
+}
+
+fn algorithm(args: &CreateArgs) -> Outcome<Algorithm> {
+    Ok(match profile(args)? {
         Profile::CpuSm4 => Algorithm::Sm4,
         _ => Algorithm::Aes128,
-    };
-    Ok(test_card::management(algorithm, unit, args.valid_until))
+    })
 }
 
 fn profile(args: &CreateArgs) -> Outcome<Profile> {
@@ -98,6 +113,7 @@ impl Summary {
             CardKind::Student => ("student-record card", "学籍卡"),
             CardKind::Management => ("management card", "管理卡"),
             CardKind::Psam => ("PSAM", "终端安全模块"),
+            CardKind::Sam => ("SAM", "SAM卡"),
         };
         let profile = match (header.kind, header.algorithm) {
             (CardKind::Psam, _) => "psam",

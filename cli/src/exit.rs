@@ -60,6 +60,14 @@ impl Failure {
         Self::Because(Code::Device, error.into())
     }
 
+    /// What happened, in words.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::OutputClosed => "nobody reads the output any more".to_owned(),
+            Self::Because(_, error) => message(error),
+        }
+    }
+
     /// Says on stderr what happened, and gives the exit code.
     pub(crate) fn report(&self) -> Code {
         match self {

@@ -6,6 +6,7 @@ use xuejika_card_model::Card;
 use xuejika_card_model::file::Df;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_card_model::psam::{PsamKey, PsamView};
+use xuejika_card_model::sam::SamStore;
 use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, test_keys};
 
@@ -32,7 +33,8 @@ fn holds_test_keys<N: Nvm>(card: &Card<N>) -> bool {
             _ => false,
         })
     });
-    of_zones || of_psam.iter().any(PsamKey::is_test)
+    let sam = SamStore::of(card).ok().flatten();
+    of_zones || of_psam.iter().any(PsamKey::is_test) || sam.is_some_and(|store| store.is_test())
 }
 
 /// Whether the named version is derived from its published root.

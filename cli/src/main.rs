@@ -9,6 +9,7 @@ mod batch;
 mod calendar_args;
 mod card;
 mod clock;
+mod conformance;
 mod demo;
 mod desk;
 mod emulate;
@@ -64,6 +65,7 @@ fn run(cli: &Cli) -> Outcome<Code> {
         Command::List(command) => list::run(command, &out),
         Command::Desk(args) => desk::run(args, &out),
         Command::Vectors(VectorsCommand::Verify { files }) => vectors::verify(files, &out),
+        Command::Conformance(command) => conformance::run(command, &out),
         Command::Completions { shell } => shell::completions(*shell, &out),
         Command::Man { out: folder } => shell::man(folder.as_deref(), &out),
     }?;

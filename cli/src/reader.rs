@@ -1,4 +1,5 @@
-//! `reader`: a school's reader with a test SAM, unlocked by a management card.
+//! `reader`: a school's reader, its SAM a card or the test SAM in this process, unlocked by a
+//! management card.
 
 pub(crate) mod life;
 pub(crate) mod lists;
@@ -16,10 +17,10 @@ use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::verdict::{Circumstances, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
-use xuejika_reader::sam::SoftSam;
+use xuejika_reader::sam::{CardSam, Sam, SamError, SoftSam};
 use xuejika_reader::{CardContents, Error, Locked, Reader, Stamp};
 
-use crate::args::{Management, PupilArgs, ReaderArgs, ReaderCommand, RegisterArgs};
+use crate::args::{DeskCard, PupilArgs, ReaderArgs, ReaderCommand, RegisterArgs};
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
@@ -120,6 +121,12 @@ impl From<Error> for End {
     fn from(error: Error) -> Self {
         match error {
             Error::Channel(error) => Self::Failed(error.into()),
+            Error::Sam(
+                error @ (SamError::Channel(_)
+                | SamError::NoSam
+                | SamError::Malformed(_)
+                | SamError::Status { .. }),
+            ) => Self::Failed(Failure::device(error)),
             Error::Fci(_)
             | Error::Malformed(_)
             | Error::NoApplication(_)
@@ -155,27 +162,40 @@ impl<'a> Station<'a> {
         Ok(Self { args, env, stamp: Stamp { date, time, terminal: args.terminal }, channel })
     }
 
-    /// A reader of `unit` with a test SAM, unlocked.
-    fn unlock(&mut self, unit: UnitCode) -> Result<Reader<SoftSam>, End> {
-        let algorithm = self.algorithm()?;
+    /// A reader, unlocked: of `unit` with the test SAM, of its own unit with one that is a card.
+    fn unlock(&mut self, unit: UnitCode) -> Result<Reader<Box<dyn Sam>>, End> {
         let valid_until: Date = VALID_UNTIL.parse().map_err(Failure::device)?;
-        let number = Digits::new(1).map_err(Failure::device)?;
-        let rng = clock::fork(&mut self.env);
-        let sam = SoftSam::test(algorithm, SamSerial { unit, number }, valid_until, rng);
+        let (sam, algorithm) = self.sam(unit, valid_until)?;
+        let unit = SamSerial::from_reader(sam.id()).map_or(unit, |serial| serial.unit);
         let unlocked = match &self.args.management {
-            Management::Test => {
+            DeskCard::Test => {
                 let memory = test_card::management(algorithm, unit, valid_until);
                 let env = Env::with_rng(clock::fork(&mut self.env));
                 let mut card = VirtualCard::new(memory, env).map_err(Failure::device)?;
                 card.power_on().map_err(Failure::device)?;
                 Locked::new(sam).unlock(&mut card, self.stamp.date)
             }
-            Management::Card(target) => {
+            DeskCard::Card(target) => {
                 let mut card = target.open(&mut self.env)?;
                 Locked::new(sam).unlock(&mut card, self.stamp.date)
             }
         };
         unlocked.map_err(|locked| locked.error.into())
+    }
+
+    /// The SAM and the algorithm of its keys.
+    fn sam(&mut self, unit: UnitCode, valid_until: Date) -> Result<(Box<dyn Sam>, Algorithm), End> {
+        if let DeskCard::Card(target) = &self.args.sam {
+            let channel = target.open(&mut self.env)?;
+            let sam = CardSam::new(channel).map_err(Error::from)?;
+            let algorithm = sam.algorithm();
+            return Ok((Box::new(sam), algorithm));
+        }
+        let algorithm = self.algorithm()?;
+        let number = Digits::new(1).map_err(Failure::device)?;
+        let rng = clock::fork(&mut self.env);
+        let sam = SoftSam::test(algorithm, SamSerial { unit, number }, valid_until, rng);
+        Ok((Box::new(sam), algorithm))
     }
 
     /// The algorithm of the card's keys, by which a SAM is chosen. A card that does not say is

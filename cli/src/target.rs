@@ -17,7 +17,7 @@ use crate::exit::{Failure, Outcome};
 use crate::keys;
 
 /// Serial of the test card in process.
-const SERIAL: &str = "1100260100000014";
+pub(crate) const SERIAL: &str = "1100260100000014";
 
 /// Longest wait for an answer over TCP; longer than a card may take there.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -77,7 +77,8 @@ impl Target {
     }
 }
 
-fn fresh_memory(profile: Profile) -> Outcome<RamNvm> {
+/// Memory of the test card in process.
+pub(crate) fn fresh_memory(profile: Profile) -> Outcome<RamNvm> {
     let memory = || -> anyhow::Result<RamNvm> {
         let issuance = test_card::issuance(SERIAL.parse()?, profile)?;
         Ok(RamNvm::new(test_card::student_memory(&issuance)?))
@@ -162,6 +163,19 @@ impl Channel {
             _ => None,
         };
         refusal.map(ToString::to_string)
+    }
+
+    /// Takes power away and gives it back; returns the answer to reset.
+    pub(crate) fn power_cycle(&mut self) -> Result<Vec<u8>, ChannelError> {
+        match self {
+            Self::Fresh(_) | Self::Image(_) => self.reset(),
+            Self::Tcp(channel) => {
+                channel.power_off()?;
+                Ok(channel.power_on()?.to_vec())
+            }
+            #[cfg(feature = "pcsc")]
+            Self::Pcsc(channel) => channel.power_cycle(),
+        }
     }
 
     fn road(&mut self) -> &mut dyn CardChannel {

@@ -36,6 +36,7 @@ use xuejika_card_model::image;
 use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::{Nvm, RamNvm};
+use xuejika_card_model::sam::SamStore;
 use xuejika_card_model::txn::Store;
 use xuejika_emulator::{Env, FileNvm, VirtualCard, file_store, test_card};
 use xuejika_keyscheme::auth::{AwaitingCard, CardId, SessionKeys, respond};
@@ -120,7 +121,7 @@ fn the_demonstration_shows_no_key() {
 fn cards_show_no_key() {
     let mut desk = Desk::new();
     create_cards(&mut desk);
-    for card in ["@aes", "@sm4", "@management", "@psam"] {
+    for card in ["@aes", "@sm4", "@management", "@psam", "@sam"] {
         desk.run(&format!("card show {card} -v"), 0);
         desk.run(&format!("card show {card} --json"), 0);
     }
@@ -129,6 +130,7 @@ fn cards_show_no_key() {
         ("aes", "00A4040007F0424A4544550100"),
         ("aes", "00A4040007F0424A4545540100"),
         ("management", "00A4040007F0424A454D470100"),
+        ("sam", "00A4040007F0424A45534D0100"),
         ("psam", "00A4000000"),
         ("psam", "00A4040007F0424A4550530100"),
     ] {
@@ -173,6 +175,21 @@ fn a_served_card_and_its_reader_show_no_key() {
     // One session to personalise, two to register, one to read and one for the verdict; one more in
     // vain, where the test management card unlocks any school's reader. Two keys each.
     assert_eq!(desk.secrets.len(), before + (5 + 6) * 2);
+}
+
+#[test]
+fn a_reader_with_a_sam_that_is_a_card_shows_no_key() {
+    let mut desk = Desk::new();
+    create_cards(&mut desk);
+    for operation in
+        ["personalise", "register", "read --json", "verdict", "load-key --key 5 --version 2"]
+    {
+        let date = DATE.join(" ");
+        let cards = "--target emu:@aes --sam emu:@sam --management emu:@management";
+        desk.run(&format!("reader {operation} {cards} -v {date}"), 0);
+    }
+    desk.run("reader read --target emu:@aes --sam emu:@aes -v", 3);
+    desk.run("reader read --target emu:@aes --sam emu:@sam -v --date 2026-08-31", 1);
 }
 
 #[test]
@@ -339,6 +356,7 @@ assert_no_text_form!(
     KeyData,
     Roots,
     SoftSam,
+    SamStore,
     Reader<SoftSam>,
     Locked<SoftSam>,
     RamNvm,
@@ -354,6 +372,8 @@ fn create_cards(desk: &mut Desk) {
     let management =
         format!("card create -v --kind management --profile cpu-aes --unit {UNIT} -o @management");
     desk.run(&management, 0);
+    let sam = format!("card create -v --kind sam --profile cpu-aes --unit {UNIT} -o @sam");
+    desk.run(&sam, 0);
     desk.run("card create -v --kind psam --terminal 120080800001 -o @psam", 0);
 }
 
@@ -533,7 +553,7 @@ fn panic_text(body: impl FnOnce() + panic::UnwindSafe) -> String {
 fn images_hold_the_keys_that_are_searched_for() {
     let mut desk = Desk::new();
     create_cards(&mut desk);
-    for (name, least) in [("aes", 15), ("sm4", 15), ("management", 2), ("psam", 5)] {
+    for (name, least) in [("aes", 15), ("sm4", 15), ("management", 2), ("psam", 5), ("sam", 2)] {
         let found = desk.secrets.find(&fs::read(Path::new(&desk.path(name))).unwrap());
         assert!(found.len() >= least, "{name}: {found:?}");
     }

@@ -21,7 +21,7 @@ const SERVICES: u8 = 0x31;
 const fn services(kind: CardKind) -> u8 {
     match kind {
         CardKind::Student => 0xA8,
-        CardKind::Management | CardKind::Psam => 0x88,
+        CardKind::Management | CardKind::Psam | CardKind::Sam => 0x88,
     }
 }
 

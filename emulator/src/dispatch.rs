@@ -14,7 +14,7 @@ use xuejika_keyscheme::KeyNumber;
 
 use zeroize::Zeroize;
 
-use crate::command::{self, purse};
+use crate::command::{self, purse, sam};
 use crate::env::Env;
 use crate::state::{Challenge, Link, Power, State};
 use crate::status_map::Refusal;
@@ -110,6 +110,30 @@ pub enum Operation {
     PsamDeliverKey,
     /// PSAM: CIPHER DATA.
     PsamCipherData,
+    /// SAM: GET SAM STATE.
+    SamState,
+    /// SAM: CHOOSE KEY VERSION.
+    SamVersion,
+    /// SAM: RESPOND TO CHALLENGE.
+    SamRespond,
+    /// SAM: OPEN SESSION.
+    SamOpen,
+    /// SAM: WRAP COMMAND.
+    SamWrap,
+    /// SAM: UNWRAP RESPONSE.
+    SamUnwrap,
+    /// SAM: WRAP KEY.
+    SamWrapKey,
+    /// SAM: WRAP OPENING.
+    SamWrapOpening,
+    /// SAM: CLOSE SESSION.
+    SamClose,
+    /// SAM: UNLOCK SAM.
+    SamUnlock,
+    /// SAM: SET DATE.
+    SamDate,
+    /// SAM: LOCK SAM.
+    SamLock,
 }
 
 impl Operation {
@@ -130,10 +154,10 @@ const fn row(
     CommandSpec { name, family, instruction, applications, protection, operation }
 }
 
-use Application::{Master, Psam, Wallet, Zone};
+use Application::{Master, Psam, Sam, Wallet, Zone};
 
 /// Where the files' commands exist.
-const ALL: &[Application] = &[Zone, Master, Wallet, Psam];
+const ALL: &[Application] = &[Zone, Master, Wallet, Psam, Sam];
 /// Where the project's own key scheme holds.
 const OWN: &[Application] = &[Zone];
 /// Where the operator's keys hold.
@@ -143,9 +167,11 @@ const PURSE: &[Application] = &[Wallet];
 
 /// Where a PSAM's keys hold.
 const PSAM: &[Application] = &[Psam];
+/// Where a reader's SAM answers its host.
+const SAM: &[Application] = &[Sam];
 
 /// Every command the card answers.
-pub const COMMANDS: [CommandSpec; 29] = {
+pub const COMMANDS: [CommandSpec; 41] = {
     use Family::{Interindustry as Iso, Proprietary as Own};
     use Operation as O;
     use Protection::{Either, Plain, Protected};
@@ -179,6 +205,18 @@ pub const COMMANDS: [CommandSpec; 29] = {
         row("CREDIT FOR PURCHASE", (Own, 0x72), PSAM, Plain, O::PsamCreditPurchase),
         row("DELIVERY KEY", (Own, 0x1A), PSAM, Plain, O::PsamDeliverKey),
         row("CIPHER DATA", (Own, 0xFA), PSAM, Plain, O::PsamCipherData),
+        row("GET SAM STATE", (Own, 0xCA), SAM, Plain, O::SamState),
+        row("CHOOSE KEY VERSION", (Own, 0x30), SAM, Plain, O::SamVersion),
+        row("RESPOND TO CHALLENGE", (Own, 0x32), SAM, Plain, O::SamRespond),
+        row("OPEN SESSION", (Own, 0x34), SAM, Plain, O::SamOpen),
+        row("WRAP COMMAND", (Own, 0x36), SAM, Plain, O::SamWrap),
+        row("UNWRAP RESPONSE", (Own, 0x38), SAM, Plain, O::SamUnwrap),
+        row("WRAP KEY", (Own, 0x3A), SAM, Plain, O::SamWrapKey),
+        row("WRAP OPENING", (Own, 0x3C), SAM, Plain, O::SamWrapOpening),
+        row("CLOSE SESSION", (Own, 0x3E), SAM, Plain, O::SamClose),
+        row("UNLOCK SAM", (Own, 0x40), SAM, Plain, O::SamUnlock),
+        row("SET DATE", (Own, 0x42), SAM, Plain, O::SamDate),
+        row("LOCK SAM", (Own, 0x44), SAM, Plain, O::SamLock),
     ]
 };
 
@@ -431,6 +469,18 @@ fn perform<N: Nvm>(
         Operation::PsamCreditPurchase => command::psam::credit_purchase(context, command),
         Operation::PsamDeliverKey => command::psam::deliver_key(context, command),
         Operation::PsamCipherData => command::psam::cipher_data(context, command, out),
+        Operation::SamState => sam::state(context, command, out),
+        Operation::SamVersion => sam::choose_version(context, command, out),
+        Operation::SamRespond => sam::respond(context, command, out),
+        Operation::SamOpen => sam::open(context, command),
+        Operation::SamWrap => sam::wrap(context, command, out),
+        Operation::SamUnwrap => sam::unwrap(context, command, out),
+        Operation::SamWrapKey => sam::wrap_key(context, command, out),
+        Operation::SamWrapOpening => sam::wrap_opening(context, command, out),
+        Operation::SamClose => sam::close(context, command),
+        Operation::SamUnlock => sam::unlock(context, command, out),
+        Operation::SamDate => sam::set_date(context, command, out),
+        Operation::SamLock => sam::lock(context, command),
     }
 }
 

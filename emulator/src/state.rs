@@ -2,12 +2,13 @@
 
 use xuejika_apdu::StatusWord;
 use xuejika_apdu::chain::{Assembler, Splitter};
-use xuejika_apdu::sm::CardSm;
+use xuejika_apdu::sm::{CardSm, ReaderSm};
 use xuejika_card_model::event::Actor;
 use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::tree::Tree;
 use xuejika_card_model::file::{Application, Df, Ef};
 use xuejika_card_model::psam::PsamSession;
+use xuejika_card_model::sam::SamSession;
 use xuejika_card_model::wallet::{Pending, SecurityState};
 use xuejika_keyscheme::auth::CardChallenge;
 use xuejika_keyscheme::{KeyId, legacy};
@@ -42,6 +43,7 @@ impl Power {
                 security: SecurityState::START,
                 transaction: None,
                 psam: PsamSession::START,
+                sam: SamSession::START,
             },
         }
     }
@@ -85,6 +87,8 @@ pub(crate) struct State {
     pub(crate) transaction: Option<Pending>,
     /// A PSAM's purchase and working key.
     pub(crate) psam: PsamSession,
+    /// A SAM's keys, as far as it is unlocked, and its session with a card.
+    pub(crate) sam: SamSession<ReaderSm>,
 }
 
 /// What GET CHALLENGE answered.
@@ -120,6 +124,7 @@ impl State {
             security,
             transaction: None,
             psam: PsamSession::START,
+            sam: SamSession::START,
         };
     }
 }

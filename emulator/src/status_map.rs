@@ -9,6 +9,7 @@ use xuejika_card_model::CardError;
 use xuejika_card_model::card::Denied;
 use xuejika_card_model::nvm::NvmError;
 use xuejika_card_model::psam::PsamError;
+use xuejika_card_model::sam::SamError;
 use xuejika_card_model::wallet::WalletError;
 use xuejika_keyscheme::InvalidLength;
 use xuejika_keyscheme::slots::InvalidSlots;
@@ -89,6 +90,9 @@ pub enum Refusal {
     /// The PSAM refused.
     #[error(transparent)]
     Psam(PsamError),
+    /// The SAM refused.
+    #[error(transparent)]
+    Sam(SamError),
     /// The card model refused.
     #[error(transparent)]
     Card(#[from] CardError),
@@ -124,6 +128,7 @@ impl Refusal {
             Self::NoChallenge => Sw::REFERENCE_DATA_NOT_USABLE,
             Self::WalletBlocked | Self::CardBlocked => Sw::FUNCTION_NOT_SUPPORTED,
             Self::Psam(error) => psam_status(error),
+            Self::Sam(error) => sam_status(error),
             Self::Card(error) => card_status(error),
         }
     }
@@ -131,7 +136,7 @@ impl Refusal {
     /// Whether the data of the answer goes out all the same.
     #[must_use]
     pub const fn keeps_data(&self) -> bool {
-        matches!(self, Self::WalletBlocked)
+        matches!(self, Self::WalletBlocked | Self::Sam(SamError::Expired(_)))
     }
 
     /// Whether the card cannot answer at all, because power or its memory is gone.
@@ -182,6 +187,33 @@ fn psam_status(error: &PsamError) -> StatusWord {
         PsamError::NoWorkingKey => Sw::CONDITIONS_OF_USE,
         PsamError::Card(error) => card_status(error),
         _ => Sw::EXECUTION_ERROR,
+    }
+}
+
+fn sam_status(error: &SamError) -> StatusWord {
+    use StatusWord as Sw;
+    match error {
+        SamError::Locked | SamError::Confidential => Sw::SECURITY_STATUS,
+        SamError::NotPermitted(_) | SamError::Authorisation(_) => Sw::REFERENCE_DATA_NOT_USABLE,
+        SamError::NoVersion(_) => Sw::REFERENCE_NOT_FOUND,
+        SamError::NotGenuine | SamError::ForeignGrant => Sw::AUTHENTICATION_FAILED,
+        SamError::NoSector | SamError::ClockWentBack => Sw::WRONG_DATA,
+        SamError::NoSession => Sw::CONDITIONS_OF_USE,
+        SamError::Unreadable => Sw::FILE_NOT_FOUND,
+        SamError::OtherUnit => Sw::FUNCTION_NOT_SUPPORTED,
+        SamError::Expired(_) => Sw::FILE_INVALIDATED,
+        SamError::Card(error) => card_status(error),
+        _ => Sw::EXECUTION_ERROR,
+    }
+}
+
+impl From<SamError> for Refusal {
+    /// A failure of the memory stays one, whoever met it.
+    fn from(error: SamError) -> Self {
+        match error {
+            SamError::Card(error) => Self::Card(error),
+            error => Self::Sam(error),
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::date::{Date, DateError};
 use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
-use xuejika_card_model::management;
+use xuejika_card_model::management::{self, SamSerial};
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::psam::{PsamIssue, PsamKey};
 use xuejika_card_model::record::{CardType, Issuance, Profile};
+use xuejika_card_model::sam::SamStore;
 use xuejika_card_model::wallet::{WalletKeys, WalletSetup};
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::legacy::TerminalId;
@@ -109,6 +110,13 @@ pub fn student(serial: &str) -> Result<RamNvm, TestCardError> {
 pub fn psam(terminal: TerminalId) -> Result<RamNvm, TestCardError> {
     let issue = PsamIssue::test(terminal)?;
     Ok(RamNvm::new(factory::psam(&issue, &PsamKey::test())))
+}
+
+/// A SAM with this number, which the management card of its unit that is good until `valid_until`
+/// unlocks.
+#[must_use]
+pub fn sam(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> RamNvm {
+    RamNvm::new(factory::sam(&SamStore::test(algorithm, serial, valid_until)))
 }
 
 /// A management card for readers of this unit, good until `valid_until`.

@@ -27,12 +27,13 @@ use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::file::{Application, Df, KeySet, Right, StateSet, Structure};
 use xuejika_card_model::ident::{Category, District, NationalPrefix, SchoolType, Stage, UnitCode};
 use xuejika_card_model::lifecycle::{STATES, TABLE, Transition};
-use xuejika_card_model::management::Authorisation;
+use xuejika_card_model::management::{Authorisation, AuthorisationError};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
 use xuejika_card_model::psam::{KeyKind, PsamError, PsamKey};
 use xuejika_card_model::record::{
     CardType, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Term, TransferOperation,
 };
+use xuejika_card_model::sam::SamError;
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::wallet::{EnableFlag, WalletError, WalletKeys, store};
 use xuejika_emulator::dispatch::{COMMANDS, Protection};
@@ -61,7 +62,7 @@ fn commands() {
             Family::Proprietary => 0x80,
         };
         let places: Vec<_> = spec.applications.iter().copied().map(application).collect();
-        // Line protection in the MF and the wallet, a session in the zones; a PSAM has neither.
+        // Line protection in the MF and the wallet, a session in the zones; PSAM and SAM have neither.
         let line = spec.applications.iter().any(|it| TRANSIT.contains(it)).then_some(base | 0x04);
         let session = spec.applications.contains(&Application::Zone).then_some(base | 0x0C);
         let (plain, secured, protection) = match spec.protection {
@@ -85,6 +86,7 @@ const fn application(application: Application) -> &'static str {
         Application::Master => "MF",
         Application::Wallet => "wallet",
         Application::Psam => "PSAM",
+        Application::Sam => "SAM",
     }
 }
 
@@ -305,6 +307,7 @@ fn no_refusal_is_forgotten() {
         ("apdu/src/sm.rs", "SmError", "Sm("),
         ("card-model/src/card.rs", "CardError", "Card("),
         ("card-model/src/psam.rs", "PsamError", "Psam("),
+        ("card-model/src/sam.rs", "SamError", "Sam("),
         ("card-model/src/wallet/mod.rs", "WalletError", "Card(Wallet("),
         ("card-model/src/file/rights.rs", "Denied", "Card(Denied("),
     ] {
@@ -404,7 +407,7 @@ fn vectors() {
 // --- What the code says ----------------------------------------------------------------------
 
 fn every_df() -> impl Iterator<Item = (CardKind, &'static Df)> {
-    [CardKind::Student, CardKind::Management, CardKind::Psam]
+    [CardKind::Student, CardKind::Management, CardKind::Psam, CardKind::Sam]
         .into_iter()
         .flat_map(|kind| kind.tree().all().map(move |df| (kind, df)))
 }
@@ -414,6 +417,7 @@ const fn card(kind: CardKind) -> &'static str {
         CardKind::Student => "student",
         CardKind::Management => "management",
         CardKind::Psam => "PSAM",
+        CardKind::Sam => "SAM",
     }
 }
 
@@ -540,6 +544,22 @@ fn refusals() -> Vec<Refusal> {
         PsamError::NoWorkingKey,
         PsamError::Card(CardError::Corrupt),
     ];
+    let sam = [
+        SamError::Locked,
+        SamError::NotPermitted(KeyNumber::READ),
+        SamError::NoVersion(KeyNumber::READ),
+        SamError::NotGenuine,
+        SamError::NoSector,
+        SamError::NoSession,
+        SamError::Confidential,
+        SamError::Unreadable,
+        SamError::Authorisation(AuthorisationError::Checksum),
+        SamError::OtherUnit,
+        SamError::Expired(Date::new(2027, 8, 31).unwrap()),
+        SamError::ForeignGrant,
+        SamError::ClockWentBack,
+        SamError::Card(CardError::Corrupt),
+    ];
     let model = [
         CardError::Denied(Denied::Security),
         CardError::Denied(Denied::State),
@@ -591,6 +611,7 @@ fn refusals() -> Vec<Refusal> {
         .chain(command)
         .chain(wallet.map(|error| R::Card(CardError::Wallet(error))))
         .chain(psam.map(R::Psam))
+        .chain(sam.map(R::Sam))
         .chain(model.map(R::Card))
         .collect()
 }

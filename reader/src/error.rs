@@ -1,5 +1,7 @@
 //! Why an operation with a card ended.
 
+use core::time::Duration;
+
 use xuejika_apdu::fci::FciError;
 use xuejika_apdu::status::Language;
 use xuejika_apdu::{ChannelError, StatusWord};
@@ -107,6 +109,9 @@ pub enum Error {
     /// The management card's validity has ended; the reader has to be unlocked again.
     #[error("the reader was unlocked until {0}; present a valid management card")]
     GrantEnded(Date),
+    /// The reader has locked itself.
+    #[error("the reader locked itself after {} s without a card", .0.as_secs())]
+    Idle(Duration),
     /// The clock went back, which could revive an ended grant.
     #[error("the date {today} lies before {last_seen}, which this reader has seen already")]
     ClockWentBack {
@@ -122,13 +127,19 @@ impl Error {
     #[must_use]
     pub fn presented(&self) -> Option<Presented<'static>> {
         match self {
-            Self::Sam(SamError::Locked) | Self::GrantEnded(_) => Some(Presented::ReaderLocked),
+            Self::Sam(SamError::Locked) | Self::GrantEnded(_) | Self::Idle(_) => {
+                Some(Presented::ReaderLocked)
+            }
             Self::Sam(SamError::NotGenuine) | Self::NotAccepted | Self::NoApplication(_) => {
                 Some(Presented::NotGenuine)
             }
             Self::Records(errors)
                 if errors.iter().any(|error| error.field.record == RecordKind::Status) =>
             {
+                Some(Presented::StatusDamaged)
+            }
+            // What a card answers that cannot tell its own state.
+            Self::Status { status: StatusWord::EXECUTION_ERROR, .. } => {
                 Some(Presented::StatusDamaged)
             }
             _ => None,

@@ -44,10 +44,12 @@ mod error;
 mod link;
 pub mod sam;
 mod session;
+mod stock;
 mod student;
 mod unlock;
 pub mod wallet;
 
 pub use error::Error;
+pub use stock::{Proof, StockCard};
 pub use student::{CardContents, Change, Personalised, Stamp, StudentCard};
 pub use unlock::{Locked, Reader, StillLocked};

@@ -2,6 +2,7 @@
 //! reader is a value that can talk to student cards (操作规程 一/四).
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use xuejika_apdu::{CardChannel, Response};
 use xuejika_card_model::date::Date;
@@ -28,6 +29,15 @@ pub struct Reader<S: Sam> {
     sam: S,
     grant: Grant,
     last_seen: Date,
+    idle: Option<Idle>,
+}
+
+/// When a reader was used last, on the clock its caller tells.
+#[derive(Debug)]
+struct Idle {
+    limit: Duration,
+    now: Duration,
+    since: Duration,
 }
 
 /// A reader that stayed locked, and why.
@@ -58,7 +68,7 @@ impl<S: Sam> Locked<S> {
         today: Date,
     ) -> Result<Reader<S>, StillLocked<S>> {
         match present(&mut self.sam, management, today) {
-            Ok(grant) => Ok(Reader { sam: self.sam, grant, last_seen: today }),
+            Ok(grant) => Ok(Reader { sam: self.sam, grant, last_seen: today, idle: None }),
             Err(error) => {
                 self.sam.lock();
                 Err(StillLocked { reader: self, error })
@@ -105,7 +115,39 @@ impl<S: Sam> Reader<S> {
             self.sam.lock();
             return Err(Error::GrantEnded(self.grant.valid_until));
         }
+        self.sam.set_date(today)?;
+        if let Some(idle) = &mut self.idle {
+            idle.since = idle.now;
+        }
         StudentCard::connect(&mut self.sam, self.grant.unit, channel)
+    }
+
+    /// Makes the reader lock itself when it takes no card for this long. `now` is the time since any
+    /// moment that stays the same, by a clock that does not go back; [`Self::tick`] goes on with it.
+    pub const fn lock_when_idle(&mut self, limit: Duration, now: Duration) {
+        self.idle = Some(Idle { limit, now, since: now });
+    }
+
+    /// Tells the time, see [`Self::lock_when_idle`].
+    ///
+    /// # Errors
+    /// Returns [`Error::Idle`] when the reader has locked itself for having been idle too long; what
+    /// is asked of it from then on is refused.
+    pub fn tick(&mut self, now: Duration) -> Result<(), Error> {
+        let Some(idle) = &mut self.idle else { return Ok(()) };
+        idle.now = idle.now.max(now);
+        if idle.now - idle.since < idle.limit {
+            return Ok(());
+        }
+        self.sam.lock();
+        Err(Error::Idle(idle.limit))
+    }
+
+    /// When it took a card last or was unlocked, on the clock of [`Self::tick`]; `None` without a
+    /// limit.
+    #[must_use]
+    pub fn idle_since(&self) -> Option<Duration> {
+        self.idle.as_ref().map(|idle| idle.since)
     }
 
     /// Locks the reader again.

@@ -66,8 +66,8 @@ fn only_the_right_management_card_unlocks() {
     let still_locked = |card: &mut VirtualCard, today| {
         Locked::new(sam(UNIT)).unlock(card, today).map(drop).map_err(|stuck| stuck.error)
     };
-    let foreign = Error::Sam(SamError::ForeignGrant);
-    assert_eq!(still_locked(&mut management("084013"), today()), Err(foreign));
+    let other = Error::Sam(SamError::OtherUnit);
+    assert_eq!(still_locked(&mut management("084013"), today()), Err(other));
     let expired = Error::Sam(SamError::Expired(valid_until()));
     assert_eq!(still_locked(&mut management(UNIT), date("2027-09-01")), Err(expired));
     let no_application = Error::NoApplication("management application");

@@ -15,6 +15,7 @@
 //! The loader uses nothing of the other crates, so that a foreign implementation can be tested with
 //! the same data.
 
+pub mod conformance;
 mod file;
 mod vector;
 pub mod verify;

@@ -100,6 +100,10 @@ catalogue! {
         "write the row again, padded to the width of the mapping file";
     FileSpaces = "B-FILE-019", Warning, "a cell has spaces around its value",
         "write the value alone";
+    FileDamaged = "B-FILE-020", Error, "a workbook or Parquet file is damaged",
+        "deliver the file again; if it opens elsewhere, write its rows as CSV";
+    FileBomb = "B-FILE-021", Error, "a file unpacks to more than any batch has",
+        "do not open it; ask the vendor what it is, and for the rows as CSV";
 
     ManifestField = "B-MAN-001", Error, "a field of the manifest has a wrong value",
         "correct the manifest";
@@ -244,6 +248,15 @@ catalogue! {
         "name a good card of this batch";
     ReplacementTwice = "B-REP-004", Error, "a card replaces two scrap cards",
         "name another spare card for one of them";
+
+    HistoryBatch = "B-HIS-001", Error, "the batch was accepted before",
+        "check its number; accepted again, it would be counted twice";
+    HistorySerial = "B-HIS-002", Error, "a card serial is that of an accepted batch",
+        "find the two cards; one of them must be destroyed";
+    HistoryUid = "B-HIS-003", Error, "a UID is that of a card of an accepted batch",
+        "find the two cards; one row is wrong, or one card is a copy";
+    HistoryKeys = "B-HIS-004", Error, "a card has the keys of a card of an accepted batch",
+        "one card is a copy, or keys were not diversified: load the right keys";
 }
 
 impl fmt::Display for Check {

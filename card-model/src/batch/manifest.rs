@@ -135,6 +135,10 @@ pub enum Format {
     Jsonl,
     /// Fields of fixed width; needs a mapping file.
     Fixed,
+    /// A workbook (Office Open XML); names of columns in the first row of a sheet.
+    Xlsx,
+    /// Apache Parquet; columns by name.
+    Parquet,
 }
 
 /// How text is written.

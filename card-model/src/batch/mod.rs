@@ -16,6 +16,7 @@ pub mod keys;
 pub mod manifest;
 pub mod plan;
 pub mod row;
+pub mod sampling;
 pub mod schema;
 pub mod tally;
 

@@ -127,6 +127,8 @@ pub enum Application {
     Wallet,
     /// A PSAM, its MF and its application: purchases by its own roots, all in the clear.
     Psam,
+    /// A reader's SAM: proofs and protected commands for its host, in the clear.
+    Sam,
 }
 
 /// A dedicated file.
@@ -164,7 +166,7 @@ impl Df {
     pub const fn keys_len(&self) -> usize {
         match self.application {
             Application::Wallet => store::LEN,
-            Application::Zone | Application::Master | Application::Psam => {
+            Application::Zone | Application::Master | Application::Psam | Application::Sam => {
                 self.keys.len() * KeySlots::LEN
             }
         }

@@ -105,6 +105,14 @@ pub enum ListError {
     /// The card has no such entry that could be withdrawn.
     #[error("card {0} has no such entry on the list")]
     NotListed(CardSerial),
+    /// The entry cannot be withdrawn so.
+    #[error("card {serial}: {error}")]
+    Withdrawal {
+        /// The card.
+        serial: CardSerial,
+        /// The rule.
+        error: EntryError,
+    },
     /// The card was replaced: it stays refused (操作规程 四/六).
     #[error("card {0} was replaced and stays on the list")]
     Replaced(CardSerial),

@@ -115,7 +115,7 @@ impl List {
     ///
     /// # Errors
     /// [`ListError::NotListed`] when nothing of the kind holds or `unit` has no say in it,
-    /// [`ListError::Replaced`] for a replaced card, [`ListError::Entry`] for an impossible time, and
+    /// [`ListError::Replaced`] for a replaced card, [`ListError::Withdrawal`] for an impossible time, and
     /// as [`Self::next`].
     pub fn withdraw(
         &self,
@@ -133,7 +133,8 @@ impl List {
             .find(serial, kind)
             .filter(|entry| entry.withdrawn().is_none() && unit.covers(entry.unit()))
             .ok_or(ListError::NotListed(serial))?;
-        let withdrawn = entry.withdraw(at).map_err(|error| ListError::Entry { index: 0, error })?;
+        let withdrawn =
+            entry.withdraw(at).map_err(|error| ListError::Withdrawal { serial, error })?;
         self.next(edition, [withdrawn])
     }
 

@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::manifest::Format;
 use xuejika_card_model::batch::{Column, KeySlot, KeySource, Row, Tally};
 
-use super::check::MANIFEST;
 use super::defect::{Defects, Kind, Plant, RowCells, Truth};
 use super::design::{Design, Sketch, file_name, heading, row_file};
 use super::pipeline;
 use super::progress::{Effort, Progress};
 use super::roots::BatchRoots;
+use super::walk::MANIFEST;
 use crate::args::CpuProfile;
 use crate::exit::{Code, Failure, Outcome};
 use crate::keys;

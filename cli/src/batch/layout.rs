@@ -16,6 +16,37 @@ use super::mapping::{self, Mapping};
 /// What spreadsheets take for the beginning of a formula (CWE-1236).
 const FORMULA: [char; 4] = ['=', '+', '-', '@'];
 
+/// What a file names its columns in.
+#[derive(Clone, Debug)]
+pub(crate) enum Heading {
+    /// A line of text; none where there is no whole line.
+    Line(Option<Vec<u8>>),
+    /// Names of a table.
+    Names(Vec<String>),
+}
+
+/// A row as its file has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RawRow<'l> {
+    /// A line of text without its end.
+    Line(&'l [u8]),
+    /// Cells of a table.
+    Cells(&'l [String]),
+}
+
+impl RawRow<'_> {
+    /// Whether there is nothing to read: it was reported already.
+    pub(crate) const fn is_reported(&self) -> bool {
+        match self {
+            Self::Line(line) => line.is_empty(),
+            Self::Cells(cells) => cells.is_empty(),
+        }
+    }
+}
+
+/// Characters that stand for a lost one, or for none.
+const STRAY: [char; 2] = ['\u{FEFF}', '\u{FFFD}'];
+
 /// How the rows of a file are laid out.
 #[derive(Debug)]
 pub(crate) struct Layout {
@@ -28,6 +59,8 @@ pub(crate) struct Layout {
 enum Shape {
     /// Fields in the order of the heading; some are in no schema.
     Csv { delimiter: char, columns: Vec<Option<Column>> },
+    /// Cells in the order of the names in front; some are in no schema.
+    Table { columns: Vec<Option<Column>> },
     /// Fields by name.
     Json { names: BTreeMap<String, Column> },
     /// Fields by place, and the width of a row.
@@ -44,6 +77,13 @@ impl Layout {
         let shape = match format {
             Format::Csv => {
                 Shape::Csv { delimiter: mapping.delimiter.unwrap_or(','), columns: Vec::new() }
+            }
+            Format::Xlsx | Format::Parquet => {
+                ensure!(
+                    encoding == Encoding::Utf8,
+                    "a workbook or Parquet file has no encoding of its own; declare utf-8"
+                );
+                Shape::Table { columns: Vec::new() }
             }
             Format::Jsonl => {
                 let name = |column| (mapping.name(column).to_owned(), column);
@@ -62,17 +102,13 @@ impl Layout {
 
     /// Whether the first line is a heading.
     pub(crate) const fn has_heading(&self) -> bool {
-        matches!(self.shape, Shape::Csv { .. })
+        matches!(self.shape, Shape::Csv { .. } | Shape::Table { .. })
     }
 
     /// Reads the heading. Whatever is wrong with it is noted; without all columns no row is read.
-    pub(crate) fn read_heading(
-        &mut self,
-        line: Option<&[u8]>,
-        findings: &mut Vec<Finding>,
-    ) -> bool {
+    pub(crate) fn read_heading(&mut self, heading: &Heading, findings: &mut Vec<Finding>) -> bool {
         let before = findings.len();
-        if let Err(finding) = self.take_heading(line.unwrap_or_default(), findings) {
+        if let Err(finding) = self.take_heading(heading, findings) {
             findings.push(*finding);
         }
         let is_fatal = |finding: &Finding| finding.check != Check::FileColumnUnknown;
@@ -81,12 +117,20 @@ impl Layout {
 
     fn take_heading(
         &mut self,
-        line: &[u8],
+        heading: &Heading,
         findings: &mut Vec<Finding>,
     ) -> Result<(), Box<Finding>> {
-        let Shape::Csv { delimiter, columns } = &mut self.shape else { return Ok(()) };
-        let text = decode(self.encoding, line, 0)?;
-        let names = split(&text, *delimiter)?;
+        let text;
+        let (names, columns) = match (&mut self.shape, heading) {
+            (Shape::Csv { delimiter, columns }, Heading::Line(line)) => {
+                text = decode(self.encoding, line.as_deref().unwrap_or_default(), 0)?;
+                (split(&text, *delimiter)?, columns)
+            }
+            (Shape::Table { columns }, Heading::Names(names)) => {
+                (names.iter().map(|name| Cow::Borrowed(name.as_str())).collect(), columns)
+            }
+            _ => return Ok(()),
+        };
         let known = |name: &str| Column::all().find(|column| self.mapping.name(*column) == name);
         *columns = names.iter().map(|name| known(name)).collect();
         for (name, column) in names.iter().zip(columns.iter()) {
@@ -114,11 +158,14 @@ impl Layout {
     pub(crate) fn read<T>(
         &self,
         place: Place,
-        line: &[u8],
+        row: RawRow<'_>,
         findings: &mut Vec<Finding>,
         then: impl FnOnce(&Cells<'_>, &mut Vec<Finding>) -> T,
     ) -> Option<T> {
-        let fields = self.fields(line, place.byte.unwrap_or(0));
+        let fields = match row {
+            RawRow::Line(line) => self.fields(line, place.byte.unwrap_or(0)),
+            RawRow::Cells(cells) => self.table_fields(cells),
+        };
         let at = |finding: Finding| {
             let byte = finding.place.byte.or(place.byte);
             finding.at(Place { byte, ..place })
@@ -142,7 +189,9 @@ impl Layout {
 
     /// Takes a line apart.
     fn fields<'l>(&self, line: &'l [u8], offset: u64) -> Result<Vec<Field<'l>>, Box<Finding>> {
-        let mut fields: Vec<Field<'l>> = match &self.shape {
+        let fields: Vec<Field<'l>> = match &self.shape {
+            // A table has no lines.
+            Shape::Table { .. } => Vec::new(),
             Shape::Fixed { places, width } => {
                 check_control(line, None, offset)?;
                 if line.len() != *width {
@@ -180,12 +229,36 @@ impl Layout {
                 object(&decode(self.encoding, line, offset)?, names)?
             }
         };
+        Ok(self.with_dates(fields))
+    }
+
+    /// The cells of a table with their columns.
+    fn table_fields<'l>(&self, cells: &'l [String]) -> Result<Vec<Field<'l>>, Box<Finding>> {
+        let Shape::Table { columns } = &self.shape else { return Ok(Vec::new()) };
+        if cells.len() != columns.len() {
+            let expected = format!("{} cells", columns.len());
+            let found = format!("{} or more", cells.len());
+            return Err(Finding::new(Check::FileFieldCount, expected, found).into());
+        }
+        for text in cells {
+            check_control(text.as_bytes(), None, 0)
+                .and_then(|()| check_stray(text))
+                .map_err(|finding| Box::new(finding.at(Place::default())))?;
+        }
+        let field = |(text, column): (&'l String, &_)| {
+            let text = Cow::Borrowed(text.as_str());
+            Field { column: *column, text }
+        };
+        Ok(self.with_dates(cells.iter().zip(columns).map(field).collect()))
+    }
+
+    fn with_dates<'l>(&self, mut fields: Vec<Field<'l>>) -> Vec<Field<'l>> {
         for field in &mut fields {
             if field.column == Some(Column::INIT_DATE) {
                 field.text = self.mapping.date(core::mem::take(&mut field.text));
             }
         }
-        Ok(fields)
+        fields
     }
 
     /// The cells of the schema.
@@ -246,6 +319,14 @@ fn byte_at(offset: u64, at: usize) -> Place {
     Place { byte: Some(offset + at as u64), ..Place::default() }
 }
 
+/// Refuses what replaced a character that was lost.
+fn check_stray(text: &str) -> Result<(), Box<Finding>> {
+    match text.find(STRAY) {
+        None => Ok(()),
+        Some(_) => Err(Finding::new(Check::FileEncoding, "text", "U+FEFF or U+FFFD").into()),
+    }
+}
+
 /// Decodes text and replaces nothing.
 fn decode(encoding: Encoding, bytes: &[u8], offset: u64) -> Result<Cow<'_, str>, Box<Finding>> {
     let (name, text) = match encoding {
@@ -254,7 +335,7 @@ fn decode(encoding: Encoding, bytes: &[u8], offset: u64) -> Result<Cow<'_, str>,
         }
         Encoding::Gb18030 => ("GB 18030", gb18030(bytes)),
     };
-    let stray = |text: &str| text.find(['\u{FEFF}', '\u{FFFD}']);
+    let stray = |text: &str| text.find(STRAY);
     let at = match &text {
         Ok(text) if text.is_ascii() => None,
         Ok(text) => stray(text),

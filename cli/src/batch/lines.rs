@@ -8,6 +8,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::{Check, Finding, Place};
 
+use super::walk::FileEnd;
+
 /// Longest line of a row, in bytes.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 
@@ -59,19 +61,6 @@ impl Block {
     pub(crate) fn len(&self) -> usize {
         self.lines.len()
     }
-}
-
-/// What is known of a file once it was read.
-#[derive(Debug)]
-pub(crate) struct FileEnd {
-    /// The file.
-    pub(crate) file: usize,
-    /// Its length in bytes.
-    pub(crate) bytes: u64,
-    /// Its SHA-256.
-    pub(crate) sha256: [u8; 32],
-    /// The row after its last one.
-    pub(crate) next_row: u32,
 }
 
 /// A file of rows.

@@ -16,6 +16,9 @@ pub(crate) struct Mapping {
     /// What separates the fields of a CSV file.
     #[serde(default)]
     pub(crate) delimiter: Option<char>,
+    /// The sheet of a workbook that holds the rows; by default the first one.
+    #[serde(default)]
+    pub(crate) sheet: Option<String>,
     /// How dates are written.
     #[serde(default)]
     pub(crate) dates: Dates,

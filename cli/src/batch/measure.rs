@@ -14,7 +14,7 @@ use super::pipeline;
 const SINGLY: usize = 2048;
 
 /// Cards of the other way.
-const MANY: usize = 1 << 16;
+const MANY: usize = 1 << 17;
 
 /// Cards at a time, as in a block of rows.
 const AT_ONCE: usize = 1024;
@@ -49,12 +49,10 @@ pub(crate) fn gains(source: &KeySource<'_>, plan: &Plan) -> Result<Vec<Gain>, Pr
         }
         let singly_ns = each(start.elapsed(), few.len() * slots.len());
         let start = Instant::now();
-        let jobs =
-            cards.chunks(AT_ONCE).flat_map(|part| slots.iter().map(move |slot| (slot, part)));
         pipeline::run(
-            jobs,
-            |(slot, part)| source.check_values(*slot, part),
-            |values| values.map(drop),
+            cards.chunks(AT_ONCE),
+            |part| slots.iter().try_for_each(|slot| source.check_values(*slot, part).map(drop)),
+            |done| done,
         )?;
         let at_once_ns = each(start.elapsed(), cards.len() * slots.len());
         let gain = singly_ns / at_once_ns;

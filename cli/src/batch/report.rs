@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use xuejika_card_model::batch::{Check, Finding, Severity, Tally};
+use xuejika_card_model::batch::plan::PlannedBox;
+use xuejika_card_model::batch::{Check, Finding, Plan, Severity, Tally};
+use xuejika_card_model::ident::CardSerial;
 
 use super::progress::{Effort, Progress};
 use crate::exit::{Code, Outcome};
@@ -20,12 +22,69 @@ pub(crate) struct Report<'a> {
     counts: BTreeMap<Check, u64>,
     /// First row of each file that was read.
     starts: Vec<u32>,
+    /// What was printed.
+    printed: Vec<Line>,
+    boxes: Boxes,
+}
+
+/// Findings by box.
+#[derive(Debug, Default)]
+struct Boxes {
+    /// First and last serial of each box, ascending, and its name.
+    ranges: Vec<(CardSerial, CardSerial, String)>,
+    /// Findings of each of them.
+    counts: Vec<u64>,
+    /// Findings about no card of a box.
+    elsewhere: u64,
+}
+
+impl Boxes {
+    fn count(&mut self, finding: &Finding) {
+        let serial = finding.subject.as_deref().and_then(|text| text.parse::<CardSerial>().ok());
+        let place = serial.and_then(|serial| {
+            let at = self.ranges.partition_point(|(first, ..)| *first <= serial).checked_sub(1)?;
+            self.ranges.get(at).filter(|(_, last, _)| serial <= *last).map(|_| at)
+        });
+        match place.and_then(|at| self.counts.get_mut(at)) {
+            Some(count) => *count += 1,
+            None => self.elsewhere += 1,
+        }
+    }
 }
 
 impl<'a> Report<'a> {
     /// Nothing found in these files.
-    pub(crate) const fn new(out: &'a Output, limit: u64, files: Vec<String>) -> Self {
-        Self { out, limit, files, counts: BTreeMap::new(), starts: Vec::new() }
+    pub(crate) fn new(out: &'a Output, limit: u64, files: Vec<String>) -> Self {
+        let boxes = Boxes { ranges: Vec::new(), counts: Vec::new(), elsewhere: 0 };
+        let (counts, starts, printed) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { out, limit, files, counts, starts, printed, boxes }
+    }
+
+    /// Counts by these boxes from now on.
+    pub(crate) fn count_boxes(&mut self, plan: &Plan) {
+        let range = |planned: &PlannedBox| {
+            (planned.serials.first, planned.serials.last, planned.name.clone())
+        };
+        self.boxes.ranges = plan.boxes.iter().map(range).collect();
+        self.boxes.ranges.sort_unstable();
+        self.boxes.counts = vec![0; self.boxes.ranges.len()];
+    }
+
+    /// Findings of each box that has one, and of no box.
+    pub(crate) fn by_box(&self) -> (Vec<(&str, u64)>, u64) {
+        let boxes = self.boxes.ranges.iter().zip(&self.boxes.counts);
+        let found = boxes.filter(|(_, count)| **count > 0);
+        (found.map(|((.., name), count)| (name.as_str(), *count)).collect(), self.boxes.elsewhere)
+    }
+
+    /// Number of findings of each check that found something.
+    pub(crate) const fn counts(&self) -> &BTreeMap<Check, u64> {
+        &self.counts
+    }
+
+    /// What was printed.
+    pub(crate) fn printed(&self) -> &[Line] {
+        &self.printed
     }
 
     /// The next file begins with this row.
@@ -42,12 +101,15 @@ impl<'a> Report<'a> {
         for finding in findings {
             let count = self.counts.entry(finding.check).or_default();
             *count += 1;
-            if *count <= self.limit {
+            let printed = *count <= self.limit;
+            self.boxes.count(&finding);
+            if printed {
                 let line = self.line(&finding);
                 match progress {
                     Some(progress) => progress.paused(|| self.out.report(&line))?,
                     None => self.out.report(&line)?,
                 }
+                self.printed.push(line);
             }
         }
         Ok(())
@@ -78,6 +140,11 @@ impl<'a> Report<'a> {
         self.counts.keys().any(|check| check.severity() == Severity::Error)
     }
 
+    /// Number of findings.
+    pub(crate) fn findings(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
     /// Prints the verdict.
     pub(crate) fn end(
         &self,
@@ -85,7 +152,7 @@ impl<'a> Report<'a> {
         keys: u64,
         tally: &Tally,
         effort: Effort,
-    ) -> Outcome<Code> {
+    ) -> Outcome<Verdict> {
         let of = |severity| {
             let counts = self.counts.iter().filter(|(check, _)| check.severity() == severity);
             counts.map(|(_, count)| count).sum()
@@ -107,11 +174,12 @@ impl<'a> Report<'a> {
             effort,
         };
         self.out.report(&verdict)?;
-        Ok(Code::of(!self.is_refused()))
+        Ok(verdict)
     }
 }
 
-const fn name(severity: Severity) -> &'static str {
+/// How a severity is written.
+pub(crate) const fn name(severity: Severity) -> &'static str {
     match severity {
         Severity::Warning => "warning",
         Severity::Error => "error",
@@ -119,25 +187,36 @@ const fn name(severity: Severity) -> &'static str {
 }
 
 /// A finding as it is printed.
-#[derive(Serialize)]
-struct Line {
+#[derive(Debug, Serialize)]
+pub(crate) struct Line {
     report: &'static str,
-    id: &'static str,
-    severity: &'static str,
+    /// Identifier of the check.
+    pub(crate) id: &'static str,
+    /// `error` or `warning`.
+    pub(crate) severity: &'static str,
+    /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
+    pub(crate) file: Option<String>,
+    /// The row.
     #[serde(skip_serializing_if = "Option::is_none")]
-    row: Option<u32>,
+    pub(crate) row: Option<u32>,
+    /// Bytes before it in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    byte: Option<u64>,
+    pub(crate) byte: Option<u64>,
+    /// The card serial, box or file it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
+    pub(crate) subject: Option<String>,
+    /// The field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    title: &'static str,
-    expected: String,
-    found: String,
-    remedy: &'static str,
+    pub(crate) field: Option<String>,
+    /// What was found, without particulars.
+    pub(crate) title: &'static str,
+    /// What was expected.
+    pub(crate) expected: String,
+    /// What is there.
+    pub(crate) found: String,
+    /// What to do.
+    pub(crate) remedy: &'static str,
 }
 
 impl fmt::Display for Line {
@@ -161,17 +240,25 @@ impl fmt::Display for Line {
 }
 
 /// The end of a check.
-#[derive(Serialize)]
-struct Verdict {
+#[derive(Debug, Serialize)]
+pub(crate) struct Verdict {
     report: &'static str,
-    batch: String,
-    verdict: &'static str,
-    rows: u32,
-    good: u32,
-    scrap: u32,
-    key_values: u64,
-    errors: u64,
-    warnings: u64,
+    /// Batch number.
+    pub(crate) batch: String,
+    /// `accepted` or `refused`.
+    pub(crate) verdict: &'static str,
+    /// Rows.
+    pub(crate) rows: u32,
+    /// Good cards.
+    pub(crate) good: u32,
+    /// Scrap cards.
+    pub(crate) scrap: u32,
+    /// Key check values that were recomputed.
+    pub(crate) key_values: u64,
+    /// Findings that refuse the batch.
+    pub(crate) errors: u64,
+    /// Findings that do not.
+    pub(crate) warnings: u64,
     counts: BTreeMap<&'static str, u64>,
     seconds: f64,
     rows_per_second: u64,
@@ -179,6 +266,13 @@ struct Verdict {
     peak_memory_mib: Option<u64>,
     #[serde(skip)]
     effort: Effort,
+}
+
+impl Verdict {
+    /// The exit code that says it.
+    pub(crate) fn code(&self) -> Code {
+        Code::of(self.errors == 0)
+    }
 }
 
 impl fmt::Display for Verdict {

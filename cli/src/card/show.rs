@@ -1,6 +1,7 @@
 //! What an image holds: the answer to reset, keys by their check values, files field by field.
 
 mod psam;
+mod sam;
 
 use core::fmt;
 
@@ -15,6 +16,7 @@ use xuejika_card_model::record::{
     Enrolment, ExtensionEntry, FieldErrors, Identity, Issuance, LogEntry, Personalisation,
     Registration, StatusPair, Transfer,
 };
+use xuejika_card_model::sam::SamStore;
 use xuejika_keyscheme::slots::{FAILURE_LIMIT, KeySlots};
 use xuejika_keyscheme::{KeyNumber, KeyVersion, Zone};
 
@@ -173,6 +175,8 @@ enum Contents {
     Grant(Grant),
     /// Keys of a PSAM.
     Keys(psam::Keys),
+    /// What a SAM holds, without keys.
+    Sam(sam::Held),
     /// Bytes without a layout of this project.
     Hex(String),
     /// A record that breaks its rules.
@@ -213,9 +217,10 @@ impl FileView {
             chinese: file.chinese,
             structure: file.structure.name(),
             size: bytes.len(),
-            contents: match PsamView::of(card) {
-                Some(psam) => psam::contents(&psam, file, bytes),
-                None => contents(card.header().kind, df, file, bytes),
+            contents: match (PsamView::of(card), SamStore::of(card).ok().flatten()) {
+                (Some(psam), _) => psam::contents(&psam, file, bytes),
+                (None, Some(store)) => Contents::Sam(sam::Held::new(&store, file)),
+                (None, None) => contents(card.header().kind, df, file, bytes),
             },
         }
     }
@@ -223,7 +228,7 @@ impl FileView {
 
 fn contents(kind: CardKind, df: &Df, file: &Ef, bytes: &[u8]) -> Contents {
     match (kind, df.zone(), file.sfi) {
-        (CardKind::Management, ..) => grant(bytes),
+        (CardKind::Management, _, sfi::ONLY) => grant(bytes),
         (_, Zone::EDUCATION, number) => education(number, file, bytes),
         _ if bytes.iter().all(|byte| *byte == 0) => Contents::Empty,
         (.., sfi::DIR) => {
@@ -333,6 +338,7 @@ impl fmt::Display for FileView {
                 f.write_str("\n    unlock secret not shown")
             }
             Contents::Keys(keys) => write!(f, "{keys}"),
+            Contents::Sam(held) => write!(f, "{held}"),
             Contents::Hex(hex) => write!(f, "\n    {hex}"),
             Contents::Damaged(Damage { error, hex }) => {
                 write!(f, "\n    damaged: {error}\n    {hex}")

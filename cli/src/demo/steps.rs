@@ -87,7 +87,7 @@ fn create(world: &mut World) -> anyhow::Result<Finding> {
 }
 
 fn locked(world: &mut World) -> anyhow::Result<Finding> {
-    let Office::Sam(sam) = core::mem::replace(&mut world.office, Office::Lost) else {
+    let Office::Sam(mut sam) = core::mem::replace(&mut world.office, Office::Lost) else {
         bail!("the SAM is in use already");
     };
     let key = sam.version(Zone::EDUCATION, KeyNumber::READ, ALGORITHM, &[KeyVersion::FIRST]);
@@ -101,7 +101,7 @@ fn locked(world: &mut World) -> anyhow::Result<Finding> {
 
 fn foreign(world: &mut World) -> anyhow::Result<Finding> {
     match world.present("084013".parse()?, World::unlocked_until()?)? {
-        Err(error @ Error::Sam(SamError::ForeignGrant)) => Ok(Finding::Refused(error.to_string())),
+        Err(error @ Error::Sam(SamError::OtherUnit)) => Ok(Finding::Refused(error.to_string())),
         other => unlocked(other),
     }
 }

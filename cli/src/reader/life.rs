@@ -8,7 +8,7 @@ use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::{Scope, StudentNumber, UnitCode};
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{ExtensionIndex, FilingNumber};
-use xuejika_reader::sam::SoftSam;
+use xuejika_reader::sam::Sam;
 use xuejika_reader::{Change, Error, Stamp, StudentCard};
 
 use super::report::{EventReport, SectorReport};
@@ -216,7 +216,7 @@ impl LifeCommand {
 }
 
 /// A card in the reader.
-type Card<'r, 'c> = StudentCard<'r, SoftSam, &'c mut Traced<Channel>>;
+type Card<'r, 'c> = StudentCard<'r, Box<dyn Sam>, &'c mut Traced<Channel>>;
 
 impl Station<'_> {
     /// Does one operation of a card's life.

@@ -21,5 +21,6 @@ mod reader;
 mod script;
 mod shell;
 mod support;
+mod three_cards;
 mod vectors;
 mod wallet;

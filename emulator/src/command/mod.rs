@@ -8,6 +8,7 @@ mod line;
 mod pin;
 pub(crate) mod psam;
 pub(crate) mod purse;
+pub(crate) mod sam;
 mod security;
 
 pub(crate) use auth::{external_authenticate, internal_authenticate};

@@ -26,8 +26,10 @@ pub(crate) struct Effort {
     pub(crate) stride: usize,
     /// One in so many states is opened by another process, and lost by one.
     pub(crate) process: usize,
-    /// One in so many states has its recovery cut everywhere, up to three deep.
+    /// One in so many states has its recovery cut, up to three deep.
     pub(crate) recovery: usize,
+    /// In how many places of each of its writes.
+    pub(crate) recovery_cuts: usize,
     /// After one in so many states two further transactions follow.
     pub(crate) follow: usize,
     /// One in so many of those is cut everywhere.
@@ -38,21 +40,36 @@ pub(crate) struct Effort {
 
 impl Effort {
     /// Before a release.
-    pub(crate) const SOAK: Self =
-        Self { stride: 1, process: 64, recovery: 48, follow: 24, follow_cut: 1000, losses: 6 };
+    pub(crate) const SOAK: Self = Self {
+        stride: 1,
+        process: 64,
+        recovery: 64,
+        recovery_cuts: 200,
+        follow: 24,
+        follow_cut: 600,
+        losses: 6,
+    };
 
     /// On every run.
-    pub(crate) const QUICK: Self =
-        Self { stride: 8, process: 97, recovery: 301, follow: 101, follow_cut: 1500, losses: 4 };
+    pub(crate) const QUICK: Self = Self {
+        stride: 8,
+        process: 101,
+        recovery: 301,
+        recovery_cuts: 40,
+        follow: 101,
+        follow_cut: 500,
+        losses: 4,
+    };
 
     /// To find a seeded bug.
-    pub(crate) const HUNT: Self =
-        Self { stride: 8, process: 29, recovery: 101, follow: 53, follow_cut: 2000, losses: 6 };
+    pub(crate) const HUNT: Self = Self { process: 29, losses: 6, ..Self::QUICK };
 }
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
+    /// Scenes.
+    pub(crate) cases: u64,
     /// Cuts in commands.
     pub(crate) cuts: u64,
     /// Those that left a write half done.
@@ -73,6 +90,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
+        self.cases += other.cases;
         self.cuts += other.cuts;
         self.torn += other.torn;
         self.losses += other.losses;
@@ -148,14 +166,15 @@ impl Harness {
         &mut self,
         operation: Operation,
         world: &mut World,
-    ) -> Result<usize, Breach> {
+    ) -> Result<(), Breach> {
         let scenes = scenes(operation, world);
         assert!(!scenes.cases.is_empty(), "{operation:?} has no scene");
         for case in &scenes.cases {
+            self.tally.cases += 1;
             let writes = self.sweep(case, world, true)?;
             assert!(scenes.writes || writes == 0, "{operation:?} writes: {}", case.name);
         }
-        Ok(scenes.cases.len())
+        Ok(())
     }
 
     /// Runs a case uncut and then into every cut. Gives the number of its writes.
@@ -357,7 +376,8 @@ impl Harness {
         flipped || image::parse(&image).is_ok()
     }
 
-    /// Cuts the recovery of a memory everywhere; it must end in the same state all the same.
+    /// Cuts the recovery of a memory; it must end in the same state all the same. A long recovery is
+    /// cut in as many places as a short one.
     fn cut_recovery(&mut self, stage: &mut Stage<'_>, memory: &[u8], depth: u64, seen: &mut Seen) {
         stage.recover(memory);
         let tape = stage.judge.nvm_mut().take_tape();
@@ -367,13 +387,17 @@ impl Harness {
             let Op::Write(offset, new) = op else { continue };
             let range = *offset..*offset + new.len();
             let old = bytes[range.clone()].to_vec();
-            for cut in self.cuts(write, new.len()) {
+            let mut cuts = self.cuts(write, new.len());
+            let most = [self.effort.recovery_cuts, 24, 12][usize::try_from(depth).unwrap() - 1];
+            while cuts.len() > most {
+                cuts.swap_remove(self.rng.below(cuts.len()));
+            }
+            for cut in cuts {
                 self.tally.recoveries += 1;
                 self.tally.deepest = self.tally.deepest.max(depth);
                 let mut state = bytes.clone();
                 state[range.clone()].copy_from_slice(&torn(&old, new, cut));
-                let one_in = if depth == 1 { 37 } else { 11 };
-                if depth < 3 && self.rng.one_in(one_in) {
+                if depth < 3 && self.rng.one_in(16) {
                     self.cut_recovery(stage, &state, depth + 1, seen);
                 }
                 stage.recover(&state);

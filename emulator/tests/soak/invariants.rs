@@ -1,7 +1,7 @@
-//! The invariants of a card whose power goes at any time: W1 to W5 and W7 to W12. W6, about all
-//! cards together, is in the ledger.
+//! The invariants of a card whose power goes at any time: W1 to W5 and W7 to W12, and W6 of all cards
+//! together.
 //!
-//! Each is a function over what is known of one cut: the card before, the uncut command, the card
+//! Each but W6 is a function over what is known of one cut: the card before, the uncut command, the card
 //! found after power came back, what had left the card until then, and what was seen afterwards.
 
 use xuejika_card_model::wallet::MAX_BALANCE;
@@ -286,4 +286,39 @@ fn recovered(w: &Witness<'_>) -> Result<(), String> {
 /// W12.
 fn intact(w: &Witness<'_>) -> Result<(), String> {
     holds(!w.seen.damage_taken, || "a damaged image was taken for a card".into())
+}
+
+/// Name of the invariant of all cards together.
+pub(crate) const SYSTEM: &str = "W6";
+
+/// All money there is, in fen, as the ledger knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Books {
+    /// On all cards.
+    pub(crate) balances: i64,
+    /// Purchases whose TAC a terminal has, each once.
+    pub(crate) debits: i64,
+    /// Unloads that the host has a receipt of.
+    pub(crate) unloads: i64,
+    /// Debits that a card has made and nobody has the code of: the doubt ledger. With those whose code
+    /// has not reached the host yet.
+    pub(crate) doubtful_debits: i64,
+    /// Unloads that a card has made and nobody has the code of.
+    pub(crate) doubtful_unloads: i64,
+    /// Loads that the host has a receipt of.
+    pub(crate) loads: i64,
+    /// Loads that a card has made and nobody has the code of.
+    pub(crate) doubtful_loads: i64,
+    /// Loads the host has booked, with and without a receipt.
+    pub(crate) booked: i64,
+}
+
+/// W6: what is on cards, was paid and was taken out is what was loaded, and never more than the host
+/// has booked.
+pub(crate) fn conserved_by_all(books: &Books) -> Result<(), String> {
+    let spent = books.balances + books.debits + books.unloads;
+    let left = spent + books.doubtful_debits + books.doubtful_unloads;
+    let right = books.loads + books.doubtful_loads;
+    holds(left == right, || format!("{} fen too many: {books:?}", left - right))?;
+    holds(spent <= books.booked, || format!("more than was booked: {books:?}"))
 }

@@ -3,6 +3,7 @@
 //! [`scenes`] matches every [`Operation`]: a new command without an entry does not compile.
 
 mod purse;
+mod sam;
 mod security;
 mod terminal;
 mod zone;
@@ -129,6 +130,17 @@ pub(crate) fn scenes(operation: Operation, world: &mut World) -> Scenes {
         O::PsamInitialisePurchase => writes(terminal::begins(world)),
         O::PsamCreditPurchase => writes(terminal::ends(world)),
         O::PsamDeliverKey | O::PsamCipherData => reads(terminal::looks(operation, world)),
+        O::SamUnlock | O::SamDate => writes(sam::days(operation, world)),
+        O::SamState
+        | O::SamVersion
+        | O::SamRespond
+        | O::SamOpen
+        | O::SamWrap
+        | O::SamUnwrap
+        | O::SamWrapKey
+        | O::SamWrapOpening
+        | O::SamClose
+        | O::SamLock => reads(sam::looks(operation, world)),
     }
 }
 
@@ -137,6 +149,7 @@ pub(crate) fn follow_up(world: &World, memory: Vec<u8>, rng: &mut Rng) -> Option
     let view = View::of(&memory);
     match kind(&memory) {
         CardKind::Psam => terminal::follow_up(world, memory, &view),
+        CardKind::Sam => Some(sam::follow_up(world, memory)),
         CardKind::Management => zone::follow_up(world, memory, &view),
         CardKind::Student if view.lock().is_some_and(|lock| lock.card) => None,
         CardKind::Student if rng.one_in(4) => zone::follow_up(world, memory, &view),

@@ -36,6 +36,11 @@ pub(crate) const COMPOUND: Part = Part::File(WALLET_FID, wallet_sfi::COMPOUND);
 /// The number that a PSAM's next purchase gets.
 pub(crate) const NUMBER: Part = Part::File(xuejika_card_model::file::tree::PSAM_FID, 0x18);
 
+/// How often a management card was used.
+pub(crate) const USES: Part = Part::File(0xDF80, 0x02);
+/// The latest day on which a SAM worked.
+pub(crate) const LAST_DAY: Part = Part::File(0xDF81, 0x03);
+
 /// What counts wrong tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counter {

@@ -72,6 +72,19 @@ impl PcscChannel {
         let status = self.card.status2_owned().map_err(failure)?;
         Ok(status.atr().to_vec())
     }
+
+    /// Takes power from the card and gives it back (cold reset); returns the answer to reset.
+    ///
+    /// # Errors
+    /// Returns [`ChannelError::Removed`] when the card does not come back.
+    pub fn power_cycle(&mut self) -> Result<Vec<u8>, ChannelError> {
+        self.restart(Disposition::UnpowerCard)
+    }
+
+    fn restart(&mut self, how: Disposition) -> Result<Vec<u8>, ChannelError> {
+        patiently(|| self.card.reconnect(ShareMode::Exclusive, Protocols::ANY, how))?;
+        self.atr()
+    }
 }
 
 impl CardChannel for PcscChannel {
@@ -99,10 +112,7 @@ impl CardChannel for PcscChannel {
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
-        patiently(|| {
-            self.card.reconnect(ShareMode::Exclusive, Protocols::ANY, Disposition::ResetCard)
-        })?;
-        self.atr()
+        self.restart(Disposition::ResetCard)
     }
 }
 

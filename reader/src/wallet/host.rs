@@ -19,7 +19,8 @@ pub trait LoadHost {
     ///
     /// # Errors
     /// Returns [`HostError::NotGenuine`] for a wrong MAC1, [`HostError::Booked`] when the card has
-    /// done it already, [`HostError::Unsettled`] when another one with this number is open.
+    /// done it already, [`HostError::Unsettled`] when another one with this number is open,
+    /// [`HostError::Cancelled`] for one that was taken back or refused before.
     fn authorise(&mut self, request: &OnlineRequest, at: Moment) -> Result<Consent, HostError>;
 
     /// Takes the card's receipt; the transaction is final. Again, it changes nothing.
@@ -33,7 +34,8 @@ pub trait LoadHost {
         receipt: Receipt,
     ) -> Result<Booking, HostError>;
 
-    /// Takes back a transaction the card has not done. Again, it changes nothing.
+    /// Takes back a transaction the card has not done, even one the host has not heard of yet: should
+    /// it come late, it is refused. Again, it changes nothing.
     ///
     /// # Errors
     /// Returns [`HostError::Booked`] for a transaction that is final.
@@ -128,6 +130,9 @@ pub enum HostError {
     /// Another transaction of the card with this number is open; it has to be settled first.
     #[error("an earlier transaction of the card is open; settle it first")]
     Unsettled,
+    /// This transaction was taken back or refused before; only its message comes late.
+    #[error("this transaction was taken back or refused before")]
+    Cancelled,
     /// The books do not know the transaction.
     #[error("the host does not know this transaction")]
     Unknown,

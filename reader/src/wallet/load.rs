@@ -180,24 +180,35 @@ impl<C: CardChannel> OnlineInitialised<'_, C> {
     ///
     /// # Errors
     /// Returns [`Stopped::NotDone`] when host or card refuse, [`Stopped::InDoubt`] when the card's
-    /// answer is lost or the host does not take it, [`Stopped::NotGenuine`] when it is wrong.
+    /// answer or the host's is lost or the host does not take it, [`Stopped::NotGenuine`] when it is
+    /// wrong.
     pub fn complete<H: LoadHost + ?Sized>(
         self,
         host: &mut H,
         at: Moment,
     ) -> Result<Booked, Stopped> {
         let Self { wallet, request } = self;
-        let consent = host.authorise(&request, at).map_err(WalletError::from)?;
+        let consent = match host.authorise(&request, at) {
+            Ok(consent) => consent,
+            // It may have booked.
+            Err(cause @ HostError::Unreachable) => {
+                let doubt = InDoubt(request.transaction(at));
+                return Err(Stopped::InDoubt { doubt, cause: cause.into() });
+            }
+            Err(refusal) => return Err(WalletError::from(refusal).into()),
+        };
         let transaction = request.transaction(consent.at);
         let data = consent.emit();
         let (name, command) = request.direction.complete();
         let complete = command.with_data(&data).with_ne(4);
         match wallet.commit(name, &complete, InDoubt(transaction)) {
             Ok(code) => confirm(host, transaction, request.direction.receipt(code), false),
-            Err(Stopped::NotDone(refusal)) => {
-                host.cancel(&transaction).map_err(WalletError::from)?;
-                Err(refusal.into())
-            }
+            Err(Stopped::NotDone(refusal)) => match host.cancel(&transaction) {
+                Ok(()) => Err(refusal.into()),
+                Err(cause) => {
+                    Err(Stopped::InDoubt { doubt: InDoubt(transaction), cause: cause.into() })
+                }
+            },
             Err(stopped) => Err(stopped),
         }
     }

@@ -15,16 +15,22 @@ const _: () = assert!(crate::management::Authorisation::LEN == 48);
 
 static MANAGEMENT_KEYS: [KeyNumber; 1] = [KeyNumber::MANAGEMENT];
 
-static MANAGEMENT_FILES: [Ef; 1] = place(
-    [ef(
-        sfi::ONLY,
-        ("authorisation", "授权信息"),
-        transparent(48),
-        Right::Keys(K80, StateSet::ALL),
-        Right::Never,
-    )],
+static MANAGEMENT_FILES: [Ef; 2] = place(
+    [
+        ef(
+            sfi::ONLY,
+            ("authorisation", "授权信息"),
+            transparent(48),
+            Right::Keys(K80, StateSet::ALL),
+            Right::Never,
+        ),
+        ef(0x02, ("use counter", "使用次数"), transparent(4), Right::Free, Right::Never),
+    ],
     HEADER_LEN + KeySlots::LEN,
 );
+
+/// How often a SAM has proved itself to the card.
+pub(crate) static USES: Ef = MANAGEMENT_FILES[1];
 
 static MANAGEMENT_DFS: [Df; 1] = [Df {
     fid: 0xDF80,

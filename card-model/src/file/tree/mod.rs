@@ -3,8 +3,9 @@
 //! Names, identifiers and layout project-defined but for the wallet and the files SFI 04 and 05 of
 //! the MF, which follow the Beijing transit card.
 
-mod management;
+pub(crate) mod management;
 pub(crate) mod psam;
+pub(crate) mod sam;
 mod student;
 
 use xuejika_keyscheme::{Algorithm, Zone};
@@ -13,6 +14,7 @@ use super::{Df, Ef, Right, Structure};
 
 pub use management::MANAGEMENT_NAME;
 pub use psam::{PSAM_FID, PSAM_NAME, TERMINAL_SFI};
+pub use sam::SAM_NAME;
 pub use student::{
     EDUCATION_NAME, MF_NAME, SECTOR_LEN, SECTORS, WALLET_ALIAS, WALLET_FID, WALLET_NAME,
     sector_name, sfi, wallet_sfi,
@@ -31,6 +33,8 @@ pub enum CardKind {
     Management = 0x02,
     /// Purchase SAM of a terminal (PSAM, 终端安全模块).
     Psam = 0x03,
+    /// SAM of a reader (SAM卡).
+    Sam = 0x04,
 }
 
 impl CardKind {
@@ -41,6 +45,7 @@ impl CardKind {
             0x01 => Some(Self::Student),
             0x02 => Some(Self::Management),
             0x03 => Some(Self::Psam),
+            0x04 => Some(Self::Sam),
             _ => None,
         }
     }
@@ -58,6 +63,7 @@ impl CardKind {
             Self::Student => &student::TREE,
             Self::Management => &management::TREE,
             Self::Psam => &psam::TREE,
+            Self::Sam => &sam::TREE,
         }
     }
 }
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn everything_has_its_own_place_and_no_byte_is_wasted() {
-        for kind in [CardKind::Student, CardKind::Management, CardKind::Psam] {
+        for kind in [CardKind::Student, CardKind::Management, CardKind::Psam, CardKind::Sam] {
             let tree = kind.tree();
             let mut next = 0;
             for (offset, length) in spans(tree) {

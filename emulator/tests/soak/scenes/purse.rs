@@ -270,7 +270,7 @@ pub(super) fn begins(world: &mut World) -> Vec<Case> {
 /// UPDATE CAPP DATA CACHE.
 pub(super) fn caches(world: &World) -> Vec<Case> {
     let start = world.wallet.clone();
-    let expect = Expect::nothing(0x9000).bound(Bound::Next);
+    let expect = Expect::nothing(0x9000);
     vec![world.case(Operation::UpdateCache, "a record", start, expect, |client, card| {
         client.select(card);
         send(card, &client.initialise(0x03, 1));

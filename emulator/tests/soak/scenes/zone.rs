@@ -24,7 +24,7 @@ use crate::support::model::{
 use crate::support::{
     authenticate, change, choose, key_id, mutual_authenticate, prepare, prove, sam, select, send,
 };
-use crate::view::{Counter, Part, View, kind};
+use crate::view::{Counter, Part, USES, View, kind};
 
 fn slots(df: &Df, number: KeyNumber) -> Counter {
     Counter::Slots(df.fid, number.0)
@@ -55,8 +55,13 @@ pub(super) fn authentications(world: &World) -> Vec<Case> {
             let start = failed(df, number, times);
             let expect = if right {
                 let credited = times.saturating_sub(SUCCESS_CREDIT);
-                Expect::change(&[counter.part()])
-                    .until(move |view: &View| view.used(counter) == credited)
+                // A management card counts how often it was used.
+                let uses = (df.zone() != education().zone()).then_some(USES);
+                let changes: Vec<_> = [counter.part()].into_iter().chain(uses).collect();
+                Expect::change(&changes).until(move |view: &View| {
+                    let counted = uses.is_none_or(|uses| view.part(uses) == [0, 0, 0, 1]);
+                    view.used(counter) == credited && counted
+                })
             } else {
                 Expect::failure(0x6300, counter)
             };

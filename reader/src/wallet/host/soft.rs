@@ -2,6 +2,7 @@
 //! test keys only.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_keyscheme::legacy::{
@@ -23,10 +24,16 @@ pub struct SoftLoadHost {
     tac: TdesKey<Root<TacKey>>,
     line: TdesKey<Root<LineKey>>,
     books: BTreeMap<Name, Entry>,
+    /// What was taken back or refused, and may still arrive.
+    cancelled: Vec<Attempt>,
 }
 
 /// Card, its sequence number before the transaction, and type.
 type Name = (CardNumber, u16, TransactionType);
+
+/// A transaction with the card's random number of the one attempt that is meant; `None` when the host
+/// has not heard of any.
+type Attempt = (Transaction, Option<[u8; 4]>);
 
 /// An entry of the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +65,7 @@ impl SoftLoadHost {
             tac: test_keys::root(),
             line: test_keys::root(),
             books: BTreeMap::new(),
+            cancelled: Vec::new(),
         }
     }
 
@@ -112,6 +120,18 @@ impl SoftLoadHost {
         self.tac.card_key(card.0).folded()
     }
 
+    /// Will not agree to this attempt any more, should its request come late or again.
+    fn forget(&mut self, attempt: Attempt) {
+        if !self.cancelled.contains(&attempt) && !seeded(Fault::LateRequestBooked) {
+            self.cancelled.push(attempt);
+        }
+    }
+
+    fn is_cancelled(&self, transaction: &Transaction, random: [u8; 4]) -> bool {
+        let is_meant = |other: Option<[u8; 4]>| other.is_none_or(|other| other == random);
+        self.cancelled.iter().any(|(other, of)| other == transaction && is_meant(*of))
+    }
+
     /// Checks MAC1 and gives MAC2 for `at`.
     fn consent(&self, request: &OnlineRequest, at: Moment) -> Result<Consent, HostError> {
         let &OnlineRequest { card, amount, terminal, ref answer, .. } = request;
@@ -157,20 +177,22 @@ impl SoftLoadHost {
 
 impl LoadHost for SoftLoadHost {
     fn authorise(&mut self, request: &OnlineRequest, at: Moment) -> Result<Consent, HostError> {
-        let transaction = request.transaction(at);
-        let name = name(&transaction);
+        let asked = request.transaction(at);
+        let name = name(&asked);
         let open = self.books.get(&name).copied();
         let at = open.map_or(at, |entry| entry.transaction.at);
         let consent = self.consent(request, at)?;
-        match open {
-            Some(Entry { state: EntryState::Final, .. }) => return Err(HostError::Booked),
-            Some(entry) if entry.transaction != request.transaction(at) => {
-                return Err(HostError::Unsettled);
-            }
-            _ => {}
-        }
         let transaction = request.transaction(at);
         let random = request.answer.random;
+        match open {
+            Some(Entry { state: EntryState::Final, .. }) => return Err(HostError::Booked),
+            Some(entry) if entry.transaction != transaction => {
+                self.forget((asked, Some(random)));
+                return Err(HostError::Unsettled);
+            }
+            _ if self.is_cancelled(&transaction, random) => return Err(HostError::Cancelled),
+            _ => {}
+        }
         self.books.insert(name, Entry { transaction, state: EntryState::Open, random });
         Ok(consent)
     }
@@ -195,16 +217,19 @@ impl LoadHost for SoftLoadHost {
 
     fn cancel(&mut self, transaction: &Transaction) -> Result<(), HostError> {
         let name = name(transaction);
-        match self.books.get(&name) {
-            Some(Entry { state: EntryState::Final, .. }) if !seeded(Fault::FinalEntryCancelled) => {
-                Err(HostError::Booked)
+        let entry =
+            self.books.get(&name).filter(|entry| entry.transaction == *transaction).copied();
+        match entry.map(|entry| entry.state) {
+            Some(EntryState::Final) if !seeded(Fault::FinalEntryCancelled) => {
+                return Err(HostError::Booked);
             }
-            Some(entry) if entry.transaction == *transaction => {
+            Some(_) => {
                 self.books.remove(&name);
-                Ok(())
             }
-            _ => Ok(()),
+            None => {}
         }
+        self.forget((*transaction, entry.map(|entry| entry.random)));
+        Ok(())
     }
 }
 

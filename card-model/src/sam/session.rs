@@ -1,0 +1,274 @@
+//! What a SAM has in RAM: whether it is unlocked, and its session with one card at a time.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use xuejika_keyscheme::auth::{AwaitingCard, CardId, Request, SessionKeys, TOKEN_LEN, respond};
+use xuejika_keyscheme::key::{Card as CardKey, Key, Root};
+use xuejika_keyscheme::provider::Path;
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
+use zeroize::Zeroizing;
+
+use super::{Grant, Respond, SamError, SamStore};
+use crate::date::Date;
+use crate::event::{self, Body, OwnerKey};
+use crate::fault::{Fault, seeded};
+use crate::key_load::KeyData;
+use crate::management::{Authorisation, AuthorisationError, key_path};
+
+/// Everything volatile of a SAM; `M` is the reader's end of secure messaging.
+pub struct SamSession<M> {
+    unlocked: Option<Unlocked>,
+    handshake: Handshake<M>,
+}
+
+/// What a management card has brought.
+struct Unlocked {
+    grant: Grant,
+    roots: Vec<(KeyId, Key<Root>)>,
+}
+
+/// The card at the other end, and the key between.
+#[derive(Clone, Copy)]
+struct Peer {
+    card: CardId,
+    key: KeyNumber,
+}
+
+enum Handshake<M> {
+    None,
+    Awaiting(Peer, AwaitingCard),
+    Open(Peer, Box<M>),
+}
+
+impl<M> SamSession<M> {
+    /// After a reset: locked, no session.
+    pub const START: Self = Self { unlocked: None, handshake: Handshake::None };
+
+    /// What was granted; `None` while locked.
+    #[must_use]
+    pub fn grant(&self) -> Option<&Grant> {
+        self.unlocked.as_ref().map(|unlocked| &unlocked.grant)
+    }
+
+    /// The newest of the offered versions of a key that it holds and may use.
+    ///
+    /// # Errors
+    /// Returns [`SamError::Locked`], [`SamError::NotPermitted`] or [`SamError::NoVersion`].
+    pub fn version(
+        &self,
+        store: &SamStore,
+        (zone, number, algorithm): (Zone, KeyNumber, Algorithm),
+        offered: &[KeyVersion],
+    ) -> Result<KeyVersion, SamError> {
+        let id = |version| KeyId { zone, number, version, algorithm };
+        let usable = |version: &KeyVersion| self.root(store, &id(*version)).is_ok();
+        let refusal = || {
+            let first = offered.first().copied().unwrap_or(KeyVersion::FIRST);
+            self.root(store, &id(first)).err().unwrap_or(SamError::NoVersion(number))
+        };
+        offered.iter().copied().filter(usable).max().ok_or_else(refusal)
+    }
+
+    /// Answers a card's challenge with this nonce, dropping any session before.
+    ///
+    /// # Errors
+    /// Returns a [`SamError`] when the key may not be used.
+    pub fn respond(
+        &mut self,
+        store: &SamStore,
+        &Respond { id, path, card, challenge }: &Respond,
+        nonce: [u8; TOKEN_LEN],
+    ) -> Result<Request, SamError> {
+        self.close();
+        let key = path.derive(self.root(store, &id)?, &id, card);
+        let (request, awaiting) = respond(&key, id, card, store.id(), challenge, nonce);
+        self.handshake = Handshake::Awaiting(Peer { card, key: id.number }, awaiting);
+        Ok(request)
+    }
+
+    /// Checks the card's proof and opens the session; `start` makes secure messaging of its keys.
+    ///
+    /// # Errors
+    /// Returns [`SamError::NoSession`] when no proof is awaited and [`SamError::NotGenuine`] for a
+    /// wrong one.
+    pub fn open(
+        &mut self,
+        token: &[u8],
+        start: impl FnOnce(&SessionKeys) -> M,
+    ) -> Result<(), SamError> {
+        match core::mem::replace(&mut self.handshake, Handshake::None) {
+            Handshake::Awaiting(peer, awaiting) => {
+                let keys = awaiting.verify(token).map_err(|_| SamError::NotGenuine)?;
+                self.handshake = Handshake::Open(peer, Box::new(start(&keys)));
+                Ok(())
+            }
+            _ => Err(SamError::NoSession),
+        }
+    }
+
+    /// Secure messaging of the open session. Whoever gets an error from it that is beyond repair
+    /// calls [`Self::close`].
+    ///
+    /// # Errors
+    /// Returns [`SamError::NoSession`].
+    pub fn messaging(&mut self) -> Result<&mut M, SamError> {
+        match &mut self.handshake {
+            Handshake::Open(_, messaging) => Ok(messaging),
+            _ => Err(SamError::NoSession),
+        }
+    }
+
+    /// Whether an unwrapped answer may be told: of a management card only that it carries no data.
+    ///
+    /// # Errors
+    /// Returns [`SamError::Confidential`]; the session has ended then.
+    pub fn check_answer(&mut self, data: &[u8]) -> Result<(), SamError> {
+        if self.peer()?.key == KeyNumber::MANAGEMENT && !data.is_empty() {
+            self.close();
+            return Err(SamError::Confidential);
+        }
+        Ok(())
+    }
+
+    /// The data of PUT KEY with the named key of the session's card, and its check value.
+    ///
+    /// # Errors
+    /// Returns a [`SamError`] when there is no session, or the key may not be used.
+    pub fn key_data(
+        &self,
+        store: &SamStore,
+        id: &KeyId,
+    ) -> Result<(Zeroizing<[u8; KeyData::LEN]>, [u8; 3]), SamError> {
+        let key = self.card_key(store, id, Path::City)?;
+        Ok((KeyData::emit(&key), key.kcv().bytes()))
+    }
+
+    /// The data of CHANGE LIFE CYCLE that opens an extension sector: the event, then its owner's key
+    /// for the session's card in this version.
+    ///
+    /// # Errors
+    /// As [`Self::key_data`]; [`SamError::NoSector`] when `request` opens no sector.
+    pub fn opening_data(
+        &self,
+        store: &SamStore,
+        request: &event::Request,
+        version: KeyVersion,
+    ) -> Result<Zeroizing<Vec<u8>>, SamError> {
+        let Body::Open(opening) = request.body else { return Err(SamError::NoSector) };
+        // A SAM and its cards share one algorithm.
+        let (number, algorithm) = (KeyNumber::APPLICATION, store.algorithm());
+        let id = KeyId { zone: opening.index.zone(), number, version, algorithm };
+        let key = self.card_key(store, &id, key_path(opening.owner))?;
+        let kcv = key.kcv().bytes();
+        let mut data = Zeroizing::new(request.emit());
+        data.extend_from_slice(&OwnerKey { version, data: KeyData { key, kcv } }.emit());
+        Ok(data)
+    }
+
+    /// Ends the session, if one is open.
+    pub fn close(&mut self) {
+        self.handshake = Handshake::None;
+    }
+
+    /// Takes the contents of the management card at the other end of the session, ends the session
+    /// and unlocks. Locked before, it stays locked when this fails; unlocked, it is locked.
+    ///
+    /// # Errors
+    /// Returns a [`SamError`] naming why the card does not unlock this SAM.
+    pub fn unlock(
+        &mut self,
+        store: &SamStore,
+        contents: &[u8],
+        today: Date,
+    ) -> Result<Grant, SamError> {
+        let peer = self.peer();
+        self.lock();
+        let peer = peer?;
+        if peer.key != KeyNumber::MANAGEMENT {
+            return Err(SamError::NoSession);
+        }
+        let contents = contents.try_into().map_err(|_| AuthorisationError::Checksum)?;
+        let authorisation = Authorisation::parse(contents)?;
+        if authorisation.unit != store.serial().unit {
+            return Err(SamError::OtherUnit);
+        }
+        store.check_date(today)?;
+        check_validity(today, authorisation.valid_until)?;
+        let roots = store.open_key_file(&authorisation, peer.card)?;
+        let grant = Grant {
+            role: authorisation.role,
+            unit: authorisation.unit,
+            valid_until: authorisation.valid_until,
+            permitted: authorisation.permitted,
+            floor: authorisation.floor,
+        };
+        self.unlocked = Some(Unlocked { grant, roots });
+        Ok(grant)
+    }
+
+    /// Takes the date of a day on which the reader works. After the last day of the grant it locks.
+    ///
+    /// # Errors
+    /// Returns [`SamError::Locked`], [`SamError::ClockWentBack`] or [`SamError::Expired`].
+    pub fn set_date(&mut self, store: &SamStore, today: Date) -> Result<(), SamError> {
+        let valid_until = self.grant().ok_or(SamError::Locked)?.valid_until;
+        store.check_date(today)?;
+        let checked = check_validity(today, valid_until);
+        if checked.is_err() {
+            self.lock();
+        }
+        checked
+    }
+
+    /// Locks: every key is forgotten, the session ends.
+    pub fn lock(&mut self) {
+        self.close();
+        if !seeded(Fault::SamStaysUnlocked) {
+            self.unlocked = None;
+        }
+    }
+
+    fn peer(&self) -> Result<Peer, SamError> {
+        match &self.handshake {
+            Handshake::Open(peer, _) => Ok(*peer),
+            _ => Err(SamError::NoSession),
+        }
+    }
+
+    fn card_key(&self, store: &SamStore, id: &KeyId, path: Path) -> Result<Key<CardKey>, SamError> {
+        let peer = self.peer()?;
+        Ok(path.derive(self.root(store, id)?, id, peer.card))
+    }
+
+    /// The root of a key, as far as the lock lets it be used.
+    fn root<'a>(&'a self, store: &'a SamStore, id: &KeyId) -> Result<&'a Key<Root>, SamError> {
+        if id.number == KeyNumber::MANAGEMENT {
+            return store.management_root(id).ok_or(SamError::NoVersion(id.number));
+        }
+        let Unlocked { grant, roots } = self.unlocked.as_ref().ok_or(SamError::Locked)?;
+        if !grant.permitted.contains(id.number) && !seeded(Fault::SamMaskIgnored) {
+            return Err(SamError::NotPermitted(id.number));
+        }
+        let floor = grant.floor.get(usize::from(id.number.0)).copied().unwrap_or(u8::MAX);
+        let recent = id.version.number() >= floor || seeded(Fault::SamFloorIgnored);
+        roots
+            .iter()
+            .find(|(known, _)| recent && known == id)
+            .map(|(_, root)| root)
+            .ok_or(SamError::NoVersion(id.number))
+    }
+}
+
+/// The last day of a grant is still valid.
+fn check_validity(today: Date, valid_until: Date) -> Result<(), SamError> {
+    let valid = today <= valid_until || seeded(Fault::SamValidityIgnored);
+    if valid { Ok(()) } else { Err(SamError::Expired(valid_until)) }
+}
+
+impl<M> core::fmt::Debug for SamSession<M> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let lock = if self.unlocked.is_some() { "unlocked" } else { "locked" };
+        write!(f, "SamSession({lock})")
+    }
+}

@@ -1,0 +1,247 @@
+//! What a SAM keeps without power, and the files of the card it lies in.
+
+use alloc::vec::Vec;
+
+use xuejika_keyscheme::auth::{CardId, ReaderId};
+use xuejika_keyscheme::key::{Key, Root, Sam as SamPurpose};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
+use zeroize::Zeroizing;
+
+use super::{SamError, key_id};
+use crate::card::{Card, CardError};
+use crate::crc::{CRC_LEN, is_sealed, seal};
+use crate::date::Date;
+use crate::file::tree::{CardKind, sam};
+use crate::management::{self, Authorisation, SamSerial};
+use crate::nvm::Nvm;
+use crate::record::ExtensionIndex;
+
+/// Most roots of card keys that a SAM holds.
+pub const MAX_KEYS: usize = 48;
+
+/// Versions of the keys a test SAM holds: the one new cards have, and one to roll over to.
+const TEST_VERSIONS: [u8; 2] = [1, 2];
+
+/// First bytes of a key file's authenticated header; the SAM's serial follows.
+const KEY_FILE_MAGIC: [u8; 8] = *b"XJKKEYS1";
+
+/// Bytes of one entry of a key file: key identifier, root.
+const ENTRY_LEN: usize = KeyId::LEN + 16;
+
+/// Bytes of the file of secrets: K.SAM (16), root of K80 (16), CRC (2).
+pub(crate) const KEYS_LEN: usize = 16 + 16 + CRC_LEN;
+
+/// Bytes of the key file: length (2), tag (16), entries padded to whole blocks.
+pub(crate) const KEY_FILE_LEN: usize = 2 + 16 + (MAX_KEYS * ENTRY_LEN / 16 + 1) * 16;
+
+/// What a SAM keeps without power. Of card keys it has nothing that it could use by itself.
+pub struct SamStore {
+    serial: SamSerial,
+    secret: Key<SamPurpose>,
+    /// Root of the key shared with management cards.
+    management: Key<Root>,
+    /// The roots of card keys, sealed under a key that a management card completes.
+    key_file: Vec<u8>,
+    last_seen: Option<Date>,
+}
+
+impl SamStore {
+    /// The published test SAM with this number. Its key file opens to the test management card of
+    /// its unit that is good until `valid_until`.
+    #[must_use]
+    pub fn test(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> Self {
+        let secret = test_keys::sam(algorithm);
+        let (card, authorisation) = management::test_card(serial.unit, valid_until);
+        let kek = secret.unlock(&authorisation.unlock_context(serial.reader(), card));
+        let roots: Vec<_> = TEST_VERSIONS
+            .into_iter()
+            .filter_map(KeyVersion::new)
+            .flat_map(|version| {
+                let education = KeyNumber::EDUCATION.map(|number| (Zone::EDUCATION, number));
+                let sectors =
+                    ExtensionIndex::all().map(|index| (index.zone(), KeyNumber::APPLICATION));
+                education.into_iter().chain(sectors).map(move |(zone, number)| {
+                    let id = KeyId { zone, number, version, algorithm };
+                    (id, test_keys::root(&id))
+                })
+            })
+            .collect();
+        debug_assert!(roots.len() <= MAX_KEYS);
+        let key_file = kek.seal(&key_file_header(serial.reader()), &emit_entries(&roots));
+        let management = test_keys::root(&management_key(algorithm));
+        Self { serial, secret, management, key_file, last_seen: None }
+    }
+
+    /// The store of the SAM this card is; `None` for another kind of card.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSam`] naming what cannot be read.
+    pub fn of<N: Nvm>(card: &Card<N>) -> Result<Option<Self>, InvalidSam> {
+        if card.header().kind != CardKind::Sam {
+            return Ok(None);
+        }
+        let algorithm = card.header().algorithm;
+        let reader = ReaderId(card.header().serial.0);
+        let serial = SamSerial::from_reader(reader).ok_or(InvalidSam::Serial)?;
+        let keys = card.contents(&sam::KEYS);
+        if !is_sealed(keys) {
+            return Err(InvalidSam::Keys);
+        }
+        let (secret, rest) = keys.split_first_chunk().ok_or(InvalidSam::Keys)?;
+        let (management, _) = rest.split_first_chunk().ok_or(InvalidSam::Keys)?;
+        let key_file = card.contents(&sam::KEY_FILE);
+        let (length, sealed) = key_file.split_first_chunk().ok_or(InvalidSam::KeyFile)?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let last_seen = match card.contents(&sam::LAST_SEEN).first_chunk() {
+            None | Some([0, 0, 0, 0]) => None,
+            Some(date) => Some(Date::from_bytes(*date).map_err(|_| InvalidSam::Date)?),
+        };
+        Ok(Some(Self {
+            serial,
+            secret: Key::new(algorithm, *secret),
+            management: Key::new(algorithm, *management),
+            key_file: sealed.get(..length).ok_or(InvalidSam::KeyFile)?.to_vec(),
+            last_seen,
+        }))
+    }
+
+    /// The contents of the card's files of secrets and keys.
+    pub(crate) fn files(&self) -> (Zeroizing<[u8; KEYS_LEN]>, Vec<u8>) {
+        let mut keys = Zeroizing::new([0; KEYS_LEN]);
+        let fields = self.secret.expose().iter().chain(self.management.expose());
+        keys.iter_mut().zip(fields).for_each(|(to, from)| *to = *from);
+        seal(&mut *keys);
+        let length = u16::try_from(self.key_file.len()).unwrap_or(0);
+        let key_file = length.to_be_bytes().into_iter().chain(self.key_file.iter().copied());
+        (keys, key_file.collect())
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn serial(&self) -> SamSerial {
+        self.serial
+    }
+
+    /// Its number, as cards see it (ID.IFD).
+    #[must_use]
+    pub const fn id(&self) -> ReaderId {
+        self.serial.reader()
+    }
+
+    /// Algorithm of all its keys.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.secret.algorithm()
+    }
+
+    /// Whether its secrets are the published test keys.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.management == test_keys::root(&management_key(self.algorithm()))
+    }
+
+    /// The latest day on which it worked.
+    #[must_use]
+    pub const fn last_seen(&self) -> Option<Date> {
+        self.last_seen
+    }
+
+    /// Notes that it worked on this day.
+    pub fn saw(&mut self, today: Date) {
+        self.last_seen = self.last_seen.max(Some(today));
+    }
+
+    /// Notes on a card that it worked on this day, in one transaction, if that is news.
+    ///
+    /// # Errors
+    /// Returns a [`CardError`] when the write fails.
+    pub fn note<N: Nvm>(&self, card: &mut Card<N>, today: Date) -> Result<(), CardError> {
+        if self.last_seen.max(Some(today)) == self.last_seen {
+            return Ok(());
+        }
+        let mut txn = card.begin();
+        txn.write(sam::LAST_SEEN.offset, &today.bytes());
+        Ok(txn.commit()?)
+    }
+
+    pub(super) fn check_date(&self, today: Date) -> Result<(), SamError> {
+        if self.last_seen.is_some_and(|seen| today < seen) {
+            return Err(SamError::ClockWentBack);
+        }
+        Ok(())
+    }
+
+    /// The root of the key shared with management cards, if that is the key.
+    pub(super) fn management_root(&self, id: &KeyId) -> Option<&Key<Root>> {
+        (*id == management_key(self.algorithm())).then_some(&self.management)
+    }
+
+    /// The roots of card keys, which only what was sealed in can open.
+    pub(super) fn open_key_file(
+        &self,
+        authorisation: &Authorisation,
+        management: CardId,
+    ) -> Result<Vec<(KeyId, Key<Root>)>, SamError> {
+        let kek = self.secret.unlock(&authorisation.unlock_context(self.id(), management));
+        let entries = kek
+            .open(&key_file_header(self.id()), &self.key_file)
+            .map_err(|_| SamError::ForeignGrant)?;
+        parse_entries(&entries).ok_or(SamError::ForeignGrant)
+    }
+}
+
+impl core::fmt::Debug for SamStore {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SamStore").field("serial", &self.serial).finish_non_exhaustive()
+    }
+}
+
+/// Why the memory of a SAM cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSam {
+    /// The card serial is no SAM's.
+    #[error("the card serial is no SAM serial")]
+    Serial,
+    /// The secrets do not match their CRC.
+    #[error("the SAM's secrets are damaged")]
+    Keys,
+    /// The key file is longer than its room.
+    #[error("the SAM's key file is damaged")]
+    KeyFile,
+    /// The last day seen is no date.
+    #[error("the last day the SAM has seen is no date")]
+    Date,
+}
+
+const fn management_key(algorithm: Algorithm) -> KeyId {
+    let (zone, number) = (Zone::MANAGEMENT, KeyNumber::MANAGEMENT);
+    KeyId { zone, number, version: KeyVersion::FIRST, algorithm }
+}
+
+fn key_file_header(id: ReaderId) -> [u8; 16] {
+    let mut header = [0; 16];
+    let fields = KEY_FILE_MAGIC.into_iter().chain(id.0);
+    header.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+    header
+}
+
+fn emit_entries(entries: &[(KeyId, Key<Root>)]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(entries.len() * ENTRY_LEN));
+    for (id, root) in entries {
+        bytes.extend_from_slice(&id.emit());
+        bytes.extend_from_slice(root.expose());
+    }
+    bytes
+}
+
+fn parse_entries(bytes: &[u8]) -> Option<Vec<(KeyId, Key<Root>)>> {
+    let (entries, []) = bytes.as_chunks::<ENTRY_LEN>() else { return None };
+    entries
+        .iter()
+        .map(|&[z1, z2, number, version, algorithm, ref root @ ..]| {
+            let id = key_id([z1, z2, number, version, algorithm])?;
+            Some((id, Key::new(id.algorithm, *root)))
+        })
+        .collect()
+}

@@ -1,0 +1,162 @@
+//! Reports of a check as files: JUnit for build servers, CSV for spreadsheets, one HTML page for
+//! people, and the data of the hand-over note (交接单). Serials, counts and hashes; no keys, no people.
+
+mod html;
+mod note;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
+use xuejika_card_model::batch::{Check, Manifest, Severity};
+
+use super::report::{Line, Report, Verdict};
+use crate::exit::{Code, Failure, Outcome};
+use note::Note;
+
+/// What spreadsheets take for the beginning of a formula (CWE-1236).
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0'];
+
+/// Files of a report. None is overwritten.
+#[derive(Debug, Args)]
+pub(crate) struct ReportFiles {
+    /// Write the report as one HTML page.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the report as JUnit XML: one test case per check.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the printed findings as CSV, safe to open in a spreadsheet.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the data of the hand-over note (交接单) as JSON.
+    #[arg(long, value_name = "FILE")]
+    note: Option<PathBuf>,
+}
+
+impl ReportFiles {
+    /// Refuses to begin when a file is there already.
+    pub(crate) fn check_new(&self) -> Outcome<()> {
+        let all = [&self.html, &self.junit, &self.csv, &self.note].into_iter().flatten();
+        match all.into_iter().find(|path| path.exists()) {
+            None => Ok(()),
+            Some(path) => {
+                let error = anyhow!("{}: is there; no file is ever overwritten", path.display());
+                Err(Failure::Because(Code::Unsafe, error))
+            }
+        }
+    }
+
+    /// Writes all of them. `signed` says when and by whom the batch was accepted.
+    pub(crate) fn write(
+        &self,
+        report: &Report<'_>,
+        manifest: &Manifest,
+        verdict: &Verdict,
+        signed: Option<(&str, Option<&str>)>,
+    ) -> Outcome<()> {
+        let note = Note::new(manifest, verdict, signed);
+        let files: [(&Option<PathBuf>, &dyn Fn() -> anyhow::Result<Vec<u8>>); 4] = [
+            (&self.html, &|| html::page(report, verdict, &note)),
+            (&self.junit, &|| junit(report, verdict)),
+            (&self.csv, &|| csv(report.printed())),
+            (&self.note, &|| Ok(serde_json::to_vec_pretty(&note)?)),
+        ];
+        for (path, contents) in files {
+            if let Some(path) = path {
+                contents()
+                    .and_then(|contents| store(path, &contents))
+                    .with_context(|| path.display().to_string())
+                    .map_err(Failure::device)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn store(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(contents)?;
+    Ok(file.sync_all()?)
+}
+
+/// One test case per check: it fails on errors, and tells its warnings.
+fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
+    let mut suite = TestSuite::new(format!("batch {}", verdict.batch));
+    for check in Check::ALL {
+        let count = report.counts().get(check).copied().unwrap_or(0);
+        let lines = report.printed().iter().filter(|line| line.id == check.id());
+        let told: Vec<String> = lines.map(ToString::to_string).collect();
+        let mut status = TestCaseStatus::success();
+        if count > 0 && check.severity() == Severity::Error {
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(check.id());
+            status.set_message(format!("{count}: {}", check.title()));
+            status.set_description(told.join("\n"));
+        }
+        let mut case = TestCase::new(format!("{check} {}", check.title()), status);
+        case.set_classname("xuejika.batch");
+        if count > 0 && check.severity() == Severity::Warning {
+            case.set_system_out(XmlString::new(told.join("\n")));
+        }
+        suite.add_test_case(case);
+    }
+    for (name, value) in [("rows", verdict.rows), ("good", verdict.good), ("scrap", verdict.scrap)]
+    {
+        suite.add_property((name, value.to_string().as_str()));
+    }
+    suite.add_property(("verdict", verdict.verdict));
+    let mut all = quick_junit::Report::new("xuejika batch check");
+    all.add_test_suite(suite);
+    Ok(all.to_string()?.into_bytes())
+}
+
+fn csv(lines: &[Line]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "id", "severity", "file", "row", "byte", "subject", "field", "title", "expected", "found",
+        "remedy",
+    ])?;
+    for line in lines {
+        let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let cells = [
+            line.id.to_owned(),
+            line.severity.to_owned(),
+            text(&line.file),
+            number(line.row.map(u64::from)),
+            number(line.byte),
+            text(&line.subject),
+            text(&line.field),
+            line.title.to_owned(),
+            line.expected.clone(),
+            line.found.clone(),
+            line.remedy.to_owned(),
+        ];
+        writer.write_record(cells.iter().map(|cell| harmless(cell)))?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// A cell that no spreadsheet runs.
+fn harmless(cell: &str) -> String {
+    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0=1"] {
+            assert_eq!(harmless(cell), format!("'{cell}"));
+        }
+        for cell in ["", "1100260200000013", "a=b", "'"] {
+            assert_eq!(harmless(cell), cell);
+        }
+    }
+}

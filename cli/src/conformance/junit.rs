@@ -1,0 +1,69 @@
+//! JUnit XML, for continuous integration. It knows four results: what does not apply and what is
+//! waived is skipped, what could not be decided is an error.
+
+use core::time::Duration;
+use std::io::Write;
+
+use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
+use xuejika_vectors::conformance::report::Report;
+use xuejika_vectors::conformance::{CaseReport, Verdict};
+
+/// Writes the report.
+pub(super) fn write(report: &Report, out: impl Write) -> anyhow::Result<()> {
+    let mut xml = Xml::new("xuejika conformance");
+    for area in areas(report) {
+        let mut suite = TestSuite::new(area);
+        let made = &report.made_with;
+        suite.add_property(("target", made.target.as_str()));
+        suite.add_property(("serial", report.serial.as_str()));
+        suite.add_property(("version", made.version.as_str()));
+        for (name, hash) in [("ics", made.ics), ("suite", made.suite), ("plan", made.plan)] {
+            suite.add_property((format!("{name}-sha256").as_str(), hash.to_string().as_str()));
+        }
+        if let Some(program) = made.program {
+            suite.add_property(("program-sha256", program.to_string().as_str()));
+        }
+        suite.add_test_cases(report.cases.iter().filter(|case| unit(case) == area).map(test_case));
+        xml.add_test_suite(suite);
+    }
+    Ok(xml.serialize(out)?)
+}
+
+/// `<AREA>-<UNIT>` of every case, each once, in order.
+fn areas(report: &Report) -> Vec<&str> {
+    let mut areas = Vec::new();
+    for case in &report.cases {
+        if !areas.contains(&unit(case)) {
+            areas.push(unit(case));
+        }
+    }
+    areas
+}
+
+fn unit(case: &CaseReport) -> &str {
+    let id = case.id.split('[').next().unwrap_or_default();
+    id.rsplit_once('-').map_or(id, |(unit, _)| unit)
+}
+
+fn test_case(case: &CaseReport) -> TestCase {
+    let status = match case.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Inconclusive | Verdict::Blocked => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
+        Verdict::NotApplicable | Verdict::Waived => TestCaseStatus::skipped(),
+    };
+    let mut test = TestCase::new(case.id.as_str(), status);
+    if case.verdict != Verdict::Pass {
+        test.status.set_message(format!("{}: {}", case.verdict, case.reason));
+        test.status.set_type(case.verdict.text());
+    }
+    if matches!(case.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::Blocked) {
+        let lines = case.exchanges.iter().map(super::show::exchange);
+        test.set_system_out(lines.collect::<Vec<_>>().join("\n"));
+    }
+    test.set_classname(unit(case));
+    test.set_time(Duration::from_micros(case.micros));
+    test
+}

@@ -1,0 +1,208 @@
+//! How a step ended: an outcome with a name that files can expect, words for people, and facts.
+
+use core::fmt::Display;
+
+use xuejika_apdu::ChannelError;
+use xuejika_card_model::desk::{RecallError, ReplacementError};
+use xuejika_card_model::event::Condition;
+use xuejika_card_model::list::ListError;
+use xuejika_card_model::record::FieldErrors;
+use xuejika_reader::Error;
+use xuejika_reader::sam::SamError;
+use xuejika_reader::wallet::{Meaning, Stopped, WalletError};
+
+use super::script::Expectation;
+
+/// How a step ended.
+#[derive(Debug)]
+pub(super) struct Found {
+    outcome: String,
+    text: String,
+    facts: Vec<(&'static str, String)>,
+}
+
+impl Found {
+    /// It was done.
+    pub(super) fn done(text: impl Into<String>) -> Self {
+        Self::ended("ok", text)
+    }
+
+    /// It ended so.
+    pub(super) fn ended(outcome: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { outcome: outcome.into(), text: text.into(), facts: Vec::new() }
+    }
+
+    /// A fact to compare.
+    pub(super) fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        self.facts.push((name, value.to_string()));
+        self
+    }
+
+    /// Whether it was done.
+    pub(super) fn is_done(&self) -> bool {
+        self.outcome == "ok"
+    }
+
+    /// Whether power went.
+    pub(super) fn lost_power(&self) -> bool {
+        self.outcome == POWER_LOST
+    }
+
+    /// The name of the outcome.
+    pub(super) fn outcome(&self) -> &str {
+        &self.outcome
+    }
+
+    /// The words for people.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What is otherwise than expected, as expected and as found.
+    pub(super) fn differs(&self, expected: &Expectation) -> Option<(String, String)> {
+        if self.outcome != expected.outcome {
+            let found = format!("{}: {}", self.outcome, self.text);
+            return Some((expected.outcome.clone(), found));
+        }
+        expected.facts.iter().find_map(|(name, value)| {
+            let found = self.facts.iter().find(|(fact, _)| fact == name).map(|(_, value)| value);
+            match found {
+                Some(found) if found == value => None,
+                Some(found) => Some((format!("{name} {value}"), format!("{name} {found}"))),
+                None => Some((format!("{name} {value}"), format!("nothing called {name}"))),
+            }
+        })
+    }
+}
+
+/// Power went in the middle.
+const POWER_LOST: &str = "power-lost";
+
+impl From<Error> for Found {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        let outcome = match error {
+            Error::Channel(ChannelError::Removed) => POWER_LOST,
+            Error::Channel(_) => "channel",
+            Error::Sam(error) => sam(&error),
+            Error::Status { status, .. } => return Self::ended(status.to_string(), text),
+            Error::NoApplication(_) => "no-application",
+            Error::NoKey(_) => "no-key",
+            Error::NotAccepted => "not-accepted",
+            Error::Records(errors) => return (&errors).into(),
+            Error::State { state, .. } => return Self::ended("state", text).with("state", state),
+            Error::Condition { condition, .. } => self::condition(condition),
+            Error::OtherUnit { .. } => "other-unit",
+            Error::OtherPupil { .. } => "other-pupil",
+            Error::SectorNotOpen(_) => "sector-not-open",
+            Error::ForeignUnit { .. } => "foreign-pupil",
+            Error::GrantEnded(_) => "grant-ended",
+            Error::ClockWentBack { .. } => "clock-went-back",
+            Error::Idle(_) => "idle",
+            _ => "failed",
+        };
+        Self::ended(outcome, text)
+    }
+}
+
+impl From<&FieldErrors> for Found {
+    fn from(errors: &FieldErrors) -> Self {
+        let fields: Vec<_> = errors.iter().map(|error| error.field.id).collect();
+        Self::ended("records", errors.to_string()).with("fields", fields.join(", "))
+    }
+}
+
+const fn sam(error: &SamError) -> &'static str {
+    match error {
+        SamError::Locked => "locked",
+        SamError::NotPermitted(_) => "not-permitted",
+        SamError::NoVersion(_) => "no-version",
+        SamError::NotGenuine => "not-genuine",
+        SamError::Expired(_) => "expired",
+        SamError::ForeignGrant => "foreign-grant",
+        SamError::OtherUnit => "other-unit",
+        _ => "sam",
+    }
+}
+
+const fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::WalletInUse => "wallet-in-use",
+        Condition::WalletOpened => "wallet-opened",
+        Condition::SectorsOpen => "sectors-open",
+        Condition::Temporary => "temporary",
+        Condition::NotTemporary => "not-temporary",
+        Condition::NoOpenTransfer => "no-open-transfer",
+        Condition::OtherPupil => "other-pupil",
+        Condition::SectorInUse => "sector-in-use",
+        Condition::SectorClosed => "sector-closed",
+        Condition::WornOut => "worn-out",
+    }
+}
+
+impl From<WalletError> for Found {
+    fn from(error: WalletError) -> Self {
+        let text = error.to_string();
+        let outcome = match error {
+            WalletError::Channel(ChannelError::Removed) => POWER_LOST,
+            WalletError::Refused { meaning, status, .. } => match meaning {
+                Meaning::InsufficientBalance => "insufficient-balance",
+                Meaning::ConditionsOfUse => "wallet-not-open",
+                Meaning::WrongMac => "wrong-mac",
+                Meaning::SecurityStatus => "no-pin",
+                _ => return Self::ended(status.to_string(), text),
+            },
+            WalletError::Interrupted => "interrupted",
+            WalletError::NoWallet => "no-wallet",
+            _ => "wallet",
+        };
+        Self::ended(outcome, text)
+    }
+}
+
+impl From<Stopped> for Found {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::NotDone(error) => error.into(),
+            Stopped::InDoubt { cause, .. } => cause.into(),
+            other => Self::ended("not-genuine", other.to_string()),
+        }
+    }
+}
+
+impl From<ListError> for Found {
+    fn from(error: ListError) -> Self {
+        let outcome = match error {
+            ListError::Mac(_) => "not-authentic",
+            ListError::Base { .. } => "wrong-base",
+            ListError::Digest { .. } => "wrong-digest",
+            ListError::Unit { .. } | ListError::Scope { .. } => "other-unit",
+            ListError::Version { .. } => "wrong-version",
+            ListError::NotListed(_) => "not-listed",
+            ListError::Replaced(_) => "replaced",
+            ListError::AfterIssue { .. } | ListError::Entry { .. } => "wrong-time",
+            _ => "damaged",
+        };
+        Self::ended(outcome, error.to_string())
+    }
+}
+
+impl From<ReplacementError> for Found {
+    fn from(error: ReplacementError) -> Self {
+        let outcome = match error {
+            ReplacementError::LossPeriod { .. } => "loss-period",
+            _ => "replacement",
+        };
+        Self::ended(outcome, error.to_string())
+    }
+}
+
+impl From<RecallError> for Found {
+    fn from(error: RecallError) -> Self {
+        let outcome = match error {
+            RecallError::NotRecalled { .. } => "not-recalled",
+            _ => "recall",
+        };
+        Self::ended(outcome, error.to_string())
+    }
+}

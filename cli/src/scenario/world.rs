@@ -1,0 +1,316 @@
+//! What a scenario takes place in: cards in and out of the field, readers with their SAMs, lists,
+//! a gate and the operator's host. Cards are changed by commands alone, through the reader library.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use xuejika_apdu::status::Language;
+use xuejika_card_model::calendar::Holidays;
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::factory;
+use xuejika_card_model::ident::{CardSerial, UnitCode};
+use xuejika_card_model::list::{List, Lookup};
+use xuejika_card_model::management::SamSerial;
+use xuejika_card_model::nvm::{Cut, RamNvm, Torn};
+use xuejika_card_model::pupil::PupilDraft;
+use xuejika_card_model::record::{Profile, TerminalId};
+use xuejika_emulator::{Env, VirtualCard, test_card};
+use xuejika_keyscheme::key::Key;
+use xuejika_keyscheme::{Algorithm, legacy};
+use xuejika_reader::sam::{SamError, SoftSam};
+use xuejika_reader::wallet::psam::SoftPsam;
+use xuejika_reader::wallet::{SoftLoadHost, Terminal};
+use xuejika_reader::{Error, Locked, Reader, Stamp, StudentCard};
+
+use super::found::Found;
+use super::script::{Act, CardSpec, CutPlan, ReaderSpec, Script, Step};
+use super::source::Source;
+use crate::clock;
+use crate::trace::{Exchange, Traced};
+
+/// Number of the gate at which cards pay.
+const GATE: legacy::TerminalId = legacy::TerminalId([0x30, 0x00, 0x20, 0x00, 0x00, 0x01]);
+
+/// Number of every school's terminal.
+const TERMINAL: TerminalId = TerminalId([0, 0, 0, 1]);
+
+/// When a day begins.
+const MORNING: (u8, u8, u8) = (8, 0, 0);
+
+/// Last day of a management card, unless its reader says otherwise.
+const UNTIL: &str = "2038-08-31";
+
+/// A card with the log of what was said to it.
+pub(super) type Field = Traced<VirtualCard>;
+
+/// Everything the steps share.
+pub(super) struct World {
+    pub(super) env: Env,
+    pub(super) date: Date,
+    pub(super) time: Time,
+    pub(super) holidays: Holidays,
+    pub(super) cards: BTreeMap<String, Field>,
+    pub(super) readers: BTreeMap<String, Station>,
+    pub(super) lists: BTreeMap<String, Book>,
+    pub(super) pupils: BTreeMap<String, PupilDraft>,
+    pub(super) gate: Terminal<SoftPsam>,
+    pub(super) host: SoftLoadHost,
+    pub(super) language: Language,
+    /// What was said to management cards.
+    pub(super) exchanges: Vec<Exchange>,
+}
+
+/// A reader and the lists it was given.
+pub(super) struct Station {
+    pub(super) office: Office,
+    pub(super) unit: UnitCode,
+    pub(super) algorithm: Algorithm,
+    pub(super) until: Date,
+    pub(super) lists: Vec<Held>,
+}
+
+/// The two states of a reader.
+pub(super) enum Office {
+    Locked(Locked<SoftSam>),
+    Unlocked(Reader<SoftSam>),
+    /// In the hands of a step that failed.
+    Lost,
+}
+
+/// A list at a reader.
+pub(super) struct Held {
+    pub(super) list: List,
+    pub(super) lookup: Lookup,
+}
+
+/// A list with all its versions, the first one first.
+pub(super) struct Book {
+    pub(super) scope: UnitCode,
+    pub(super) versions: Vec<List>,
+}
+
+impl World {
+    /// Sets up who takes part.
+    pub(super) fn new(
+        source: &Source,
+        script: &Script,
+        language: Language,
+    ) -> anyhow::Result<Self> {
+        let mut env = Env::seeded(1);
+        let (hour, minute, second) = MORNING;
+        let mut cards = BTreeMap::new();
+        for (name, spec) in &script.cards {
+            cards.insert(
+                name.clone(),
+                card(spec, &mut env, language).with_context(|| name.clone())?,
+            );
+        }
+        let mut readers = BTreeMap::new();
+        for (number, (name, spec)) in (1..).zip(&script.readers) {
+            let station = station(number, spec, &mut env).with_context(|| name.clone())?;
+            readers.insert(name.clone(), station);
+        }
+        let book = |scope| Book { scope, versions: Vec::new() };
+        let lists = script.lists.iter().map(|(name, spec)| (name.clone(), book(spec.scope)));
+        let pupil = |name: &String| Ok((name.clone(), source.draft(script, name)?));
+        Ok(Self {
+            date: script.date,
+            time: Time::new(hour, minute, second)?,
+            holidays: Holidays::published(),
+            cards,
+            readers,
+            lists: lists.collect(),
+            pupils: script.pupils.keys().map(pupil).collect::<anyhow::Result<_>>()?,
+            gate: Terminal::new(SoftPsam::test(GATE)?)?,
+            host: SoftLoadHost::test(),
+            language,
+            exchanges: Vec::new(),
+            env,
+        })
+    }
+
+    /// Does a step, power cuts included.
+    ///
+    /// # Errors
+    /// What makes the file unusable; how a step ends is never an error.
+    pub(super) fn step(&mut self, step: &Step) -> anyhow::Result<Found> {
+        if let Some(date) = step.date {
+            self.date = date;
+            let (hour, minute, second) = MORNING;
+            self.time = Time::new(hour, minute, second)?;
+        }
+        self.time = step.time.unwrap_or(self.time);
+        match step.cut {
+            None => self.act(&step.act),
+            Some(CutPlan::At(write)) => {
+                let card = self.cut_card(&step.act)?;
+                self.with_cut(&step.act, &card, Cut::before_write(write))
+            }
+            Some(CutPlan::Each) => self.cut_everywhere(&step.act),
+        }
+    }
+
+    fn cut_card(&self, act: &Act) -> anyhow::Result<String> {
+        let card = act.card().context("cut: the step is about no card")?;
+        Ok(card.to_owned())
+    }
+
+    /// Does it with a power cut, and gives the card power again.
+    fn with_cut(&mut self, act: &Act, card: &str, cut: Cut) -> anyhow::Result<Found> {
+        self.card(card)?.channel().cut_power(cut);
+        let found = self.act(act);
+        let card = self.card(card)?.channel();
+        card.nvm_mut().arm(None);
+        card.power_on()?;
+        found
+    }
+
+    /// Cuts power at each write in turn. After each cut the step is done again: it ends well, or as
+    /// it ends for a card that has done it.
+    fn cut_everywhere(&mut self, act: &Act) -> anyhow::Result<Found> {
+        let name = self.cut_card(act)?;
+        let before = self.memory(&name)?;
+        let done = self.act(act)?;
+        if !done.is_done() {
+            return Ok(done);
+        }
+        let repeated = self.act(act)?;
+        let mut cuts = 0_u64;
+        for write in 0.. {
+            let torn = Cut { after_writes: write, after_bytes: 3, torn: Torn::Random(write + 1) };
+            for cut in [Cut::before_write(write), torn] {
+                self.restore(&name, &before)?;
+                let found = self.with_cut(act, &name, cut)?;
+                if !found.lost_power() {
+                    return Ok(found.with("cuts", cuts));
+                }
+                cuts += 1;
+                let again = self.act(act)?;
+                if !again.is_done() && again.outcome() != repeated.outcome() {
+                    let text = format!("after {cut:?}: {}: {}", again.outcome(), again.text());
+                    return Ok(Found::ended("torn", text));
+                }
+            }
+        }
+        bail!("a step with endless writes")
+    }
+
+    fn memory(&mut self, card: &str) -> anyhow::Result<Vec<u8>> {
+        use xuejika_card_model::nvm::Nvm;
+        Ok(self.card(card)?.channel().model().nvm().bytes().to_vec())
+    }
+
+    fn restore(&mut self, card: &str, memory: &[u8]) -> anyhow::Result<()> {
+        let env = Env::with_rng(clock::fork(&mut self.env));
+        *self.card(card)?.channel() = powered(memory.to_vec(), env)?;
+        Ok(())
+    }
+
+    /// A card by its name in the file.
+    pub(super) fn card(&mut self, name: &str) -> anyhow::Result<&mut Field> {
+        self.cards.get_mut(name).with_context(|| format!("there is no card {name:?}"))
+    }
+
+    /// The serial printed on a card.
+    pub(super) fn serial(&mut self, name: &str) -> anyhow::Result<CardSerial> {
+        Ok(CardSerial::from_bytes(self.card(name)?.channel().header().serial.0)?)
+    }
+
+    /// A reader by its name in the file.
+    pub(super) fn reader(&mut self, name: &str) -> anyhow::Result<&mut Station> {
+        self.readers.get_mut(name).with_context(|| format!("there is no reader {name:?}"))
+    }
+
+    /// A list by its name in the file.
+    pub(super) fn list(&mut self, name: &str) -> anyhow::Result<&mut Book> {
+        self.lists.get_mut(name).with_context(|| format!("there is no list {name:?}"))
+    }
+
+    /// A pupil by their name in the file.
+    pub(super) fn pupil(&self, name: &str) -> anyhow::Result<&PupilDraft> {
+        self.pupils.get(name).with_context(|| format!("there is no pupil {name:?}"))
+    }
+
+    /// A card in the field of a reader. A locked reader has no field.
+    pub(super) fn present(
+        &mut self,
+        reader: &str,
+        card: &str,
+    ) -> anyhow::Result<Result<StudentCard<'_, SoftSam, &mut Field>, Error>> {
+        let missing = |what: &str, name: &str| format!("there is no {what} {name:?}");
+        let station = self.readers.get_mut(reader).with_context(|| missing("reader", reader))?;
+        let card = self.cards.get_mut(card).with_context(|| missing("card", card))?;
+        Ok(match &mut station.office {
+            Office::Unlocked(reader) => reader.connect(card, self.date),
+            Office::Locked(_) => Err(SamError::Locked.into()),
+            Office::Lost => bail!("the reader {reader:?} is out of order"),
+        })
+    }
+
+    /// Date, time and terminal of an operation.
+    pub(super) const fn stamp(&self) -> Stamp {
+        Stamp { date: self.date, time: self.time, terminal: TERMINAL }
+    }
+
+    /// The moment of a wallet transaction.
+    pub(super) const fn moment(&self) -> legacy::Moment {
+        legacy::Moment { date: self.date.bytes(), time: self.time.bytes() }
+    }
+
+    /// What was said to cards since the last call.
+    pub(super) fn take_exchanges(&mut self) -> Vec<Exchange> {
+        let mut exchanges = core::mem::take(&mut self.exchanges);
+        for card in self.cards.values_mut() {
+            exchanges.append(&mut card.take());
+        }
+        exchanges
+    }
+
+    /// A card of the key system of nobody, with this issuance record.
+    pub(super) fn foreign_memory(
+        env: &mut Env,
+        issuance: &xuejika_card_model::record::Issuance,
+    ) -> anyhow::Result<Vec<u8>> {
+        let wallet = test_card::wallet(issuance);
+        let uid = test_card::uid(&issuance.card_serial);
+        let key = |id: &xuejika_keyscheme::KeyId| Key::new(id.algorithm, env.random());
+        factory::student(issuance, uid, key, &wallet).context("the profile is no processor card")
+    }
+}
+
+fn card(spec: &CardSpec, env: &mut Env, language: Language) -> anyhow::Result<Field> {
+    let mut issuance = test_card::issuance(spec.serial, spec.profile)?;
+    issuance.valid_from = spec.valid_from.unwrap_or(issuance.valid_from);
+    issuance.valid_until = spec.valid_until.unwrap_or(issuance.valid_until);
+    issuance.init_date = issuance.init_date.min(issuance.valid_from);
+    let memory = if spec.foreign {
+        World::foreign_memory(env, &issuance)?
+    } else {
+        test_card::student_memory(&issuance)?
+    };
+    Ok(Traced::new(powered(memory, Env::with_rng(clock::fork(env)))?, language))
+}
+
+/// A card over this memory, in the field.
+pub(super) fn powered(memory: Vec<u8>, env: Env) -> anyhow::Result<VirtualCard> {
+    let mut card = VirtualCard::new(RamNvm::new(memory), env)?;
+    card.power_on()?;
+    Ok(card)
+}
+
+fn station(number: u64, spec: &ReaderSpec, env: &mut Env) -> anyhow::Result<Station> {
+    let algorithm = match spec.profile {
+        Profile::CpuAes => Algorithm::Aes128,
+        Profile::CpuSm4 => Algorithm::Sm4,
+        Profile::S70 => bail!("profile s70 has no SAM"),
+    };
+    let until = match spec.until {
+        Some(until) => until,
+        None => UNTIL.parse()?,
+    };
+    let serial =
+        SamSerial { unit: spec.unit, number: xuejika_card_model::bcd::Digits::new(number)? };
+    let sam = SoftSam::test(algorithm, serial, until, clock::fork(env));
+    let office = Office::Locked(Locked::new(sam));
+    Ok(Station { office, unit: spec.unit, algorithm, until, lists: Vec::new() })
+}

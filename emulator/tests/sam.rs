@@ -1,0 +1,562 @@
+//! The SAM of a reader as a card: what it does for its host, and that it does nothing more. The host
+//! is the reader's own client for it; the SAM in software, which runs the same model, gives the
+//! expected answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken premise fails the test"
+)]
+
+use core::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+use xuejika_apdu::sm::SmError;
+use xuejika_apdu::{CardChannel, ChannelError, Class, Command, Response, StatusWord};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::file::KeySet;
+use xuejika_card_model::management::{self, Authorisation, SamSerial};
+use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
+use xuejika_card_model::sam::SamStore;
+use xuejika_card_model::{Card, factory};
+use xuejika_emulator::{Env, VirtualCard, test_card};
+use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::provider::Path;
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
+use xuejika_reader::sam::{CardSam, Grant, Sam, SamError, SoftSam};
+use xuejika_reader::{Error, Locked, Reader};
+
+const UNIT: &str = "084012";
+const AES: Algorithm = Algorithm::Aes128;
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn serial() -> SamSerial {
+    SamSerial { unit: UNIT.parse().unwrap(), number: "000042".parse().unwrap() }
+}
+
+fn powered(nvm: RamNvm, seed: u64) -> VirtualCard {
+    let mut card = VirtualCard::new(nvm, Env::seeded(seed)).unwrap();
+    card.power_on().unwrap();
+    card
+}
+
+fn card() -> VirtualCard {
+    powered(test_card::sam(AES, serial(), date("2027-08-31")), 5)
+}
+
+fn sam() -> CardSam<VirtualCard> {
+    CardSam::new(card()).unwrap()
+}
+
+fn soft() -> SoftSam {
+    SoftSam::test(AES, serial(), date("2027-08-31"), ChaCha12Rng::seed_from_u64(5))
+}
+
+fn management(unit: &str) -> VirtualCard {
+    powered(test_card::management(AES, unit.parse().unwrap(), date("2027-08-31")), 6)
+}
+
+/// The management card of the SAM's unit, with something else written on it.
+fn altered(change: impl FnOnce(&mut Authorisation)) -> VirtualCard {
+    let (serial, mut authorisation) =
+        management::test_card(UNIT.parse().unwrap(), date("2027-08-31"));
+    change(&mut authorisation);
+    let [_, uid @ ..] = serial.0;
+    let key = |id: &KeyId| test_keys::root(id).card(id, serial);
+    powered(RamNvm::new(factory::management(AES, serial, uid, &authorisation, key)), 6)
+}
+
+fn student() -> VirtualCard {
+    powered(test_card::student("1100070100000017").unwrap(), 7)
+}
+
+type CardReader = Reader<CardSam<VirtualCard>>;
+
+fn unlock_with(management: &mut VirtualCard, today: &str) -> Result<CardReader, Error> {
+    Locked::new(sam()).unlock(management, date(today)).map_err(|locked| locked.error)
+}
+
+fn reader() -> CardReader {
+    unlock_with(&mut management(UNIT), "2026-09-01").unwrap()
+}
+
+/// Runs everything up to the contents of the management card, still protected, as the SAM gets them.
+fn present(sam: &mut dyn Sam, card: &mut VirtualCard) -> Vec<u8> {
+    let id = key(Zone::MANAGEMENT, KeyNumber::MANAGEMENT);
+    open(sam, card, b"\x00\xA4\x04\x0C\x07\xF0BJEMG\x01", id).unwrap();
+    let mut wire = Vec::new();
+    let read = Command::new(Class::ISO, 0xB0, 0x81, 0).with_ne(256);
+    sam.wrap(&read, &mut wire).unwrap();
+    send(card, &wire)
+}
+
+/// Selects an application and opens a session in it.
+fn open(
+    sam: &mut dyn Sam,
+    card: &mut VirtualCard,
+    select: &[u8],
+    id: KeyId,
+) -> Result<(), SamError> {
+    assert_eq!(send(card, select), [0x90, 0x00]);
+    let [_, _, number, version, algorithm] = id.emit();
+    send(card, &[0, 0x22, 0xC1, 0xA4, 7, 0x80, 1, algorithm, 0x83, 2, number, version]);
+    let challenge = send(card, &[0x00, 0x84, 0, 0, 0x10])[..16].try_into().unwrap();
+    let serial = card.header().serial;
+    let proof = sam.respond(id, Path::City, serial, challenge)?.emit();
+    let token = send(card, &[&[0x00, 0x82, 0, 0, 0x28][..], &proof, &[0x10]].concat());
+    sam.open(&token[..token.len() - 2])
+}
+
+const fn key(zone: Zone, number: KeyNumber) -> KeyId {
+    KeyId { zone, number, version: KeyVersion::FIRST, algorithm: AES }
+}
+
+const K1: KeyId = key(Zone::EDUCATION, KeyNumber::READ);
+const K2: KeyId = key(Zone::EDUCATION, KeyNumber::PERSONALISE);
+const SELECT_EDUCATION: &[u8] = b"\x00\xA4\x04\x0C\x07\xF0BJEDU\x01";
+
+fn send(card: &mut VirtualCard, command: &[u8]) -> Vec<u8> {
+    let mut response = Vec::new();
+    card.transmit(command, &mut response).unwrap();
+    response
+}
+
+fn respond(sam: &mut dyn Sam, id: KeyId) -> Option<SamError> {
+    sam.respond(id, Path::City, CardId([0x11; 8]), [1; 16]).err()
+}
+
+#[test]
+fn a_sam_says_what_it_is_and_another_card_is_refused() {
+    let mut sam = sam();
+    assert_eq!((sam.id(), sam.algorithm()), (serial().reader(), AES));
+    assert_eq!(sam.version(K1.zone, K1.number, AES, &[KeyVersion::FIRST]), Err(SamError::Locked));
+    assert_eq!(CardSam::new(student()).err(), Some(SamError::NoSam));
+    assert_eq!(CardSam::new(management(UNIT)).err(), Some(SamError::NoSam));
+    let sm4 = powered(test_card::sam(Algorithm::Sm4, serial(), date("2027-08-31")), 1);
+    assert_eq!(CardSam::new(sm4).unwrap().algorithm(), Algorithm::Sm4);
+}
+
+#[test]
+fn it_unlocks_and_talks_to_student_cards() {
+    let mut reader = reader();
+    assert_eq!(reader.grant().unit.to_string(), UNIT);
+    assert_eq!(reader.grant().valid_until, date("2027-08-31"));
+    let contents = reader.connect(student(), date("2026-09-01")).unwrap().read().unwrap();
+    assert_eq!(contents.status.state.english(), "initialised");
+    // A key goes from SAM to card.
+    let mut card = student();
+    let mut connected = reader.connect(&mut card, date("2026-09-01")).unwrap();
+    let second = KeyVersion::new(2).unwrap();
+    connected.load_key(KeyNumber::STATUS, second).unwrap();
+    assert_eq!(connected.key_versions(KeyNumber::STATUS), [KeyVersion::FIRST, second]);
+}
+
+#[test]
+fn refusals_of_a_management_card_are_named() {
+    let refusal = |management: &mut VirtualCard, today| match unlock_with(management, today) {
+        Err(Error::Sam(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let today = "2026-09-01";
+    assert_eq!(refusal(&mut management("084013"), today), SamError::OtherUnit);
+    let mut longer = altered(|card| card.valid_until = date("2028-08-31"));
+    assert_eq!(refusal(&mut longer, today), SamError::ForeignGrant);
+    let mut promoted = altered(|card| card.role = management::Role::City);
+    assert_eq!(refusal(&mut promoted, today), SamError::ForeignGrant);
+    // From another key system.
+    let sm4 = test_card::management(Algorithm::Sm4, UNIT.parse().unwrap(), date("2027-08-31"));
+    let no_version = SamError::NoVersion(KeyNumber::MANAGEMENT);
+    assert_eq!(refusal(&mut powered(sm4, 1), today), no_version);
+    let error = unlock_with(&mut student(), today).unwrap_err();
+    assert_eq!(error, Error::NoApplication("management application"));
+}
+
+#[test]
+fn an_ended_grant_does_not_unlock() {
+    let expired = unlock_with(&mut management(UNIT), "2027-09-01").unwrap_err();
+    assert_eq!(expired, Error::Sam(SamError::Expired(date("2027-08-31"))));
+    assert!(unlock_with(&mut management(UNIT), "2027-08-31").is_ok());
+    // The SAM keeps to it by itself, whatever its host does.
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        unlock(sam, "2026-09-01").unwrap();
+        assert_eq!(sam.set_date(date("2027-08-31")), Ok(()));
+        let ended = SamError::Expired(date("2027-08-31"));
+        assert_eq!(sam.set_date(date("2027-09-01")), Err(ended));
+        assert_eq!(respond(sam, K1), Some(SamError::Locked));
+    }
+}
+
+/// Unlocks with the right management card.
+fn unlock(sam: &mut dyn Sam, today: &str) -> Result<Grant, SamError> {
+    unlock_by(sam, &mut management(UNIT), today)
+}
+
+fn unlock_by(
+    sam: &mut dyn Sam,
+    management: &mut VirtualCard,
+    today: &str,
+) -> Result<Grant, SamError> {
+    let answer = present(sam, management);
+    sam.unlock(&Response::parse(&answer).unwrap(), date(today))
+}
+
+#[test]
+fn the_clock_does_not_go_back() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        unlock(sam, "2026-09-02").unwrap();
+        assert_eq!(sam.set_date(date("2026-09-01")), Err(SamError::ClockWentBack));
+        sam.set_date(date("2026-09-05")).unwrap();
+        sam.lock();
+        assert_eq!(unlock(sam, "2026-09-04"), Err(SamError::ClockWentBack));
+        assert!(unlock(sam, "2026-09-05").is_ok());
+        // An ended grant leaves no trace that would lock the SAM out.
+        assert!(sam.set_date(date("2099-01-01")).is_err());
+        assert!(unlock(sam, "2026-09-05").is_ok());
+    }
+    // Nor by taking the power away.
+    let mut card = card();
+    unlock(&mut CardSam::new(&mut card).unwrap(), "2026-09-02").unwrap();
+    card.power_off();
+    card.power_on().unwrap();
+    let refused = unlock(&mut CardSam::new(&mut card).unwrap(), "2026-09-01");
+    assert_eq!(refused, Err(SamError::ClockWentBack));
+}
+
+#[test]
+fn locked_it_has_no_key_for_anybody() {
+    let locked = |sam: &mut dyn Sam| {
+        assert_eq!(respond(sam, K1), Some(SamError::Locked));
+        let version = sam.version(K1.zone, K1.number, AES, &[KeyVersion::FIRST]);
+        assert_eq!(version, Err(SamError::Locked));
+        assert_eq!(sam.set_date(date("2026-09-02")), Err(SamError::Locked));
+    };
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        locked(sam);
+        unlock(sam, "2026-09-01").unwrap();
+        assert_eq!(respond(sam, K1), None);
+        sam.lock();
+        locked(sam);
+        // A failed attempt locks what was unlocked.
+        unlock(sam, "2026-09-01").unwrap();
+        assert!(unlock_by(sam, &mut management("084013"), "2026-09-01").is_err());
+        locked(sam);
+    }
+}
+
+#[test]
+fn every_reset_and_power_up_locks() {
+    let ways: [fn(&mut VirtualCard); 3] = [
+        |card| assert!(VirtualCard::reset(card).is_ok()),
+        |card| {
+            card.power_off();
+            card.power_on().unwrap();
+        },
+        // Selecting the application anew is a beginning, too.
+        |card| assert_eq!(send(card, b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01"), [0x90, 0x00]),
+    ];
+    for way in ways {
+        let mut sam = sam();
+        unlock(&mut sam, "2026-09-01").unwrap();
+        open(&mut sam, &mut student(), SELECT_EDUCATION, K1).unwrap();
+        way(sam.channel());
+        send(sam.channel(), b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01");
+        let mut wire = Vec::new();
+        let read = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(256);
+        assert_eq!(sam.wrap(&read, &mut wire), Err(SamError::NoSession));
+        assert_eq!(respond(&mut sam, K1), Some(SamError::Locked));
+    }
+}
+
+#[test]
+fn an_idle_reader_locks_itself() {
+    let mut reader = reader();
+    let at = Duration::from_secs;
+    reader.lock_when_idle(at(300), at(1000));
+    assert_eq!(reader.tick(at(1299)), Ok(()));
+    reader.connect(student(), date("2026-09-01")).unwrap();
+    assert_eq!(reader.idle_since(), Some(at(1299)));
+    assert_eq!(reader.tick(at(1598)), Ok(()));
+    // A clock that goes back gains nothing.
+    assert_eq!(reader.tick(at(0)), Ok(()));
+    assert_eq!(reader.tick(at(1599)), Err(Error::Idle(at(300))));
+    let refused = reader.connect(student(), date("2026-09-01")).err();
+    assert_eq!(refused, Some(Error::Sam(SamError::Locked)));
+}
+
+#[test]
+fn a_management_card_counts_its_uses() {
+    let mut card = management(UNIT);
+    assert_eq!(card.model().uses(), Some(0));
+    // Found by anybody, without a key.
+    let select = b"\x00\xA4\x04\x0C\x07\xF0BJEMG\x01";
+    let uses = |card: &mut VirtualCard| {
+        send(card, select);
+        send(card, &[0x00, 0xB0, 0x82, 0x00, 0x04])
+    };
+    for times in 1..=3 {
+        assert!(unlock_with(&mut card, "2026-09-01").is_ok());
+        assert_eq!(uses(&mut card), [0, 0, 0, times, 0x90, 0x00]);
+    }
+    // A proof counts even when the SAM then refuses the card, and a wrong proof does not.
+    assert!(unlock_with(&mut card, "2027-09-01").is_err());
+    assert_eq!(card.model().uses(), Some(4));
+    send(&mut card, select);
+    send(&mut card, &[0, 0x22, 0xC1, 0xA4, 7, 0x80, 1, 1, 0x83, 2, 0x80, 1]);
+    send(&mut card, &[0x00, 0x84, 0, 0, 0x10]);
+    let wrong = [&[0x00, 0x82, 0, 0, 0x28][..], &[0; 40], &[0x10]].concat();
+    assert_eq!(send(&mut card, &wrong), [0x63, 0x00]);
+    assert_eq!(card.model().uses(), Some(4));
+    assert_eq!(student().model().uses(), None);
+}
+
+/// A card that is gone after so many exchanges.
+#[derive(Debug)]
+struct Pulled {
+    card: VirtualCard,
+    left: usize,
+}
+
+impl CardChannel for Pulled {
+    fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
+        self.left = self.left.checked_sub(1).ok_or(ChannelError::Removed)?;
+        CardChannel::transmit(&mut self.card, command, response)
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
+        CardChannel::reset(&mut self.card)
+    }
+}
+
+#[test]
+fn a_management_card_that_is_pulled_out_unlocks_nothing() {
+    // SELECT, MSE, GET CHALLENGE, MUTUAL AUTHENTICATE, READ BINARY.
+    for left in 0..5 {
+        let mut pulled = Pulled { card: management(UNIT), left };
+        let locked = Locked::new(sam()).unlock(&mut pulled, date("2026-09-01")).unwrap_err();
+        assert_eq!(locked.error, Error::Channel(ChannelError::Removed), "after {left}");
+        // The next try begins anew.
+        let mut again = management(UNIT);
+        assert!(locked.reader.unlock(&mut again, date("2026-09-01")).is_ok());
+    }
+    let mut pulled = Pulled { card: management(UNIT), left: 5 };
+    assert!(Locked::new(sam()).unlock(&mut pulled, date("2026-09-01")).is_ok());
+}
+
+#[test]
+fn a_sam_that_is_taken_away_counts_as_locked() {
+    let sam = CardSam::new(Pulled { card: card(), left: 40 }).unwrap();
+    let mut reader = Locked::new(sam).unlock(&mut management(UNIT), date("2026-09-01")).unwrap();
+    let lost = (0..40)
+        .find_map(|_| {
+            let card = reader.connect(student(), date("2026-09-01"));
+            card.and_then(|mut card| card.read()).err()
+        })
+        .unwrap();
+    assert_eq!(lost, Error::Sam(SamError::Channel(ChannelError::Removed)));
+    let refused = reader.connect(student(), date("2026-09-01")).err();
+    assert_eq!(refused, Some(Error::Sam(SamError::Locked)));
+}
+
+#[test]
+fn only_granted_keys_are_used() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        let mut card = altered(|card| card.permitted = KeySet::of(&[KeyNumber::READ]));
+        let grant = unlock_by(sam, &mut card, "2026-09-01").unwrap();
+        assert_eq!(grant.permitted, KeySet::of(&[KeyNumber::READ]));
+        assert_eq!(respond(sam, K1), None);
+        let not_permitted = SamError::NotPermitted(KeyNumber::PERSONALISE);
+        assert_eq!(respond(sam, K2), Some(not_permitted.clone()));
+        let version = sam.version(K2.zone, K2.number, AES, &[KeyVersion::FIRST]);
+        assert_eq!(version, Err(not_permitted.clone()));
+        let mut out = Vec::new();
+        let mut student = student();
+        open(sam, &mut student, SELECT_EDUCATION, K1).unwrap();
+        assert_eq!(sam.wrap_key(K2, &mut out), Err(not_permitted));
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn no_version_below_the_floor_is_used() {
+    let second = KeyVersion::new(2).unwrap();
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        let mut card = altered(|card| card.floor = [1, 2, 1, 1, 1, 1, 1, 1]);
+        unlock_by(sam, &mut card, "2026-09-01").unwrap();
+        let no_version = SamError::NoVersion(KeyNumber::READ);
+        // Not even when the host asks for it past the choice of a version.
+        assert_eq!(respond(sam, K1), Some(no_version.clone()));
+        assert_eq!(respond(sam, KeyId { version: second, ..K1 }), None);
+        assert_eq!(respond(sam, K2), None);
+        let mut choose = |offered: &[KeyVersion]| sam.version(K1.zone, K1.number, AES, offered);
+        assert_eq!(choose(&[KeyVersion::FIRST]), Err(no_version.clone()));
+        assert_eq!(choose(&[KeyVersion::FIRST, second]), Ok(second));
+        assert_eq!(choose(&[KeyVersion::new(3).unwrap()]), Err(no_version.clone()));
+        assert_eq!(choose(&[]), Err(no_version));
+    }
+}
+
+#[test]
+fn the_unlock_secret_is_told_to_nobody() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        let answer = present(sam, &mut management(UNIT));
+        let mut out = Vec::new();
+        let response = Response::parse(&answer).unwrap();
+        assert_eq!(sam.unwrap(&response, &mut out), Err(SamError::Confidential));
+        assert!(out.is_empty());
+        // The session is over, so nothing more can be made of it.
+        assert_eq!(sam.unlock(&response, date("2026-09-01")), Err(SamError::NoSession));
+    }
+    // No file can be read.
+    let mut card = card();
+    for fid in 1..=3 {
+        send(&mut card, b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01");
+        assert_eq!(send(&mut card, &[0x00, 0xB0, 0x80 | fid, 0, 0]), [0x69, 0x82]);
+    }
+}
+
+#[test]
+fn only_a_management_card_unlocks() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        unlock(sam, "2026-09-01").unwrap();
+        let mut student = student();
+        open(sam, &mut student, SELECT_EDUCATION, K1).unwrap();
+        let mut wire = Vec::new();
+        let read = Command::new(Class::ISO, 0xB0, 0x85, 0).with_ne(48);
+        sam.wrap(&read, &mut wire).unwrap();
+        let answer = send(&mut student, &wire);
+        let response = Response::parse(&answer).unwrap();
+        assert_eq!(sam.unlock(&response, date("2026-09-01")), Err(SamError::NoSession));
+        assert_eq!(respond(sam, K1), Some(SamError::Locked));
+    }
+}
+
+#[test]
+fn what_does_not_verify_ends_the_session() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        let mut answer = present(sam, &mut management(UNIT));
+        answer[10] ^= 1;
+        let response = Response::parse(&answer).unwrap();
+        let refused = sam.unlock(&response, date("2026-09-01"));
+        assert_eq!(refused, Err(SamError::Sm(SmError::Incorrect)));
+        let read = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(256);
+        assert_eq!(sam.wrap(&read, &mut Vec::new()), Err(SamError::NoSession));
+
+        present(sam, &mut management(UNIT));
+        let bare = Response { data: &[], status: StatusWord::SECURITY_STATUS };
+        let refused = sam.unwrap(&bare, &mut Vec::new());
+        let unprotected = SmError::Unprotected(StatusWord::SECURITY_STATUS);
+        assert_eq!(refused, Err(SamError::Sm(unprotected)));
+
+        assert_eq!(sam.open(&[0; 16]), Err(SamError::NoSession));
+        sam.respond(
+            key(Zone::MANAGEMENT, KeyNumber::MANAGEMENT),
+            Path::City,
+            CardId([1; 8]),
+            [2; 16],
+        )
+        .unwrap();
+        assert_eq!(sam.open(&[0; 16]), Err(SamError::NotGenuine));
+        // What cannot be carried changes nothing.
+        present(sam, &mut management(UNIT));
+        let odd = Command::new(Class::ISO, 0xB1, 0, 0).with_ne(256);
+        let refused = sam.wrap(&odd, &mut Vec::new());
+        assert_eq!(refused, Err(SamError::Sm(SmError::NotCarried)));
+        assert_eq!(sam.wrap(&read, &mut Vec::new()), Ok(()));
+    }
+}
+
+#[test]
+fn malformed_commands_are_refused() {
+    let mut card = card();
+    send(&mut card, b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01");
+    for (command, status) in [
+        ("80CA000000", [0x90, 0x00]),
+        ("80CA010000", [0x6A, 0x86]),
+        ("80CA000005", [0x6C, 0x0A]),
+        ("8030000005DF8080010001", [0x6A, 0x80]),
+        ("8030000004DF80800100", [0x6A, 0x80]),
+        ("8032000001AA28", [0x6A, 0x80]),
+        ("8034000001AA", [0x67, 0x00]),
+        ("8036000003AABBCC00", [0x6A, 0x80]),
+        ("803600000500B0860010", [0x67, 0x00]),
+        ("8036000005 00B086001000", [0x69, 0x85]),
+        ("8038000001AA00", [0x6A, 0x80]),
+        ("803A000005DF8080010000", [0x6A, 0x80]),
+        ("803A000005DF8080010100", [0x69, 0x85]),
+        ("803C000001AA00", [0x6A, 0x86]),
+        ("803C010001AA00", [0x6A, 0x80]),
+        ("803E0000", [0x90, 0x00]),
+        ("803E000000", [0x67, 0x00]),
+        ("804000000420260901", [0x67, 0x00]),
+        ("804200000420261301", [0x6A, 0x80]),
+        ("804200000420260901", [0x69, 0x82]),
+        ("80440000", [0x90, 0x00]),
+        ("8046000000", [0x6D, 0x00]),
+    ] {
+        let answer = send(&mut card, &hex::decode(command.replace(' ', "")).unwrap());
+        assert_eq!(answer[answer.len() - 2..], status, "{command}");
+    }
+    // Nobody asks a SAM from outside its application.
+    VirtualCard::reset(&mut card).unwrap();
+    assert_eq!(send(&mut card, &[0x80, 0xCA, 0, 0, 0]), [0x6D, 0x00]);
+}
+
+#[test]
+fn a_cut_leaves_the_last_day_before_or_after() {
+    for after_writes in 0..3 {
+        for after_bytes in 0..24 {
+            let mut sam = sam();
+            unlock(&mut sam, "2026-09-01").unwrap();
+            sam.channel().cut_power(Cut { after_writes, after_bytes, torn: Torn::Prefix });
+            let told = sam.set_date(date("2026-09-08")).is_ok();
+            let left = RamNvm::new(sam.channel().model().nvm().bytes().to_vec());
+            let store = SamStore::of(&Card::open(left).unwrap()).unwrap().unwrap();
+            let days = [Some(date("2026-09-01")), Some(date("2026-09-08"))];
+            assert!(days.contains(&store.last_seen()));
+            assert!(!told || store.last_seen() == days[1]);
+        }
+    }
+}
+
+#[test]
+fn damaged_secrets_are_no_card() {
+    let good = test_card::sam(AES, serial(), date("2027-08-31")).bytes().to_vec();
+    for bit in 0..8 * 34 {
+        let mut bad = good.clone();
+        bad[32 + bit / 8] ^= 1 << (bit % 8);
+        assert!(VirtualCard::new(RamNvm::new(bad), Env::seeded(1)).is_err(), "bit {bit}");
+    }
+    // A damaged key file opens to nobody.
+    for byte in 66..66 + 700 {
+        let mut bad = good.clone();
+        bad[byte] ^= 1;
+        let Ok(mut card) = VirtualCard::new(RamNvm::new(bad), Env::seeded(1)) else { continue };
+        card.power_on().unwrap();
+        let unlocked = unlock(&mut CardSam::new(card).unwrap(), "2026-09-01");
+        let unused = byte >= 68 + 656;
+        assert_eq!(unlocked.is_ok(), unused, "byte {byte}");
+    }
+}
+
+/// Each proof above fails when what it proves is broken.
+#[cfg(feature = "faults")]
+#[test]
+fn every_seeded_fault_is_noticed() {
+    use xuejika_card_model::fault::{Fault, seed};
+    for (fault, proof) in [
+        (Fault::SamStaysUnlocked, locked_it_has_no_key_for_anybody as fn()),
+        (Fault::SamMaskIgnored, only_granted_keys_are_used),
+        (Fault::SamFloorIgnored, no_version_below_the_floor_is_used),
+        (Fault::SamValidityIgnored, an_ended_grant_does_not_unlock),
+    ] {
+        proof();
+        seed(Some(fault));
+        let noticed = std::panic::catch_unwind(proof).is_err();
+        seed(None);
+        assert!(noticed, "{fault:?} goes unnoticed");
+    }
+}

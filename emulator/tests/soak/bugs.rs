@@ -1,0 +1,118 @@
+//! The harness judged: each seeded bug is switched on in turn and has to be found.
+
+/// What became of a seeded bug.
+#[derive(Clone, Debug)]
+pub(crate) struct Hunt {
+    /// Its name.
+    pub(crate) bug: String,
+    /// What found it, if anything did.
+    pub(crate) killer: Option<String>,
+}
+
+/// Without the feature there are no bugs to seed.
+#[cfg(not(feature = "faults"))]
+pub(crate) fn hunt_all(_: Option<&str>, _: Option<&str>) -> Vec<Hunt> {
+    Vec::new()
+}
+
+#[cfg(feature = "faults")]
+pub(crate) use seeded::hunt_all;
+
+#[cfg(feature = "faults")]
+mod seeded {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use xuejika_card_model::fault::{Fault, seed};
+
+    use super::Hunt;
+    use crate::cuts::{Breach, Effort, Harness};
+    use crate::invariants::SYSTEM;
+    use crate::ledger;
+    use crate::scenes::{World, operations};
+
+    /// Seeds of every command that a bug must get through to survive.
+    const SEEDS: u64 = 3;
+
+    /// Seeds of the ledger that it must get through.
+    const TOWNS: u64 = 60;
+
+    /// Bugs of what holds no money and is never cut, found by `emulator/tests/sam.rs`.
+    const ELSEWHERE: [Fault; 4] = [
+        Fault::SamStaysUnlocked,
+        Fault::SamMaskIgnored,
+        Fault::SamFloorIgnored,
+        Fault::SamValidityIgnored,
+    ];
+
+    /// Seeds every bug in turn, or the one with this name.
+    pub(crate) fn hunt_all(only: Option<&str>, without: Option<&str>) -> Vec<Hunt> {
+        let wanted = |fault: &&Fault| only.is_none_or(|only| format!("{fault:?}") == only);
+        let here = |fault: &&Fault| !ELSEWHERE.contains(fault);
+        let bugs: Vec<Fault> = Fault::ALL.iter().filter(here).filter(wanted).copied().collect();
+        let (next, hunts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        // A bug may well make the card or its peer panic.
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(|| {
+                    while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let killer = hunt(*bug, without);
+                        let hunt = Hunt { bug: format!("{bug:?}"), killer };
+                        hunts.lock().unwrap().push(hunt);
+                    }
+                });
+            }
+        });
+        std::panic::set_hook(hook);
+        let mut hunts = hunts.into_inner().unwrap();
+        hunts.sort_by(|a, b| a.bug.cmp(&b.bug));
+        hunts
+    }
+
+    /// What finds this bug.
+    fn hunt(bug: Fault, without: Option<&str>) -> Option<String> {
+        let fresh = ledger::fresh();
+        seed(Some(bug));
+        let in_cuts = (1..=SEEDS).find_map(|number| cut(number, without));
+        let in_ledger = || {
+            let run = |number| ledger::run(&fresh, number, 200, without == Some(SYSTEM));
+            (1..=TOWNS).find_map(|number| found(|| run(number).map(drop)))
+        };
+        let killer = in_cuts.or_else(in_ledger);
+        seed(None);
+        killer
+    }
+
+    fn cut(number: u64, without: Option<&str>) -> Option<String> {
+        let mut world = None;
+        if let Some(killer) = found(|| {
+            world = Some(World::new(number));
+            Ok(())
+        }) {
+            return Some(killer);
+        }
+        let mut world = world?;
+        let mut harness = Harness::new(number, Effort::HUNT, without.map(Into::into));
+        operations()
+            .into_iter()
+            .find_map(|operation| found(|| harness.command(operation, &mut world).map(drop)))
+    }
+
+    /// The invariant that `work` breaks, or that it could not go on.
+    fn found(work: impl FnOnce() -> Result<(), Breach>) -> Option<String> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => None,
+            Ok(Err(breach)) => {
+                Some(format!("{}: {} ({})", breach.invariant, breach.what, breach.place))
+            }
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                Some(format!("scene: {}", text.unwrap_or("a panic").lines().next().unwrap_or("")))
+            }
+        }
+    }
+}
