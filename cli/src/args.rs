@@ -107,6 +107,9 @@ pub(crate) enum Command {
     /// Test any card against the card profile, case by case.
     #[command(subcommand)]
     Conformance(crate::conformance::ConformanceCommand),
+    /// Play careers of cards from scenario files (情景).
+    #[command(subcommand)]
+    Scenario(crate::scenario::ScenarioCommand),
     /// Check the cryptography against test vectors.
     #[command(subcommand)]
     Vectors(VectorsCommand),
@@ -213,8 +216,12 @@ impl From<CpuProfile> for Profile {
 #[command(group = ArgGroup::new("road").required(true).args(["vpcd", "listen"]))]
 pub(crate) struct EmulateArgs {
     /// The image.
-    #[arg(value_name = "FILE")]
-    pub(crate) image: PathBuf,
+    #[cfg_attr(unix, arg(value_name = "FILE", required_unless_present = "batch"))]
+    #[cfg_attr(not(unix), arg(value_name = "FILE", required = true))]
+    pub(crate) image: Option<PathBuf>,
+    #[cfg(unix)]
+    #[command(flatten)]
+    pub(crate) deck: crate::batch::serve::DeckArgs,
     /// Dial the virtual PC/SC driver there, and again after every loss.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) vpcd: Option<String>,
@@ -227,6 +234,9 @@ pub(crate) struct EmulateArgs {
     /// Keep changes in memory and leave the image as it is.
     #[arg(long)]
     pub(crate) volatile: bool,
+    /// Be a new copy of the image after every loss of power; the image stays as it is.
+    #[arg(long, conflicts_with = "volatile")]
+    pub(crate) fresh: bool,
     /// Allow other addresses than this machine's own.
     #[arg(long)]
     pub(crate) allow_remote: bool,

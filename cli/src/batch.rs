@@ -12,13 +12,17 @@ mod layout;
 mod lines;
 mod mapping;
 mod measure;
+mod one_row;
 mod parquet_file;
 mod parquet_guard;
 mod pipeline;
 mod progress;
+mod readback;
 mod report;
 mod report_files;
 mod roots;
+mod sample;
+pub(crate) mod serve;
 mod table;
 mod walk;
 mod xlsx;
@@ -38,6 +42,8 @@ use accept::{AcceptArgs, HistoryCommand};
 use check::CheckArgs;
 use convert::ConvertArgs;
 use generate::GenerateArgs;
+use readback::ReadbackArgs;
+use sample::SampleArgs;
 
 /// `batch`.
 #[derive(Debug, Subcommand)]
@@ -53,6 +59,10 @@ pub(crate) enum BatchCommand {
     /// Look into the history of accepted batches, or take one back.
     #[command(subcommand)]
     History(HistoryCommand),
+    /// Draw the cards that are read back, from a published seed.
+    Sample(SampleArgs),
+    /// Compare the cards of a sample, presented one after the other, with their rows.
+    Readback(ReadbackArgs),
     /// List the kinds of defects that can be planted, and what each must cause.
     Defects,
     /// List the catalogue of checks.
@@ -68,6 +78,8 @@ pub(crate) fn run(command: &BatchCommand, out: &Output) -> Outcome<Code> {
         BatchCommand::Convert(args) => convert::run(args, out),
         BatchCommand::Accept(args) => accept::accept(args, out),
         BatchCommand::History(command) => accept::history(command, out),
+        BatchCommand::Sample(args) => sample::run(args, out),
+        BatchCommand::Readback(args) => readback::run(args, out),
         BatchCommand::Defects => {
             defect::kinds().try_for_each(|kind| out.report(&KindLine::new(kind)))?;
             Ok(Code::AsExpected)

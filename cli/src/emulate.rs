@@ -1,5 +1,7 @@
 //! `emulate`: serves a card to a PC/SC driver or to hosts over TCP.
 
+mod renewed;
+
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use anyhow::Context;
 use serde::Serialize;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_emulator::VirtualCard;
-use xuejika_emulator::transport::{Client, Event, Listener, Peers, Service};
+use xuejika_emulator::transport::{Client, Event, Listener, Peers, Service, Slot};
 
 use crate::args::EmulateArgs;
 use crate::card::Summary;
@@ -17,14 +19,41 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::target::{copy_image, open_image};
 
+use renewed::Renewed;
+
 /// Serves until interrupted.
 pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
     let mut env = clock::env(args.seed)?;
-    if args.volatile {
-        serve(copy_image(&args.image, &mut env)?, args, out)
-    } else {
-        serve(open_image(&args.image, &mut env)?, args, out)
+    #[cfg(unix)]
+    if let Some(batch) = &args.deck.batch {
+        let mut deck = crate::batch::serve::Deck::open(&args.deck, batch, &mut env)?;
+        let name = batch.display().to_string();
+        let summary = |card| summary(name.clone(), card);
+        let summaries: Vec<_> = deck.cards().iter().map(summary).collect::<Outcome<_>>()?;
+        return serve(&mut deck, &summaries, args, out);
     }
+    let Some(image) = &args.image else {
+        return Err(Failure::usage(anyhow::anyhow!("expected an image")));
+    };
+    let name = image.display().to_string();
+    if args.fresh {
+        let mut slot = Renewed::new(image, env)?;
+        let summary = summary(name, slot.card())?;
+        serve(&mut slot, &[summary], args, out)
+    } else if args.volatile {
+        let mut card = copy_image(image, &mut env)?;
+        let summary = summary(name, &card)?;
+        serve(&mut card, &[summary], args, out)
+    } else {
+        let mut card = open_image(image, &mut env)?;
+        let summary = summary(name, &card)?;
+        serve(&mut card, &[summary], args, out)
+    }
+}
+
+fn summary<N: Nvm>(name: String, card: &VirtualCard<N>) -> Outcome<Summary> {
+    let state = card.model().state().map_err(Failure::usage)?;
+    Ok(Summary::of(name, card.header(), state))
 }
 
 /// Where the hosts are.
@@ -33,7 +62,12 @@ enum Road {
     Hosts(Listener),
 }
 
-fn serve<N: Nvm>(mut card: VirtualCard<N>, args: &EmulateArgs, out: &Output) -> Outcome<Code> {
+fn serve(
+    slot: &mut impl Slot,
+    summaries: &[Summary],
+    args: &EmulateArgs,
+    out: &Output,
+) -> Outcome<Code> {
     let peers = if args.allow_remote { Peers::Any } else { Peers::Loopback };
     let road = match (&args.vpcd, &args.listen) {
         (Some(address), _) => Road::Driver(Client::new(address, peers)?),
@@ -44,14 +78,13 @@ fn serve<N: Nvm>(mut card: VirtualCard<N>, args: &EmulateArgs, out: &Output) -> 
         }
     };
     let stop = stop_on_interrupt()?;
-    let state = card.model().state().map_err(Failure::usage)?;
-    out.report(&Summary::of(args.image.display().to_string(), card.header(), state))?;
+    summaries.iter().try_for_each(|summary| out.report(summary))?;
     // A service goes on when nobody reads its log.
     let log = |event: &Event| drop(out.report(&Change::new(event)));
     let service = Service::new(&stop, &log);
     match road {
-        Road::Driver(client) => client.run(&mut card, &service),
-        Road::Hosts(listener) => listener.run(&mut card, &service),
+        Road::Driver(client) => client.run(slot, &service),
+        Road::Hosts(listener) => listener.run(slot, &service),
     }
     Ok(Code::AsExpected)
 }

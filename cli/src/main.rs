@@ -24,6 +24,7 @@ mod list;
 mod output;
 mod pupil_file;
 mod reader;
+mod scenario;
 mod script;
 mod shell;
 mod target;
@@ -64,6 +65,7 @@ fn run(cli: &Cli) -> Outcome<Code> {
         #[cfg(unix)]
         Command::List(command) => list::run(command, &out),
         Command::Desk(args) => desk::run(args, &out),
+        Command::Scenario(command) => scenario::run(command, &out),
         Command::Vectors(VectorsCommand::Verify { files }) => vectors::verify(files, &out),
         Command::Conformance(command) => conformance::run(command, &out),
         Command::Completions { shell } => shell::completions(*shell, &out),

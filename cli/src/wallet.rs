@@ -3,7 +3,7 @@
 mod args;
 mod report;
 
-pub(crate) use args::WalletCommand;
+pub(crate) use args::{Amount, WalletCommand};
 
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::factory;

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use xuejika_apdu::fci::SecurityInfo;
-use xuejika_apdu::{CardChannel, Class, Command, StatusWord};
+use xuejika_apdu::{CardChannel, Class, Command};
 use xuejika_card_model::file::tree::{EDUCATION_NAME, sector_name, sfi};
 use xuejika_card_model::record::ExtensionIndex;
 use xuejika_keyscheme::auth::{CardId, ReaderId, TOKEN_LEN, respond};
@@ -92,7 +92,10 @@ impl<C: CardChannel> StockCard<C> {
         }
         let reference = [0x80, 0x01, id.algorithm.code(), 0x83, 0x02, id.number.0, version];
         let set = Command::new(Class::ISO, 0x22, 0xC1, 0xA4).with_data(&reference);
-        link::command(&mut self.channel, "MANAGE SECURITY ENVIRONMENT", &set)?;
+        match link::command(&mut self.channel, "MANAGE SECURITY ENVIRONMENT", &set) {
+            Err(Error::Status { .. }) => return Ok(Proof::Other),
+            other => other?,
+        };
         let get = Command::new(Class::ISO, 0x84, 0, 0).with_ne(16);
         let challenge = link::command(&mut self.channel, "GET CHALLENGE", &get)?;
         let challenge =
@@ -102,9 +105,7 @@ impl<C: CardChannel> StockCard<C> {
         let prove = Command::new(Class::ISO, 0x82, 0, 0).with_data(&proof).with_ne(16);
         match link::command(&mut self.channel, "MUTUAL AUTHENTICATE", &prove) {
             Ok(token) if awaiting.verify(&token).is_ok() => Ok(Proof::Held),
-            Ok(_) | Err(Error::Status { status: StatusWord::AUTHENTICATION_FAILED, .. }) => {
-                Ok(Proof::Other)
-            }
+            Ok(_) | Err(Error::Status { .. }) => Ok(Proof::Other),
             Err(error) => Err(error),
         }
     }

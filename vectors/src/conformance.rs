@@ -41,7 +41,9 @@ macro_rules! files {
 }
 
 /// Name and text of every case file of the suite.
-pub const FILES: [(&str, &str); 1] = files!["apdu"];
+pub const FILES: [(&str, &str); 10] = files![
+    "fixtures", "apdu", "files", "access", "auth", "sm", "life", "purse", "security", "others",
+];
 
 /// The suite compiled into this crate.
 ///

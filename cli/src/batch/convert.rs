@@ -164,11 +164,13 @@ impl Writer {
     /// Makes the file durable, and tells its length and hash.
     fn finish(self) -> anyhow::Result<(u64, [u8; 32])> {
         let hashed = match self {
-            Self::Parquet(writer) => writer.finish()?.into_inner()?,
+            Self::Parquet(writer) => {
+                writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?
+            }
             Self::Csv(writer) => {
                 writer.into_inner().map_err(|error| anyhow::anyhow!("{}", error.error()))?
             }
-            Self::Jsonl(writer) => writer.into_inner()?,
+            Self::Jsonl(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?,
         };
         hashed.file.sync_all()?;
         Ok((hashed.bytes, hashed.hash.finalize().into()))

@@ -1,6 +1,7 @@
 //! The history of accepted batches (历史库): every serial, UID and set of key check values that was
 //! accepted, and every act. An embedded database: one file, one writer, each act one transaction.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -151,6 +152,7 @@ impl History {
             look.table(SERIALS, &rows.serials, (Check::HistorySerial, "serial"))?;
             look.table(UIDS, &rows.uids, (Check::HistoryUid, "uid"))?;
             look.table(KEYS, &rows.fingerprints, (Check::HistoryKeys, "kcv_k0 kcv_k1 kcv_k2"))?;
+            leave_out_same_cards(&mut findings);
             rows.name_cards(findings.get_mut(before..).unwrap_or_default());
             findings.sort_by_key(|finding| finding.place);
             Ok(findings)
@@ -325,6 +327,16 @@ fn log(write: &WriteTransaction, act: &Act) -> anyhow::Result<()> {
     let next = table.last()?.map_or(1, |(number, _)| number.value() + 1);
     table.insert(next, serde_json::to_string(act)?.as_str())?;
     Ok(())
+}
+
+/// A serial that was accepted before is one fault; its keys follow from it.
+fn leave_out_same_cards(findings: &mut Vec<Finding>) {
+    let of_serial = |finding: &&Finding| finding.check == Check::HistorySerial;
+    let rows: BTreeSet<Option<u32>> =
+        findings.iter().filter(of_serial).map(|finding| finding.place.row).collect();
+    findings.retain(|finding| {
+        finding.check != Check::HistoryKeys || !rows.contains(&finding.place.row)
+    });
 }
 
 const fn place(id: u32, row: u32) -> u64 {

@@ -1,8 +1,8 @@
 //! Work on all processors, results in order, and never more than a few pieces of it in memory.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Pieces of work in flight per processor.
@@ -29,15 +29,16 @@ pub(crate) fn run<J: Send, R: Send, E>(
         // There is room for all, and the other end is here.
         let _ = give_back.send(());
     }
-    let (queue, work) = (&Mutex::new(queue), &work);
+    let (queue, work) = (Arc::new(Mutex::new(queue)), &work);
+    // Every thread owns its ends of the channels: the first one that stops lets all others stop.
     thread::scope(|scope| {
         scope.spawn(move || produce(jobs, &to_workers, &tickets));
         for _ in 0..workers {
-            let to_taker = to_taker.clone();
-            scope.spawn(move || labour(queue, work, &to_taker));
+            let (queue, to_taker) = (Arc::clone(&queue), to_taker.clone());
+            scope.spawn(move || labour(&queue, work, &to_taker));
         }
-        drop(to_taker);
-        in_order(results, take, &give_back)
+        drop((queue, to_taker));
+        in_order(results, take, give_back)
     })
 }
 
@@ -70,7 +71,7 @@ fn labour<J, R>(
 fn in_order<R, E>(
     results: Receiver<(usize, R)>,
     mut take: impl FnMut(R) -> Result<(), E>,
-    give_back: &SyncSender<()>,
+    give_back: SyncSender<()>,
 ) -> Result<(), E> {
     let mut early = BTreeMap::new();
     let mut next = 0;
@@ -82,6 +83,8 @@ fn in_order<R, E>(
             let _ = give_back.send(());
         }
     }
+    // After an error too: without tickets the producer stops.
+    drop(give_back);
     Ok(())
 }
 

@@ -65,6 +65,14 @@ impl BatchRoots {
         Ok(Self::Test(roots))
     }
 
+    /// The roots, if there are any.
+    pub(crate) fn provider(&self) -> Option<&dyn KeyProvider> {
+        match self {
+            Self::Test(roots) | Self::File(roots) => Some(roots),
+            Self::None => None,
+        }
+    }
+
     /// The roots as the checks take them.
     pub(crate) fn source(&self, version: KeyVersion, algorithm: Algorithm) -> KeySource<'_> {
         match self {

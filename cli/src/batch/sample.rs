@@ -336,7 +336,10 @@ impl fmt::Display for Report<'_> {
         writeln!(f, "batch {batch}, seed {seed}, files {files_sha256}")?;
         writeln!(f, "{plan}")?;
         writeln!(f, "Take these {size} cards out of {lot} good ones and read each of them.")?;
-        writeln!(f, "Accept the batch with up to {accept} failing cards, refuse it with {reject}.")?;
+        writeln!(
+            f,
+            "Accept the batch with up to {accept} failing cards, refuse it with {reject}."
+        )?;
         let clean = self.share(self.proves_without_failure);
         writeln!(f, "If none fails: with 95 % confidence, not more than {clean} fail.")?;
         if *accept > 0 {

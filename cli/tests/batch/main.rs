@@ -8,6 +8,11 @@
 )]
 
 mod documents;
+mod history;
 mod hostile;
+mod readback;
+mod reports;
+mod sample;
 mod support;
+mod tables;
 mod verdict;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// Path of the program.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_xuejika");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_xuejika");
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -72,7 +72,7 @@ fn three_served_cards_do_the_main_job() {
         let refused = operate("read", "2026-09-01", &[], 1);
         assert!(refused.out.contains("before one the SAM has seen"), "{}", refused.out);
         // Without its management card it does nothing.
-        let alone = ["--management", &cards.desk.target()];
+        let alone = ["--management", "emu:cpu-aes"];
         let words = reader("read", &student.target(), &cards.office()[..2], "2026-09-02");
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let refused = run(&[&words, &alone[..]].concat()).expect(3);

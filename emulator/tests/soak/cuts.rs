@@ -147,6 +147,8 @@ struct Stage<'a> {
     judge: Card,
     /// Whether what follows is examined too.
     further: bool,
+    /// A power-up of the judge failed.
+    dead: bool,
 }
 
 /// What a cut leaves behind.
@@ -545,7 +547,7 @@ impl<'a> Stage<'a> {
     fn recover(&mut self, memory: &[u8]) {
         self.judge.nvm_mut().restore(memory);
         self.judge.power_off();
-        self.judge.power_on().expect("power");
+        self.dead |= self.judge.power_on().is_err();
     }
 
     /// What the judge is now.
@@ -566,7 +568,10 @@ impl<'a> Stage<'a> {
     fn look(&mut self, memory: &[u8]) -> Seen {
         self.recover(memory);
         self.judge.nvm_mut().take_tape();
-        self.judge.power_on().expect("power");
+        self.dead |= self.judge.power_on().is_err();
+        if core::mem::take(&mut self.dead) {
+            return Seen { dead: true, ..Seen::default() };
+        }
         let tape = self.judge.nvm_mut().take_tape();
         let rewrites = tape.iter().filter(|op| matches!(op, Op::Write(..))).count();
         Seen { rewrites, proofs: self.proofs(), ..Seen::default() }
@@ -607,7 +612,8 @@ impl<'a> Stage<'a> {
             late.push((what, reply, View::of(card.model().nvm().bytes()).difference(&old)));
         };
         let df = self.directory();
-        attempt("a reset", &|card, _| {
+        attempt("a reset", &|card, _| drop(card.reset().expect("power").len()));
+        attempt("a reset and SELECT", &|card, _| {
             card.reset().expect("power");
             self.world.client.send(card, [0x00, 0xA4, 0x00, 0x00], &df);
         });
@@ -617,6 +623,8 @@ impl<'a> Stage<'a> {
             attempt("an error", &|card, _| drop(send(card, &[0x80, 0x50, 0x09, 0x02])));
             let read = [0x00, 0xB0, if df == [0x10, 0x01] { 0x95 } else { 0x84 }, 0x00, 0x01];
             attempt("another command", &|card, _| drop(send(card, &read)));
+            let challenge = [0x00, 0x84, 0x00, 0x00, 0x04];
+            attempt("another challenge", &|card, _| drop(send(card, &challenge)));
         }
         late
     }

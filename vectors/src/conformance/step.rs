@@ -42,7 +42,7 @@ pub const ACTIONS: [ActionSpec; 17] = [
     action("protected", &["hold"], true),
     action("encipher", &[], false),
     action("seal", &["objects"], false),
-    action("line", &["with", "encipher", "challenge", "hold"], true),
+    action("line", &["with", "secret", "challenge", "hold"], true),
     action("initialise", &["amount"], true),
     action("compute", &["over"], false),
     action("derive", PROOF, false),
@@ -92,7 +92,7 @@ pub(super) enum Action {
     Initialise { kind: TransactionType, amount: u32 },
     /// A value by a published rule: `{result}`.
     Compute { rule: Rule, over: Template },
-    /// A card key: `{key}` and its check value `{kcv}`.
+    /// A card key: `{card-key}` and its check value `{kcv}`.
     Derive(Proof),
     /// A value.
     Set { name: String, to: Template },
@@ -127,7 +127,8 @@ pub(super) struct Line {
     pub(super) command: Template,
     /// Type of the key.
     pub(super) with: LineKeyType,
-    pub(super) encipher: bool,
+    /// Whether data is enciphered, in both directions.
+    pub(super) secret: bool,
     /// By default the step takes one itself.
     pub(super) challenge: Option<Template>,
     pub(super) hold: bool,
@@ -303,7 +304,7 @@ impl Reader {
         Ok(Line {
             command: self.template("line")?,
             with,
-            encipher: self.flag("encipher")?,
+            secret: self.flag("secret")?,
             challenge: self.optional("challenge")?,
             hold: self.flag("hold")?,
         })

@@ -7,7 +7,7 @@ use xuejika_card_model::CardError;
 use xuejika_card_model::list::Listing;
 use xuejika_card_model::record::{ExtensionIndex, Sector};
 use xuejika_card_model::s70;
-use xuejika_card_model::verdict::{Circumstances, Presented, Venue, Verdict, verdict};
+use xuejika_card_model::verdict::{Circumstances, Presented, Venue, Verdict, Warning, verdict};
 use xuejika_reader::{CardContents, Error};
 
 use super::super::found::Found;
@@ -162,7 +162,7 @@ fn decided(verdict: &Verdict) -> Found {
                 .with("until", registered_until)
         }
         Verdict::AcceptWithWarning { registered_until, warnings } => {
-            let ids: Vec<_> = warnings.iter().map(|warning| warning.id()).collect();
+            let ids: Vec<_> = warnings.iter().map(Warning::id).collect();
             let words: Vec<_> = warnings.iter().map(ToString::to_string).collect();
             Found::ended("warn", words.join("; "))
                 .with("until", registered_until)

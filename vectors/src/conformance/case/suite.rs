@@ -143,7 +143,7 @@ fn parse_case(
     })
 }
 
-/// The steps of the fixtures a case begins with.
+/// The steps of the fixtures a case begins with; `name*3` is three times.
 fn given(
     place: Place<'_>,
     raw: &RawCase,
@@ -153,10 +153,13 @@ fn given(
     let mut steps = Vec::new();
     for name in &raw.given {
         let filled = fill(name.get_ref(), parameters);
-        let fixture = fixtures.get(filled.as_str()).ok_or_else(|| {
-            place.error(name.span().start, format!("there is no fixture {filled:?}"))
-        })?;
-        for located in fixture {
+        let unknown = || place.error(name.span().start, format!("there is no fixture {filled:?}"));
+        let (fixture, times) = match filled.split_once('*') {
+            Some((fixture, times)) => (fixture, times.parse().map_err(|_| unknown())?),
+            None => (filled.as_str(), 1_u16),
+        };
+        let fixture = fixtures.get(fixture).ok_or_else(unknown)?;
+        for located in (0..times).flat_map(|_| fixture) {
             steps.push(parse_step(located.place, located.step, parameters)?);
         }
     }

@@ -85,10 +85,10 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Sets `{key}` and `{kcv}`.
+    /// Sets `{card-key}` and `{kcv}`.
     pub(super) fn derive(&mut self, proof: &Proof) -> Result<(), Stop> {
         let (_, key) = self.card_key(proof)?;
-        self.set("key", *key.expose());
+        self.set("card-key", *key.expose());
         self.set("kcv", key.kcv().bytes());
         Ok(())
     }

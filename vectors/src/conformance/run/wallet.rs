@@ -28,7 +28,7 @@ impl Machine<'_> {
             None => self.send(&[0x00, 0x84, 0x00, 0x00, 0x04])?.data,
         };
         let challenge = block(&challenge)?;
-        let data = if line.encipher && !command.data.is_empty() {
+        let data = if line.secret && !command.data.is_empty() {
             self.encrypt(line.with, command.data)?
         } else {
             command.data.to_vec()
@@ -51,7 +51,7 @@ impl Machine<'_> {
             if self.line_mac(line.with, challenge, data)? != *mac {
                 return Err(Stop::Fails("the MAC of the answer is wrong".to_owned()));
             }
-            answer.data = if line.encipher {
+            answer.data = if line.secret {
                 let key = self.key::<LineKey>()?;
                 let opened = key.decrypt_data(data);
                 opened.map_err(|_| Stop::Fails("the answer does not decipher".to_owned()))?.to_vec()
