@@ -102,7 +102,7 @@ fn a_career_is_played_from_its_file() {
     let line = played.out.lines().next().unwrap();
     assert!(line.starts_with("career ") && line.contains("ok") && line.contains("暂行办法 六(五)"));
     assert!(played.out.ends_with("\n1 of 1 scenarios as expected\n"), "{}", played.out);
-    assert!(played.err.contains("test keys"), "{}", played.err);
+    assert!(played.err.contains("TEST keys"), "{}", played.err);
 }
 
 #[test]
@@ -241,6 +241,14 @@ fn a_wrong_step_is_named_with_file_and_line() {
         (
             r#"{ do = "read-sector", card = "a", reader = "school", sector = 9 },"#,
             "step 2, read-sector: sector: expected 1 to 8",
+        ),
+        (
+            r#"{ do = "check-batch", cards = 9, scrap = 10 },"#,
+            "step 2, check-batch: scrap: more than there are cards",
+        ),
+        (
+            r#"{ do = "check-batch", cards = 1001 },"#,
+            "step 2, check-batch: cards: expected 1 to 1000",
         ),
         ("nonsense", ""),
     ] {

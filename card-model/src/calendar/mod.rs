@@ -35,7 +35,7 @@ pub const LIST_DAYS: i32 = 1;
 /// Replacement fee (补卡费) in yuan, collected under [`REPLACEMENT_FEE_CODE`] (操作规程 四/六).
 pub const REPLACEMENT_FEE_YUAN: u8 = 15;
 
-/// Number under which the replacement fee is collected (收费编码, 京发改[2007]623号).
+/// Number under which the replacement fee is collected (收费编码, 京发改 2007 年 623 号).
 pub const REPLACEMENT_FEE_CODE: &str = "174011";
 
 /// Seconds by which Beijing is ahead of UTC, all year (Asia/Shanghai).

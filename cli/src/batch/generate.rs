@@ -45,7 +45,7 @@ pub(crate) struct GenerateArgs {
     /// How rows are written.
     #[arg(long, value_enum, default_value = "csv")]
     format: RowFormat,
-    /// Defects to plant: a TOML file of [[defect]] tables with `kind` and, if it matters, `card`;
+    /// Defects to plant: a TOML file of `[[defect]]` tables with `kind` and, if it matters, `card`;
     /// or `all`.
     #[arg(long, value_name = "FILE")]
     defects: Option<String>,

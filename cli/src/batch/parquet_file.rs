@@ -197,7 +197,7 @@ impl<W: Write + Send> Writer<W> {
             .build();
         Ok(Self {
             file: SerializedFileWriter::new(to, Arc::new(schema), Arc::new(properties))?,
-            columns: vec![Vec::with_capacity(GROUP); Column::COUNT],
+            columns: vec![Vec::new(); Column::COUNT],
             rows: 0,
         })
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use xuejika_card_model::batch::Check;
 
 use super::table::Stop;
@@ -47,7 +47,7 @@ mod kind {
 pub(crate) fn check(path: &Path, metadata: &ParquetMetaData) -> Result<(), Stop> {
     let mut source = BufReader::new(File::open(path)?);
     let mut total = 0_u64;
-    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
         let number = |value: i64| u64::try_from(value).map_err(|_| malformed());
         let data = number(column.data_page_offset())?;
         // As the library begins.

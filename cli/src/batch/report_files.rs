@@ -20,6 +20,9 @@ use note::Note;
 /// What spreadsheets take for the beginning of a formula (CWE-1236).
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0'];
 
+/// What makes the contents of a file.
+type Contents<'a> = &'a dyn Fn() -> anyhow::Result<Vec<u8>>;
+
 /// Files of a report. None is overwritten.
 #[derive(Debug, Args)]
 pub(crate) struct ReportFiles {
@@ -59,7 +62,7 @@ impl ReportFiles {
         signed: Option<(&str, Option<&str>)>,
     ) -> Outcome<()> {
         let note = Note::new(manifest, verdict, signed);
-        let files: [(&Option<PathBuf>, &dyn Fn() -> anyhow::Result<Vec<u8>>); 4] = [
+        let files: [(&Option<PathBuf>, Contents<'_>); 4] = [
             (&self.html, &|| html::page(report, verdict, &note)),
             (&self.junit, &|| junit(report, verdict)),
             (&self.csv, &|| csv(report.printed())),

@@ -84,7 +84,8 @@ fn level(text: &str) -> Result<Level, String> {
 fn thousandths(text: &str) -> Result<u32, String> {
     let wrong = || "expected a percentage, as 0.65".to_owned();
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || decimals.len() > 3 || !digits(whole) || !digits(decimals) {
         return Err(wrong());
     }
     let number = format!("{whole}{decimals:0<3}");

@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path, sheet: Option<&str>, sink: &mut Sink) -> Result<
             Some(formula) => format!("={formula}"),
             None => text_of(&cell.value),
         };
-        rows.cell(cell.pos, text)?;
+        rows.cell(cell.pos, &text)?;
     }
     rows.finish()
 }
@@ -86,7 +86,7 @@ struct Rows<'s> {
 }
 
 impl Rows<'_> {
-    fn cell(&mut self, (row, column): (u32, u32), text: String) -> Result<(), Stop> {
+    fn cell(&mut self, (row, column): (u32, u32), text: &str) -> Result<(), Stop> {
         if text.is_empty() {
             return Ok(());
         }
@@ -111,7 +111,7 @@ impl Rows<'_> {
             if self.cells.len() <= column {
                 self.cells.resize(column + 1, String::new());
             }
-            self.cells.iter_mut().skip(column).take(1).for_each(|cell| cell.clone_from(&text));
+            self.cells.iter_mut().skip(column).take(1).for_each(|cell| text.clone_into(cell));
         }
         Ok(())
     }

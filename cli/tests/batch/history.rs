@@ -155,7 +155,7 @@ fn warnings_are_accepted_on_purpose_only() {
 fn a_killed_acceptance_leaves_the_history_whole() {
     let history = History::new();
     history.accept(&Batch::new(&["--count", "40", "--seed", "3"]), &[]).expect(0);
-    let batch = Batch::new(&["--count", "1200", "--seed", "4"]);
+    let batch = Batch::new(&["--count", "500", "--seed", "4"]);
     let number = "202607000004".to_owned();
     let modified = || fs::metadata(history.path()).unwrap().modified().unwrap();
     for delay in 0..8 {

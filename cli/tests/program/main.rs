@@ -9,6 +9,7 @@
 
 mod apdu;
 mod card;
+mod conformance;
 mod demo;
 mod desk;
 mod emulate;

@@ -15,7 +15,7 @@ use super::case::{Bound, Card, Case};
 use super::invariants::{INVARIANTS, Seen, Witness};
 use super::memory::{Memory, Op, apply, lost, torn};
 use super::rng::Rng;
-use super::scenes::{World, follow_up, scenes};
+use super::scenes::{World, follow_up, operations, scenes};
 use super::support::{Reply, send};
 use super::view::View;
 
@@ -43,10 +43,10 @@ impl Effort {
     pub(crate) const SOAK: Self = Self {
         stride: 1,
         process: 64,
-        recovery: 64,
-        recovery_cuts: 200,
-        follow: 24,
-        follow_cut: 600,
+        recovery: 500,
+        recovery_cuts: 100,
+        follow: 16,
+        follow_cut: 300,
         losses: 6,
     };
 
@@ -68,6 +68,10 @@ impl Effort {
 /// What was tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
+    /// Commands, a bit for each.
+    pub(crate) commands: u64,
+    /// Those of them that write.
+    pub(crate) writing: u64,
     /// Scenes.
     pub(crate) cases: u64,
     /// Cuts in commands.
@@ -90,6 +94,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn add(&mut self, other: &Self) {
+        self.commands |= other.commands;
+        self.writing |= other.writing;
         self.cases += other.cases;
         self.cuts += other.cuts;
         self.torn += other.torn;
@@ -176,6 +182,9 @@ impl Harness {
             let writes = self.sweep(case, world, true)?;
             assert!(scenes.writes || writes == 0, "{operation:?} writes: {}", case.name);
         }
+        let bit = 1 << operations().iter().position(|other| *other == operation).unwrap_or(0);
+        self.tally.commands |= bit;
+        self.tally.writing |= if scenes.writes { bit } else { 0 };
         Ok(())
     }
 
@@ -304,6 +313,9 @@ impl Harness {
     ) -> Result<(), Breach> {
         let mut seen = stage.look(crash.bytes);
         let found = stage.found();
+        if seen.dead {
+            return self.check(stage, &found, told, seen, place);
+        }
         if with_cache {
             self.other_ways(stage, crash, &found, &mut seen)?;
         }
@@ -339,7 +351,7 @@ impl Harness {
 
         let nvm = stage.judge.nvm_mut();
         nvm.restore_cached(crash.bytes, crash.durable, crash.cached);
-        stage.judge.power_on().expect("power");
+        stage.judge.power_on().expect("it has had power before");
         let tape = stage.judge.nvm_mut().take_tape();
         let nvm = stage.judge.model().nvm();
         let left = lost(nvm.durable(), nvm.cached(), &mut self.rng);
@@ -533,6 +545,7 @@ impl<'a> Stage<'a> {
             known,
             judge: card,
             further,
+            dead: false,
         }
     }
 
@@ -612,7 +625,9 @@ impl<'a> Stage<'a> {
             late.push((what, reply, View::of(card.model().nvm().bytes()).difference(&old)));
         };
         let df = self.directory();
-        attempt("a reset", &|card, _| drop(card.reset().expect("power").len()));
+        attempt("a reset", &|card, _| {
+            card.reset().expect("power");
+        });
         attempt("a reset and SELECT", &|card, _| {
             card.reset().expect("power");
             self.world.client.send(card, [0x00, 0xA4, 0x00, 0x00], &df);

@@ -33,6 +33,8 @@ pub(crate) struct Witness<'a> {
 /// What was seen after power came back.
 #[derive(Default)]
 pub(crate) struct Seen {
+    /// Power came back and the card did not.
+    pub(crate) dead: bool,
     /// Writes of a second power-up.
     pub(crate) rewrites: usize,
     /// Cards found in other ways that must be the same card.
@@ -274,6 +276,7 @@ fn volatile(w: &Witness<'_>) -> Result<(), String> {
 
 /// W11.
 fn recovered(w: &Witness<'_>) -> Result<(), String> {
+    holds(!w.seen.dead, || "the card does not come back".into())?;
     holds(w.seen.rewrites == 0, || "a second power-up writes".into())?;
     match w.seen.others.iter().find(|(_, other)| other != w.found) {
         None => Ok(()),

@@ -5,15 +5,15 @@
 mod road;
 
 use xuejika_card_model::file::tree::wallet_sfi;
-use xuejika_card_model::nvm::{Cut, Nvm, Torn};
+use xuejika_card_model::nvm::{Cut, Torn};
 use xuejika_card_model::record::Profile;
 use xuejika_card_model::wallet::EnableFlag;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::legacy::{Fen, Moment, TerminalId, TransactionType};
 use xuejika_reader::wallet::psam::SoftPsam;
 use xuejika_reader::wallet::{
-    Booked, CacheRecord, CacheUpdate, Debited, Direction, EntryState, InDoubt, Order, Pin,
-    SoftLoadHost, Stopped, Terminal, WalletCard, WalletError,
+    Booked, CacheRecord, CacheUpdate, Debited, Direction, EntryState, InDoubt, LoadHost, Order,
+    Pin, SoftLoadHost, Stopped, Terminal, WalletCard, WalletError,
 };
 
 use super::case::Card;
@@ -163,6 +163,9 @@ impl Town {
         self.tally.steps += 1;
         self.seconds += 1 + u32::try_from(self.rng.below(3)).unwrap();
         self.deliver(3)?;
+        if self.rng.one_in(16) {
+            self.revoke()?;
+        }
         let gate = self.rng.below(GATES);
         // Some cards are in use more than others.
         let among = if self.rng.one_in(2) { 6 } else { CARDS };
@@ -366,6 +369,18 @@ impl Town {
             }
         }
         Ok(())
+    }
+
+    /// A terminal that has lost its way wants something back that is final.
+    fn revoke(&mut self) -> Result<(), Breach> {
+        let entries: Vec<_> =
+            self.host.entries().filter(|e| e.state == EntryState::Final).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let transaction = entries[self.rng.below(entries.len())].transaction;
+        let kept = self.host.cancel(&transaction).is_err();
+        self.expect(kept, "what was final was taken back".into())
     }
 
     /// Ends the day: everything is delivered and settled, and the host's books alone are exact.

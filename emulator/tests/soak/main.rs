@@ -55,7 +55,7 @@ struct Share {
 }
 
 /// Before a release.
-const SOAK: Share = Share { effort: Effort::SOAK, seeds: 72, towns: 10_000, steps: 200 };
+const SOAK: Share = Share { effort: Effort::SOAK, seeds: 120, towns: 10_000, steps: 200 };
 
 /// In a release build without `--soak`, as CI does it.
 const CI: Share = Share { effort: Effort::QUICK, seeds: 16, towns: 1_000, steps: 200 };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::bugs::Hunt;
 use super::cuts::{Breach, Tally};
+use super::invariants::INVARIANTS;
 use super::ledger::LedgerTally;
 use super::scenes::operations;
 
@@ -29,7 +30,12 @@ impl Report {
     pub(crate) fn print(&self, seeds: u64, elapsed: Duration) {
         let Tally { cases, cuts, torn, losses, recoveries, deepest, .. } = self.cuts;
         let Tally { followed, followed_cuts, real, .. } = self.cuts;
-        println!("commands covered      {} of {}", operations().len(), operations().len());
+        let Tally { commands, writing, .. } = self.cuts;
+        let (commands, writing) = (commands.count_ones(), writing.count_ones());
+        println!(
+            "commands covered      {commands} of {}, {writing} of them write",
+            operations().len()
+        );
         println!("scenes                {cases} ({seeds} seeds)");
         println!("cuts made             {}", self.cuts.total());
         println!("  in commands         {cuts}, {real} more run into for comparison");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use xuejika_card_model::crc;
-use xuejika_card_model::file::tree::{CardKind, TERMINAL_SFI, Tree, WALLET_FID, wallet_sfi};
+use xuejika_card_model::file::tree::{CardKind, Tree, WALLET_FID, wallet_sfi};
 use xuejika_card_model::file::{Application, Structure};
 use xuejika_card_model::wallet::lock::Lock;
 use xuejika_card_model::wallet::pin::StoredPin;
@@ -155,11 +155,6 @@ impl View {
         LogRecord::parse(self.log_structure()?.record(self.parts.get(&LOG)?, 1)?)
     }
 
-    /// How many records the wallet's log has.
-    pub(crate) fn logged(&self) -> u8 {
-        self.parts.get(&LOG).map_or(0, |bytes| bytes[1])
-    }
-
     fn log_structure(&self) -> Option<Structure> {
         let wallet = self.tree().wallet.as_ref()?;
         Some(wallet.by_sfi(wallet_sfi::LOG)?.structure)
@@ -168,11 +163,6 @@ impl View {
     /// The number that a PSAM's next purchase gets.
     pub(crate) fn number(&self) -> Option<u32> {
         Some(u32::from_be_bytes(self.parts.get(&NUMBER)?.as_slice().try_into().ok()?))
-    }
-
-    /// The terminal a PSAM makes.
-    pub(crate) fn terminal(&self) -> [u8; 6] {
-        self.parts[&Part::File(self.tree().mf.fid, TERMINAL_SFI)].as_slice().try_into().unwrap()
     }
 
     /// How often it was tried in vain.

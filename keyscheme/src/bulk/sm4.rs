@@ -183,7 +183,15 @@ fn encrypt<W: Word>(keys: &RoundKeys<W>, block: &mut Block<W>) {
 /// The S-box (GB/T 32907-2016 §6.2) as 125 two-input gates: the inverse in GF(2^8) computed in the
 /// tower GF(((2^2)^2)^2), between two linear layers. Most significant bit first.
 #[inline(always)]
-fn sbox<W: Word>([x7, x6, x5, x4, x3, x2, x1, x0]: [W; 8]) -> [W; 8] {
+fn sbox<W: Word>(x: [W; 8]) -> [W; 8] {
+    let linear = enter_tower(x);
+    let inverse = invert(x, linear);
+    leave_tower(x, linear, inverse)
+}
+
+/// The first linear layer.
+#[inline(always)]
+fn enter_tower<W: Word>([x7, x6, x5, x4, x3, x2, x1, x0]: [W; 8]) -> [W; 20] {
     let t1 = x0 ^ x6;
     let t2 = x2 ^ x5;
     let t3 = x7 ^ t2;
@@ -210,6 +218,19 @@ fn sbox<W: Word>([x7, x6, x5, x4, x3, x2, x1, x0]: [W; 8]) -> [W; 8] {
     let t24 = x4 ^ t9;
     let t25 = t4 ^ t10;
     let t26 = x4 ^ t5;
+    [t3, t4, t5, t7, t10, t12, t13, t14, t15, t16, t17, t18, t19, t20, t21, t22, t23, t24, t25, t26]
+}
+
+/// The inverse in GF((2^2)^2) of the norm, and the sums the products with it need.
+#[inline(always)]
+#[rustfmt::skip]
+fn invert<W: Word>(
+    [_, _, x5, _, _, x2, _, _]: [W; 8],
+    [
+        t3, t4, t5, t7, t10, t12, t13, t14, t15, t16, t17, t18, t19, t20, t21, t22, t23, t24,
+        t25, t26,
+    ]: [W; 20],
+) -> [W; 9] {
     let t27 = t21 & !x2;
     let t28 = t10 & !t4;
     let t29 = t13 & t20;
@@ -253,6 +274,20 @@ fn sbox<W: Word>([x7, x6, x5, x4, x3, x2, x1, x0]: [W; 8]) -> [W; 8] {
     let t67 = t64 ^ t62;
     let t68 = t65 ^ t66;
     let t69 = t58 ^ t54;
+    [t54, t58, t62, t64, t65, t66, t67, t68, t69]
+}
+
+/// The products that give the inverse in GF(2^8), and the second linear layer.
+#[inline(always)]
+#[rustfmt::skip]
+fn leave_tower<W: Word>(
+    [_, _, x5, _, _, x2, _, _]: [W; 8],
+    [
+        t3, t4, _, t7, t10, t12, t13, _, t15, t16, t17, _, t19, t20, t21, t22, t23, t24, _,
+        t26,
+    ]: [W; 20],
+    [t54, t58, t62, t64, t65, t66, t67, t68, t69]: [W; 9],
+) -> [W; 8] {
     let t70 = t58 & !x2;
     let t71 = t64 & !t4;
     let t72 = t66 & t20;

@@ -10,6 +10,7 @@
 
 mod day;
 mod doubt;
+mod late;
 mod lies;
 mod round_trip;
 mod support;

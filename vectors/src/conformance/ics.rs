@@ -111,9 +111,9 @@ impl Ics {
     /// # Errors
     /// Returns every contradiction with its line, or the one slip that keeps it from being read.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<SourceError>> {
-        let place = Place { file, text };
+        let place = Place::new(file, text);
         let raw: RawIcs = place.parse().map_err(|error| vec![error])?;
-        let mut found = Found { place, errors: Vec::new() };
+        let mut found = Found { place: &place, errors: Vec::new() };
         if *raw.schema.get_ref() != 1 {
             found.add(&raw.schema, format!("schema {}, expected 1", raw.schema.get_ref()));
         }
@@ -214,7 +214,7 @@ fn profile_algorithm(name: &str) -> Option<Algorithm> {
 
 /// What is wrong with a statement.
 struct Found<'a> {
-    place: Place<'a>,
+    place: &'a Place<'a>,
     errors: Vec<SourceError>,
 }
 

@@ -13,17 +13,22 @@ pub struct SourceError {
 }
 
 /// A file and its text, to say where something stands.
-#[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) file: &'a str,
     pub(super) text: &'a str,
+    /// Where lines end.
+    ends: Vec<usize>,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    pub(super) fn new(file: &'a str, text: &'a str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
+        Self { file, text, ends: ends.collect() }
+    }
+
     /// The line of a byte of the text, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+        1 + self.ends.partition_point(|&end| end < at)
     }
 
     pub(super) fn error(&self, at: usize, message: impl Into<String>) -> SourceError {

@@ -157,18 +157,15 @@ pub(super) enum Rule {
     /// MAC1 ‖ MAC2 of a purchase, over random (4) ‖ counter (2) ‖ amount (4) ‖ type (1) ‖ terminal
     /// (6) ‖ date (4) ‖ time (3) ‖ sequence number of the terminal (4).
     Purchase,
-    /// A byte for the length of what it is over.
-    Length,
 }
 
-const RULES: [(&str, Rule); 7] = [
+const RULES: [(&str, Rule); 6] = [
     ("external-authentication", Rule::ExternalAuthentication),
     ("internal-encryption", Rule::InternalEncryption),
     ("internal-decryption", Rule::InternalDecryption),
     ("internal-mac", Rule::InternalMac),
     ("pin-reload", Rule::PinReload),
     ("purchase", Rule::Purchase),
-    ("length", Rule::Length),
 ];
 
 const TRANSACTIONS: [(&str, TransactionType); 4] = [

@@ -125,7 +125,7 @@ impl Comparer<'_> {
             return Vec::new();
         }
         let given = image.and_then(|image| Issuance::parse(&image).ok()).or(row.record);
-        match (given, bytes.try_into().ok().and_then(|bytes| Issuance::parse(bytes).ok())) {
+        match (given, Issuance::parse(bytes).ok()) {
             (Some(expected), Some(found)) => fields(&expected, &found),
             _ => vec![Difference::new(column, text, &hex::encode_upper(bytes))],
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use xuejika_card_model::batch::index::Index;
 use xuejika_card_model::batch::keys::{KnownValues, check_block, check_roots};
 use xuejika_card_model::batch::manifest::{Carton, Count, Head, Keys, Range};
@@ -26,6 +26,9 @@ use super::super::found::Found;
 use super::super::script::BatchFault;
 use crate::hex;
 
+/// Largest batch.
+const MAX_CARDS: u32 = 1000;
+
 /// Name of the one box.
 const BOX: &str = "B00001";
 
@@ -37,11 +40,14 @@ const FAULTY: u32 = 6;
 
 /// Checks a batch of this many cards, the first ones scrap.
 pub(super) fn check(cards: u32, scrap: u32, faults: &[BatchFault]) -> anyhow::Result<Found> {
+    ensure!((1..=MAX_CARDS).contains(&cards), "cards: expected 1 to {MAX_CARDS}");
+    ensure!(scrap <= cards, "scrap: more than there are cards");
     let (algorithm, version) = (Algorithm::Aes128, KeyVersion::FIRST);
     let source = KeySource::new(Some(&TestRoots), Some(WalletRoots::test()), version, algorithm);
     let plan = Plan::new(&manifest(cards, scrap, &source)?)
         .map_err(|findings| anyhow!("the manifest: {}", ids(&findings)))?;
     let mut findings = check_roots(&source, &plan)?;
+    let vendor = Vendor::new(cards, scrap, &source)?;
     let mut rows = Vec::new();
     let mut tally = Tally::new(plan.boxes.len());
     for number in 0..cards {
@@ -49,7 +55,7 @@ pub(super) fn check(cards: u32, scrap: u32, faults: &[BatchFault]) -> anyhow::Re
         if of_row.contains(&BatchFault::MissingRow) {
             continue;
         }
-        let cells = cells(number, number < scrap, cards, &source, of_row)?;
+        let cells = vendor.cells(number, of_row)?;
         let mut given = Cells::empty();
         for (column, text) in Column::all().zip(&cells) {
             given.set(column, Some(text));
@@ -112,10 +118,7 @@ fn issuance(number: u32) -> anyhow::Result<Issuance> {
 /// What the vendor says of the whole batch.
 fn manifest(cards: u32, scrap: u32, source: &KeySource<'_>) -> anyhow::Result<Manifest> {
     let first = issuance(0)?;
-    let range = Range {
-        first: serial(0)?.to_string(),
-        last: serial(cards.checked_sub(1).context("cards: expected 1 or more")?)?.to_string(),
-    };
+    let range = Range { first: serial(0)?.to_string(), last: serial(cards - 1)?.to_string() };
     let (atr, ats) = answers(&first);
     let any = |answer: &str| "xx".repeat(answer.len() / 2);
     let root = |slot: KeySlot| -> anyhow::Result<(String, String)> {
@@ -173,53 +176,68 @@ fn answers(issuance: &Issuance) -> (String, String) {
     (hex::emit(&atr(&header)), hex::emit(&ats(&header)))
 }
 
-/// A row, cell by cell.
-fn cells(
-    number: u32,
-    scrap: bool,
+/// Who made the batch, and with which keys.
+struct Vendor {
     cards: u32,
-    source: &KeySource<'_>,
-    faults: &[BatchFault],
-) -> anyhow::Result<Vec<String>> {
-    let has = |fault| faults.contains(&fault);
-    let number = if has(BatchFault::SerialTwice) { number + 1 } else { number };
-    let issuance = issuance(number)?;
-    let (card, wallet) = (issuance.card_serial.bytes(), factory::transit_number(&issuance));
-    let (atr, ats) = answers(&issuance);
-    let mut image = issuance.emit();
-    if let Some(byte) = image.last_mut().filter(|_| has(BatchFault::ImageCrc)) {
-        *byte ^= 1;
+    scrap: u32,
+    /// Check values by key and card.
+    values: Vec<Vec<[u8; 3]>>,
+}
+
+impl Vendor {
+    fn new(cards: u32, scrap: u32, source: &KeySource<'_>) -> anyhow::Result<Self> {
+        let records = (0..cards).map(issuance).collect::<anyhow::Result<Vec<_>>>()?;
+        let serials: Vec<_> = records.iter().map(|record| record.card_serial.bytes()).collect();
+        let wallets: Vec<_> = records.iter().map(factory::transit_number).collect();
+        let values = |slot: KeySlot| {
+            let of = if slot.is_wallet() { &wallets } else { &serials };
+            source.check_values(slot, of)?.context("a test root is missing")
+        };
+        let values = KeySlot::all().map(values).collect::<anyhow::Result<_>>()?;
+        Ok(Self { cards, scrap, values })
     }
-    let version = if has(BatchFault::KeyVersion) { "02" } else { "01" };
-    let image = if has(BatchFault::NoImage) { String::new() } else { hex::emit(&image) };
-    // What failed before its keys were loaded has nothing after that step.
-    let loaded = |text: String| if scrap { String::new() } else { text };
-    let replacement = if scrap { serial(cards - 1 - number)?.to_string() } else { String::new() };
-    let state = if scrap { "scrap" } else { "good" };
-    let mut cells = vec![
-        issuance.card_serial.to_string(),
-        hex::emit(&test_card::uid(&issuance.card_serial)),
-        atr,
-        ats,
-        issuance.init_date.to_string(),
-        hex::emit(&issuance.site),
-        version.to_owned(),
-        loaded(hex::emit(&wallet)),
-        loaded("0".to_owned()),
-        loaded("00".to_owned()),
-        loaded(image),
-        BOX.to_owned(),
-        state.to_owned(),
-        replacement,
-    ];
-    for slot in KeySlot::all() {
-        let of = if slot.is_wallet() { wallet } else { card };
-        let value = source.check_values(slot, &[of])?.and_then(|values| values.first().copied());
-        let mut value = value.context("a test root is missing")?;
-        if has(BatchFault::WrongKey) && slot.index() == 0 {
-            value[0] ^= 1;
+
+    /// A row, cell by cell.
+    fn cells(&self, number: u32, faults: &[BatchFault]) -> anyhow::Result<Vec<String>> {
+        let has = |fault| faults.contains(&fault);
+        let scrap = number < self.scrap;
+        let number = if has(BatchFault::SerialTwice) { number + 1 } else { number };
+        let issuance = issuance(number)?;
+        let (atr, ats) = answers(&issuance);
+        let mut image = issuance.emit();
+        if let Some(byte) = image.last_mut().filter(|_| has(BatchFault::ImageCrc)) {
+            *byte ^= 1;
         }
-        cells.push(loaded(hex::emit(&value)));
+        let version = if has(BatchFault::KeyVersion) { "02" } else { "01" };
+        let image = if has(BatchFault::NoImage) { String::new() } else { hex::emit(&image) };
+        // What failed before its keys were loaded has nothing after that step.
+        let loaded = |text: String| if scrap { String::new() } else { text };
+        let replacement = match self.cards.checked_sub(1 + number) {
+            Some(other) if scrap => serial(other)?.to_string(),
+            _ => String::new(),
+        };
+        let mut cells = vec![
+            issuance.card_serial.to_string(),
+            hex::emit(&test_card::uid(&issuance.card_serial)),
+            atr,
+            ats,
+            issuance.init_date.to_string(),
+            hex::emit(&issuance.site),
+            version.to_owned(),
+            loaded(hex::emit(&factory::transit_number(&issuance))),
+            loaded("0".to_owned()),
+            loaded("00".to_owned()),
+            loaded(image),
+            BOX.to_owned(),
+            if scrap { "scrap" } else { "good" }.to_owned(),
+            replacement,
+        ];
+        for (slot, of_cards) in KeySlot::all().zip(&self.values) {
+            let value = of_cards.get(usize::try_from(number)?).context("no such card")?;
+            let [a, b, c] = *value;
+            let wrong = has(BatchFault::WrongKey) && slot.index() == 0;
+            cells.push(loaded(hex::emit(&[a ^ u8::from(wrong), b, c])));
+        }
+        Ok(cells)
     }
-    Ok(cells)
 }

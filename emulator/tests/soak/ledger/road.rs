@@ -1,7 +1,7 @@
 //! The ways between terminals, cards and the host, on which things go wrong.
 
 use xuejika_apdu::{CardChannel, ChannelError};
-use xuejika_card_model::nvm::{Cut, Nvm, Torn};
+use xuejika_card_model::nvm::{Cut, Torn};
 use xuejika_keyscheme::legacy::{Challenge, LineMac, Moment};
 use xuejika_reader::wallet::{
     Booking, CardNumber, Consent, HostError, LoadHost, OnlineRequest, Operator, Receipt,

@@ -289,13 +289,24 @@ pub(super) fn blocks(operation: Operation, world: &World) -> Vec<Case> {
                     .bound(Bound::Next)
                     .until(|view| view.lock().is_some_and(|lock| lock.card))
             };
-            attempts(world, operation, LINE, right, &wrong, |client, card| {
+            let mut cases = attempts(world, operation, LINE, right, &wrong, |client, card| {
                 client.select_mf(card);
                 let honest = Client { lies: false, ..client.clone() };
                 let command = honest.authenticate(card);
                 send(card, &command);
                 client.protected(card, &client.keys.line, [0x84, 0x16, 0x00, 0x00], &[])
-            })
+            });
+            let expect = Expect::nothing(0x6982).spending(LINE);
+            let name = "after an authentication and a reset";
+            let start = world.wallet.clone();
+            cases.push(world.case(operation, name, start, expect, |client, card| {
+                client.select_mf(card);
+                let command = client.authenticate(card);
+                assert_eq!(send(card, &command).sw, 0x9000);
+                card.reset().expect("power");
+                client.protected(card, &client.keys.line, [0x84, 0x16, 0x00, 0x00], &[])
+            }));
+            cases
         }
     }
 }

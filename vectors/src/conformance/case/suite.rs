@@ -31,7 +31,7 @@ pub struct Suite {
 
 /// A step that knows where it stands.
 struct Located<'a> {
-    place: Place<'a>,
+    place: &'a Place<'a>,
     step: &'a Spanned<RawStep>,
 }
 
@@ -46,15 +46,16 @@ impl Suite {
         for (file, text) in files {
             hasher.field(file.as_bytes());
             hasher.field(text.as_bytes());
-            let place = Place { file, text };
-            parsed.push((place, parse_file(place)?));
+            let place = Place::new(file, text);
+            let file = parse_file(&place)?;
+            parsed.push((place, file));
         }
         let mut fixtures: HashMap<&str, Vec<Located<'_>>> = HashMap::new();
         let mut values = BTreeMap::new();
         for (place, file) in &parsed {
             for fixture in &file.fixture {
                 let steps = &fixture.get_ref().steps;
-                let steps = steps.iter().map(|step| Located { place: *place, step }).collect();
+                let steps = steps.iter().map(|step| Located { place, step }).collect();
                 if fixtures.insert(&fixture.get_ref().name, steps).is_some() {
                     let message = format!("fixture {:?} is there twice", fixture.get_ref().name);
                     return Err(place.error(fixture.span().start, message));
@@ -72,7 +73,7 @@ impl Suite {
         let mut ids = HashSet::new();
         for (place, file) in &parsed {
             for raw in &file.case {
-                let case = parse_case(*place, raw.get_ref(), &fixtures)?;
+                let case = parse_case(place, raw.get_ref(), &fixtures)?;
                 if !ids.insert(case.id.clone()) {
                     let message = format!("case {} is there twice", case.id);
                     return Err(place.error(raw.get_ref().id.span().start, message));
@@ -89,7 +90,7 @@ impl Suite {
     }
 }
 
-fn parse_file(place: Place<'_>) -> Result<RawFile, SourceError> {
+fn parse_file(place: &Place<'_>) -> Result<RawFile, SourceError> {
     let file: RawFile = place.parse()?;
     if *file.schema.get_ref() != SCHEMA {
         let message = format!("schema {}, expected {SCHEMA}", file.schema.get_ref());
@@ -99,7 +100,7 @@ fn parse_file(place: Place<'_>) -> Result<RawFile, SourceError> {
 }
 
 fn parse_case(
-    place: Place<'_>,
+    place: &Place<'_>,
     raw: &RawCase,
     fixtures: &HashMap<&str, Vec<Located<'_>>>,
 ) -> Result<Case, SourceError> {
@@ -145,7 +146,7 @@ fn parse_case(
 
 /// The steps of the fixtures a case begins with; `name*3` is three times.
 fn given(
-    place: Place<'_>,
+    place: &Place<'_>,
     raw: &RawCase,
     fixtures: &HashMap<&str, Vec<Located<'_>>>,
     parameters: &Parameters,
@@ -167,7 +168,7 @@ fn given(
 }
 
 fn parse_step(
-    place: Place<'_>,
+    place: &Place<'_>,
     raw: &Spanned<RawStep>,
     parameters: &Parameters,
 ) -> Result<Step, SourceError> {
@@ -183,7 +184,10 @@ fn parse_step(
 type Parameters = BTreeMap<String, String>;
 
 /// The product of a case's parameters, each combination with its label.
-fn combinations(place: Place<'_>, raw: &RawCase) -> Result<Vec<(String, Parameters)>, SourceError> {
+fn combinations(
+    place: &Place<'_>,
+    raw: &RawCase,
+) -> Result<Vec<(String, Parameters)>, SourceError> {
     let mut all = vec![(String::new(), Parameters::new())];
     for (axis, values) in &raw.variants {
         let error = |message: String| place.error(values.span().start, message);

@@ -219,7 +219,6 @@ impl Machine<'_> {
                 mac.to_vec()
             }
             Rule::Purchase => self.purchase_codes(&over)?,
-            Rule::Length => vec![self.length(&over)?],
         };
         self.set("result", result);
         Ok(())
