@@ -169,6 +169,51 @@ fn contents_that_have_no_room_are_refused() {
     assert_eq!(problem(&wrong).problem, S70Problem::NotEmpty);
 }
 
+/// The table of the card profile: what it places in a block is what an error there names.
+#[test]
+fn the_document_has_every_place() {
+    let document = include_str!("../../docs/card-profile.md");
+    let section = document.split("## 21. Sector card").nth(1).unwrap();
+    let rows: Vec<Vec<_>> = section
+        .lines()
+        .filter(|line| line.starts_with("| ") && line[2..].starts_with(char::is_numeric))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let mut contents = contents();
+    contents.registrations = vec![registration(2006, Term::Autumn)];
+    contents.transfers = vec![in_record()];
+    let image = contents.emit().unwrap();
+    let mut placed = 0;
+    for row in &rows {
+        let [sectors, block, what, bytes] = row[..] else { panic!("{row:?}") };
+        let mut ends = sectors.split(" to ").map(|number| number.parse::<u8>().unwrap());
+        let first = ends.next().unwrap();
+        let (last, block) = (ends.next().unwrap_or(first), block.parse().unwrap());
+        let len: usize = bytes.split(' ').next().unwrap().parse().unwrap();
+        placed += len * usize::from(last - first + 1);
+        let mut bad = image.clone();
+        bad[offset(first, block)] ^= 0x80;
+        let errors = match Contents::parse(&bad) {
+            Ok(parsed) => {
+                assert!(what.starts_with("status") && parsed.damaged_status == Some(Slot::A));
+                continue;
+            }
+            Err(errors) => errors,
+        };
+        let error = errors.into_iter().next().unwrap();
+        assert_eq!(error.sector, first, "{what}");
+        let named = match &error.problem {
+            S70Problem::Field(error) => error.field.record.english(),
+            S70Problem::Rings => "ring",
+            S70Problem::NotEmpty => "",
+            other => panic!("{what}: {other}"),
+        };
+        assert!(what.contains(named), "{what}: {error}");
+    }
+    // All data blocks of sectors 28 to 39 but what is left of 29 is placed.
+    assert_eq!((rows.len(), placed), (13, 4 * 48 + 8 * 240));
+}
+
 /// A sector card has four extension sectors, a processor card eight.
 #[test]
 fn a_card_that_uses_a_fifth_sector_cannot_be_exported() {

@@ -145,6 +145,22 @@ pub(crate) enum CardCommand {
         #[arg(value_name = "FILE")]
         image: PathBuf,
     },
+    /// Write the records of a card as the image of a first-generation sector card, without keys.
+    Export(ExportArgs),
+}
+
+/// `card export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The image.
+    #[arg(value_name = "FILE")]
+    pub(crate) image: PathBuf,
+    /// As a sector card of 4 KB (S70).
+    #[arg(long, required = true)]
+    pub(crate) s70: bool,
+    /// The image to write; an existing file is never overwritten.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 /// `card create`.

@@ -1,5 +1,6 @@
-//! `card create` and `card show`.
+//! `card create`, `card show` and `card export`.
 
+mod sector;
 mod show;
 
 use core::fmt;
@@ -23,6 +24,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::hex;
 use crate::keys;
 use crate::output::Output;
+
+pub(crate) use sector::export;
 
 /// Makes the image of an initialised card.
 pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
@@ -78,6 +81,9 @@ fn profile(args: &CreateArgs) -> Outcome<Profile> {
 
 /// Shows what an image holds.
 pub(crate) fn show(path: &Path, out: &Output) -> Outcome<Code> {
+    if sector::is_image(path) {
+        return sector::show(path, out);
+    }
     let memory = file_store::read_image(path)?;
     let card = Card::open(RamNvm::new(memory)).map_err(|error| {
         Failure::usage(anyhow::Error::from(error).context(path.display().to_string()))

@@ -70,7 +70,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
     let suite = cases(&args.scope.cases)?;
     let ics = statement(&args.scope)?;
     let bench = args.scope.target.bench(args.scope.fresh_on_power)?;
-    let plan = make_plan(&args.scope, &suite, &ics, &*bench, out)?;
+    let plan = make_plan(&args.scope, &suite, &ics, &*bench)?;
     let text = serde_json::to_string_pretty(&plan).map_err(Failure::device)? + "\n";
     match &args.output {
         Some(path) => {
@@ -93,7 +93,7 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
     let mut bench = scope.target.bench(scope.fresh_on_power)?;
     let plan = match &args.plan {
         Some(path) => files::plan(path)?,
-        None => make_plan(scope, &suite, &ics, &*bench, out)?,
+        None => make_plan(scope, &suite, &ics, &*bench)?,
     };
     plan.check(&suite, &ics).map_err(Failure::usage)?;
     let mut destinations = Destinations::open(args)?;
@@ -151,13 +151,7 @@ fn code(report: &Report) -> Code {
     }
 }
 
-fn make_plan(
-    args: &ScopeArgs,
-    suite: &Suite,
-    ics: &Ics,
-    bench: &dyn Bench,
-    _out: &Output,
-) -> Outcome<Plan> {
+fn make_plan(args: &ScopeArgs, suite: &Suite, ics: &Ics, bench: &dyn Bench) -> Outcome<Plan> {
     let scope = Scope {
         abilities: bench.abilities(),
         renews: bench.renews(),

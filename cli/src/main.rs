@@ -53,6 +53,7 @@ fn run(cli: &Cli) -> Outcome<Code> {
         Command::Demo(args) => demo::run(args, &out),
         Command::Card(CardCommand::Create(args)) => card::create(args, &out),
         Command::Card(CardCommand::Show { image }) => card::show(image, &out),
+        Command::Card(CardCommand::Export(args)) => card::export(args, &out),
         Command::Emulate(args) => emulate::run(args, &out),
         Command::Apdu(args) => apdu::run(args, &out),
         Command::Script(args) => script::run(args, &out),

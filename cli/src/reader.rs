@@ -28,7 +28,8 @@ use crate::target::Channel;
 use crate::trace::Traced;
 use crate::{clock, keys};
 
-use report::{ContentsReport, EventReport, KeyReport, RefusalReport, VerdictReport};
+pub(crate) use report::ContentsReport;
+use report::{EventReport, KeyReport, RefusalReport, VerdictReport};
 
 /// Last day of the test management cards; the key file of a test SAM opens to that day alone.
 pub(crate) const VALID_UNTIL: &str = "2099-12-31";

@@ -291,3 +291,17 @@ fn a_wrong_file_is_named_with_its_line() {
     assert_eq!(missing.code, 2);
     assert!(missing.err.contains("/no/such/file.toml: "), "{}", missing.err);
 }
+
+/// The program names every step it knows; so does the document.
+#[test]
+fn every_step_is_documented() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scenarios.md");
+    let document = fs::read_to_string(document).unwrap();
+    let complaint = play(&FRAME.replace("STEP", r#"{ do = "?" },"#), &[]).err;
+    let names = complaint.split_once("expected one of ").unwrap().1;
+    let steps: Vec<_> = names.split('`').skip(1).step_by(2).collect();
+    assert!(steps.len() > 40, "{complaint}");
+    for step in steps {
+        assert!(document.contains(&format!("`{step}`")), "{step} is not in docs/scenarios.md");
+    }
+}

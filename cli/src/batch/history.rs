@@ -367,7 +367,18 @@ fn remove<const N: usize>(
     table: Values<N>,
     id: u32,
 ) -> anyhow::Result<()> {
-    write.open_table(table)?.retain(|_, place| halves(place).0 != id)?;
+    let mut table = write.open_table(table)?;
+    let mut values: Vec<[u8; N]> = Vec::new();
+    for entry in table.iter()? {
+        let (value, place) = entry?;
+        if halves(place.value()).0 == id {
+            values.push(*value.value());
+        }
+    }
+    // One by one: pages that fall free are used again.
+    for value in &values {
+        table.remove(value)?;
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type a
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, Type};
@@ -30,6 +30,18 @@ const AT_ONCE: usize = 256;
 
 /// Rows of a group of the canonical copy.
 const GROUP: usize = 16 * 1024;
+
+/// Columns with few values, which a dictionary makes short.
+const REPETITIVE: [Column; 8] = [
+    Column::INIT_DATE,
+    Column::SITE,
+    Column::KEY_SET_VERSION,
+    Column::WALLET_BALANCE,
+    Column::WALLET_STATE,
+    Column::BOX,
+    Column::STATUS,
+    Column::REPLACEMENT,
+];
 
 /// Day 0 of Parquet dates.
 const EPOCH_DAYS_TO_2000: i32 = 10_957;
@@ -193,8 +205,13 @@ impl<W: Write + Send> Writer<W> {
         let properties = WriterProperties::builder()
             .set_created_by("xuejika".to_owned())
             .set_compression(Compression::SNAPPY)
-            .set_key_value_metadata(Some(vec![version]))
-            .build();
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_dictionary_enabled(false)
+            .set_key_value_metadata(Some(vec![version]));
+        let properties = REPETITIVE.iter().fold(properties, |properties, column| {
+            properties.set_column_dictionary_enabled(column.name().into(), true)
+        });
+        let properties = properties.build();
         Ok(Self {
             file: SerializedFileWriter::new(to, Arc::new(schema), Arc::new(properties))?,
             columns: vec![Vec::new(); Column::COUNT],

@@ -43,33 +43,30 @@ impl Child {
         if self.lost {
             return Err(ChannelError::Removed);
         }
-        let result = self.exchange(request);
         // Answers carry no number: one that comes late would be taken for another.
-        self.lost = matches!(
-            result,
-            Err(ChannelError::Timeout(_) | ChannelError::Malformed(_) | ChannelError::Io(_))
-        );
-        result
-    }
-
-    fn exchange(&mut self, request: &str) -> Result<String, ChannelError> {
-        let sent = writeln!(self.requests, "{request}").and_then(|()| self.requests.flush());
-        sent.map_err(|_| ChannelError::Removed)?;
-        let answer = self.answers.recv_timeout(PATIENCE).map_err(|error| match error {
-            RecvTimeoutError::Timeout => {
-                ChannelError::Timeout(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX))
-            }
-            RecvTimeoutError::Disconnected => ChannelError::Removed,
-        })?;
+        let answer = self.exchange(request).inspect_err(|_| self.lost = true)?;
         let (word, rest) = answer.trim().split_once(' ').unwrap_or((answer.trim(), ""));
         match word {
             "ok" => Ok(rest.trim().to_owned()),
             "removed" => Err(ChannelError::Removed),
             "unable" => Err(ChannelError::Io("the program cannot do this".to_owned())),
             _ => {
-                Err(ChannelError::Malformed(format!("{answer:?}, expected ok, removed or unable")))
+                self.lost = true;
+                let found = format!("{answer:?}, expected ok, removed or unable");
+                Err(ChannelError::Malformed(found))
             }
         }
+    }
+
+    fn exchange(&mut self, request: &str) -> Result<String, ChannelError> {
+        let sent = writeln!(self.requests, "{request}").and_then(|()| self.requests.flush());
+        sent.map_err(|_| ChannelError::Removed)?;
+        self.answers.recv_timeout(PATIENCE).map_err(|error| match error {
+            RecvTimeoutError::Timeout => {
+                ChannelError::Timeout(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX))
+            }
+            RecvTimeoutError::Disconnected => ChannelError::Removed,
+        })
     }
 
     /// As [`Self::ask`], for an answer that is bytes.
@@ -113,10 +110,7 @@ impl Bench for Child {
             self.restart()?;
         }
         match self.ask(&format!("begin {} {case}", kind.name())) {
-            Err(ChannelError::Io(_)) => {
-                self.lost = false;
-                Err(BenchError::Absent(kind))
-            }
+            Err(ChannelError::Io(_)) => Err(BenchError::Absent(kind)),
             other => Ok(other.map(drop)?),
         }
     }

@@ -17,7 +17,7 @@ use crate::hex;
 
 /// Everything on the card.
 #[derive(Debug, Serialize)]
-pub(super) struct ContentsReport {
+pub(crate) struct ContentsReport {
     operation: &'static str,
     issuance: Rows,
     status: Rows,
@@ -31,7 +31,7 @@ pub(super) struct ContentsReport {
 }
 
 impl ContentsReport {
-    pub(super) fn new(contents: &CardContents) -> Self {
+    pub(crate) fn new(contents: &CardContents) -> Self {
         fn all<T>(records: &[T]) -> Vec<Rows>
         where
             Rows: for<'a> From<&'a T>,

@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use xuejika_apdu::status::Language;
+use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{List, Lookup};
 use xuejika_card_model::management::SamSerial;
-use xuejika_card_model::nvm::{Cut, RamNvm, Torn};
+use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
 use xuejika_card_model::pupil::PupilDraft;
-use xuejika_card_model::record::{Profile, TerminalId};
+use xuejika_card_model::record::{Issuance, Profile, TerminalId};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::key::Key;
-use xuejika_keyscheme::{Algorithm, legacy};
+use xuejika_keyscheme::{Algorithm, KeyId, legacy};
 use xuejika_reader::sam::{SamError, SoftSam};
 use xuejika_reader::wallet::psam::SoftPsam;
 use xuejika_reader::wallet::{SoftLoadHost, Terminal};
@@ -196,7 +197,6 @@ impl World {
     }
 
     fn memory(&mut self, card: &str) -> anyhow::Result<Vec<u8>> {
-        use xuejika_card_model::nvm::Nvm;
         Ok(self.card(card)?.channel().model().nvm().bytes().to_vec())
     }
 
@@ -267,13 +267,10 @@ impl World {
     }
 
     /// A card of the key system of nobody, with this issuance record.
-    pub(super) fn foreign_memory(
-        env: &mut Env,
-        issuance: &xuejika_card_model::record::Issuance,
-    ) -> anyhow::Result<Vec<u8>> {
+    pub(super) fn foreign_memory(env: &mut Env, issuance: &Issuance) -> anyhow::Result<Vec<u8>> {
         let wallet = test_card::wallet(issuance);
         let uid = test_card::uid(&issuance.card_serial);
-        let key = |id: &xuejika_keyscheme::KeyId| Key::new(id.algorithm, env.random());
+        let key = |id: &KeyId| Key::new(id.algorithm, env.random());
         factory::student(issuance, uid, key, &wallet).context("the profile is no processor card")
     }
 }
@@ -308,8 +305,7 @@ fn station(number: u64, spec: &ReaderSpec, env: &mut Env) -> anyhow::Result<Stat
         Some(until) => until,
         None => UNTIL.parse()?,
     };
-    let serial =
-        SamSerial { unit: spec.unit, number: xuejika_card_model::bcd::Digits::new(number)? };
+    let serial = SamSerial { unit: spec.unit, number: Digits::new(number)? };
     let sam = SoftSam::test(algorithm, serial, until, clock::fork(env));
     let office = Office::Locked(Locked::new(sam));
     Ok(Station { office, unit: spec.unit, algorithm, until, lists: Vec::new() })

@@ -187,3 +187,25 @@ fn damage_is_named_with_its_file() {
     refused(&empty, "card profile version 0 is not supported");
     run(&["card", "show", &desk.path("missing.img").display().to_string()]).expect(2);
 }
+
+#[test]
+fn a_card_is_exported_as_a_sector_image() {
+    let desk = Desk::new("cpu-aes");
+    let (card, sectors) = (desk.card(), desk.path("card.mfd").display().to_string());
+    run(&["reader", "personalise", "--target", &desk.target(), "--date", "2026-09-01"]).expect(0);
+    let export = ["card", "export", &card, "--s70", "-o", &sectors];
+    let shown = run(&[&export[..], &["--json"]].concat()).expect(0).object();
+    assert_eq!(fs::metadata(&sectors).unwrap().len(), 4096);
+    assert_eq!(run(&["card", "show", &sectors, "--json"]).expect(0).object(), shown);
+    assert_eq!((&shown["profile"], &shown["serial"]), (&"s70".into(), &SERIAL.into()));
+    let text = run(&["card", "show", &sectors]).expect(0).out;
+    assert!(text.contains("sector card 扇区卡") && text.contains("张三"), "{text}");
+    // Neither overwritten nor read when it is damaged.
+    run(&export).expect(4);
+    let mut image = fs::read(&sectors).unwrap();
+    image[32 * 64 + 16] ^= 1;
+    fs::write(&sectors, image).unwrap();
+    let refused = run(&["card", "show", &sectors]).expect(2).err;
+    assert!(refused.contains("sector 32 block 2: identity.crc_2"), "{refused}");
+    run(&["card", "export", &card, "-o", &sectors]).expect(2);
+}

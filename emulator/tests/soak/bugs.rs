@@ -20,14 +20,13 @@ pub(crate) use seeded::hunt_all;
 
 #[cfg(feature = "faults")]
 mod seeded {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use xuejika_card_model::fault::{Fault, seed};
 
     use super::Hunt;
-    use crate::cuts::{Breach, Effort, Harness};
+    use crate::cuts::{Breach, Effort, Harness, guarded};
     use crate::invariants::SYSTEM;
     use crate::ledger;
     use crate::scenes::{World, operations};
@@ -79,7 +78,9 @@ mod seeded {
         let in_cuts = (1..=SEEDS).find_map(|number| cut(number, without));
         let in_ledger = || {
             let run = |number| ledger::run(&fresh, number, 200, without == Some(SYSTEM));
-            (1..=TOWNS).find_map(|number| found(|| run(number).map(drop)))
+            (1..=TOWNS).find_map(|number| {
+                guarded("ledger", number, || run(number)).err().as_ref().map(told)
+            })
         };
         let killer = in_cuts.or_else(in_ledger);
         seed(None);
@@ -87,32 +88,20 @@ mod seeded {
     }
 
     fn cut(number: u64, without: Option<&str>) -> Option<String> {
-        let mut world = None;
-        if let Some(killer) = found(|| {
-            world = Some(World::new(number));
-            Ok(())
-        }) {
-            return Some(killer);
-        }
-        let mut world = world?;
+        let world = guarded("world", number, || Ok(World::new(number)));
+        let mut world = match world {
+            Ok(world) => world,
+            Err(breach) => return Some(told(&breach)),
+        };
         let mut harness = Harness::new(number, Effort::HUNT, without.map(Into::into));
-        operations()
-            .into_iter()
-            .find_map(|operation| found(|| harness.command(operation, &mut world).map(drop)))
+        operations().into_iter().find_map(|operation| {
+            let place = format!("{operation:?}");
+            let swept = guarded(&place, number, || harness.command(operation, &mut world));
+            swept.err().as_ref().map(told)
+        })
     }
 
-    /// The invariant that `work` breaks, or that it could not go on.
-    fn found(work: impl FnOnce() -> Result<(), Breach>) -> Option<String> {
-        match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(())) => None,
-            Ok(Err(breach)) => {
-                Some(format!("{}: {} ({})", breach.invariant, breach.what, breach.place))
-            }
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-                Some(format!("scene: {}", text.unwrap_or("a panic").lines().next().unwrap_or("")))
-            }
-        }
+    fn told(Breach { invariant, what, place, .. }: &Breach) -> String {
+        format!("{invariant}: {} ({place})", what.lines().next().unwrap_or(""))
     }
 }

@@ -4,6 +4,7 @@
 //! A command runs once with a tape in the memory; from the tape every state is made that a cut can
 //! leave. That the tape tells the truth is checked by running the command into some of the cuts.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use xuejika_card_model::image;
@@ -62,6 +63,7 @@ impl Effort {
     };
 
     /// To find a seeded bug.
+    #[cfg(feature = "faults")]
     pub(crate) const HUNT: Self = Self { process: 29, losses: 6, ..Self::QUICK };
 }
 
@@ -123,12 +125,26 @@ pub(crate) struct Breach {
     pub(crate) seed: u64,
 }
 
+/// Does `work`; if it panics, a scene could not be played, which is a breach too.
+pub(crate) fn guarded<T>(
+    place: &str,
+    seed: u64,
+    work: impl FnOnce() -> Result<T, Breach>,
+) -> Result<T, Breach> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        Err(Breach { invariant: "scene", what: text.into(), place: place.into(), seed })
+    })
+}
+
 /// The sweeps of one seed.
 pub(crate) struct Harness {
     pub(crate) effort: Effort,
     /// An invariant that is not looked at.
     pub(crate) without: Option<String>,
     pub(crate) tally: Tally,
+    seed: u64,
     rng: Rng,
 }
 
@@ -166,7 +182,7 @@ struct Crash<'a> {
 
 impl Harness {
     pub(crate) fn new(seed: u64, effort: Effort, without: Option<String>) -> Self {
-        Self { effort, without, tally: Tally::default(), rng: Rng::new(seed, "cuts") }
+        Self { effort, without, tally: Tally::default(), seed, rng: Rng::new(seed, "cuts") }
     }
 
     /// Sweeps every case of a command.
@@ -175,6 +191,9 @@ impl Harness {
         operation: Operation,
         world: &mut World,
     ) -> Result<(), Breach> {
+        // One command by itself does what it does among all.
+        let name = format!("{operation:?}");
+        (self.rng, world.rng) = (Rng::new(self.seed, &name), Rng::new(world.seed, &name));
         let scenes = scenes(operation, world);
         assert!(!scenes.cases.is_empty(), "{operation:?} has no scene");
         for case in &scenes.cases {
@@ -327,7 +346,13 @@ impl Harness {
             stage.recover(crash.bytes);
             let memory = stage.judge.model().nvm().bytes().to_vec();
             self.go_on(stage, memory).map_err(|breach| Breach {
-                place: format!("{}, after {}: {}", stage.case.name, place(), breach.place),
+                place: format!(
+                    "{:?}, {}, {}, then {}",
+                    stage.case.operation,
+                    stage.case.name,
+                    place(),
+                    breach.place
+                ),
                 ..breach
             })?;
         }

@@ -6,7 +6,7 @@
 
 use xuejika_card_model::wallet::MAX_BALANCE;
 
-use super::case::{Bound, Expect};
+use super::case::{Bound, Expect, Money};
 use super::support::Reply;
 use super::view::{NUMBER, PURSE, Part, View};
 
@@ -195,7 +195,7 @@ fn counted(w: &Witness<'_>) -> Result<(), String> {
             after == before || Some(after) == before.checked_add(step)
         };
         let money = w.expect.money.as_ref();
-        let online = money.is_some_and(|money| money.is_online());
+        let online = money.is_some_and(Money::is_online);
         let offline = money.is_some_and(|money| !money.is_online());
         holds(steps(online, old.online, found.online), || "the on-line counter leaps".into())?;
         holds(steps(offline, old.offline, found.offline), || "the off-line counter leaps".into())?;

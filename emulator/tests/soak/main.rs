@@ -37,7 +37,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use cuts::{Breach, Effort, Harness, Tally};
+use cuts::{Breach, Effort, Harness, Tally, guarded};
 use ledger::LedgerTally;
 use report::Report;
 use scenes::{World, operations};
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     report.cuts = cut_everything(&options, share, &mut report.breaches);
     report.ledger = run_towns(&options, share, &mut report.breaches);
     report.bugs = bugs::hunt_all(options.only.as_deref(), options.without.as_deref());
-    report.print(share.seeds, start.elapsed());
+    report.print(&options, share.seeds, start.elapsed());
     if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -150,8 +150,9 @@ fn cut_everything(options: &Options, share: Share, breaches: &mut Vec<Breach>) -
         let mut world = World::new(seed);
         let mut harness = Harness::new(seed, share.effort, options.without.clone());
         for operation in operations() {
-            if wanted(&format!("{operation:?}")) {
-                harness.command(operation, &mut world)?;
+            let name = format!("{operation:?}");
+            if wanted(&name) {
+                guarded(&name, seed, || harness.command(operation, &mut world))?;
             }
         }
         Ok(harness.tally)
@@ -166,6 +167,6 @@ fn run_towns(options: &Options, share: Share, breaches: &mut Vec<Breach>) -> Led
     }
     let fresh = ledger::fresh();
     let without = options.without.as_deref() == Some(invariants::SYSTEM);
-    let work = |seed| ledger::run(&fresh, seed, share.steps, without);
+    let work = |seed| guarded("ledger", seed, || ledger::run(&fresh, seed, share.steps, without));
     for_seeds(options, share.towns, breaches, work, LedgerTally::add)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Options;
 use super::bugs::Hunt;
 use super::cuts::{Breach, Tally};
 use super::invariants::INVARIANTS;
@@ -27,7 +28,7 @@ impl Report {
         self.bugs.iter().filter(|hunt| hunt.killer.is_none()).count()
     }
 
-    pub(crate) fn print(&self, seeds: u64, elapsed: Duration) {
+    pub(crate) fn print(&self, options: &Options, seeds: u64, elapsed: Duration) {
         let Tally { cases, cuts, torn, losses, recoveries, deepest, .. } = self.cuts;
         let Tally { followed, followed_cuts, real, .. } = self.cuts;
         let Tally { commands, writing, .. } = self.cuts;
@@ -59,17 +60,7 @@ impl Report {
             let killer = hunt.killer.as_deref().unwrap_or("SURVIVED");
             println!("  {:<28} {killer}", hunt.bug);
         }
-        for breach in &self.breaches {
-            let Breach { invariant, what, place, seed } = breach;
-            let only = if place.starts_with("ledger") {
-                "ledger"
-            } else {
-                place.split(',').next().unwrap_or("")
-            };
-            println!(
-                "{invariant} broken: {what}\n  at {place}\n  again with: --seed {seed} --only {only}"
-            );
-        }
+        self.breaches.iter().for_each(|breach| print_breach(breach, options));
         let failed = self.breaches.len() + self.survivors();
         println!("{} passed, {failed} failed", 2 + self.bugs.len() - self.survivors());
     }
@@ -84,4 +75,15 @@ impl Report {
         );
         println!("  troubles            {}: {troubles:?}", troubles.total());
     }
+}
+
+/// What is broken, and how to see it again.
+fn print_breach(Breach { invariant, what, place, seed }: &Breach, options: &Options) {
+    let text = INVARIANTS.iter().find(|known| known.name == *invariant);
+    let text = text.map_or("the sum of all money is exact", |known| known.text);
+    let command = place.split(',').next().unwrap_or("");
+    let soak = if options.soak { "--soak " } else { "" };
+    println!("{invariant} broken ({text}): {what}");
+    println!("  at {place}");
+    println!("  again with: {soak}--seed {seed} --only {command}");
 }

@@ -4,6 +4,7 @@
 //! answer of the card can be expected of it. The published schema is compared with it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use xuejika_keyscheme::legacy::TransactionType;
 
@@ -357,8 +358,8 @@ impl Reader {
         })
     }
 
-    fn wrong(&self, key: &str, message: impl ToString) -> Wrong {
+    fn wrong(&self, key: &str, message: impl Display) -> Wrong {
         let line = self.fields.get(key).map_or(self.line, |(_, line)| *line);
-        (line, format!("{key}: {}", message.to_string()))
+        (line, format!("{key}: {message}"))
     }
 }

@@ -143,7 +143,6 @@ impl World {
         let filing: FilingNumber = match filing.map(str::parse) {
             Some(Ok(filing)) => filing,
             Some(Err(error)) => {
-                let error: xuejika_card_model::record::Problem = error;
                 return Ok(Found::ended("no-filing-number", error.to_string()));
             }
             None => return Ok(Found::ended("no-filing-number", "the filing number is required")),

@@ -5,7 +5,7 @@ use core::num::NonZeroU16;
 use anyhow::Context;
 use xuejika_card_model::CardError;
 use xuejika_card_model::list::Listing;
-use xuejika_card_model::record::{ExtensionIndex, Sector};
+use xuejika_card_model::record::{ExtensionIndex, Issuance, Sector};
 use xuejika_card_model::s70;
 use xuejika_card_model::verdict::{Circumstances, Presented, Venue, Verdict, Warning, verdict};
 use xuejika_reader::{CardContents, Error};
@@ -100,11 +100,7 @@ fn different(cpu: &CardContents, s70: &s70::Contents) -> Option<&'static str> {
             "extensions",
             cpu.extensions.iter().map(|entry| entry.sector).take(s70::SECTORS).eq(sectors),
         ),
-        (
-            "issuance",
-            xuejika_card_model::record::Issuance { profile: s70.issuance.profile, ..cpu.issuance }
-                == s70.issuance,
-        ),
+        ("issuance", Issuance { profile: s70.issuance.profile, ..cpu.issuance } == s70.issuance),
     ];
     parts.into_iter().find(|(_, same)| !same).map(|(part, _)| part)
 }

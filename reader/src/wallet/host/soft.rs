@@ -190,8 +190,10 @@ impl LoadHost for SoftLoadHost {
                 self.forget((asked, Some(random)));
                 return Err(HostError::Unsettled);
             }
-            _ if self.is_cancelled(&transaction, random) => return Err(HostError::Cancelled),
             _ => {}
+        }
+        if self.is_cancelled(&asked, random) || self.is_cancelled(&transaction, random) {
+            return Err(HostError::Cancelled);
         }
         self.books.insert(name, Entry { transaction, state: EntryState::Open, random });
         Ok(consent)

@@ -4,7 +4,7 @@ use xuejika_apdu::sm::{CHECKSUM_LEN, Checksum, Profile, ReaderSm};
 use xuejika_apdu::{Command, Response};
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::key_path;
-use xuejika_keyscheme::auth::{CardId, ReaderId, TOKEN_LEN, respond};
+use xuejika_keyscheme::auth::{CardChallenge, CardId, ReaderId, TOKEN_LEN, respond};
 use xuejika_keyscheme::key::{Card, Key};
 use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, Zone, cbc, padding};
@@ -67,13 +67,13 @@ impl Machine<'_> {
         };
         let reader = ReaderId(exact(&reader, "unit")?);
         let nonce = self.nonce();
-        let (request, awaiting) = respond(&card, id, serial, reader, challenge, nonce);
+        let (request, _) = respond(&card, id, serial, reader, challenge, nonce);
         self.set("request", request.emit());
-        let (token, session) = xuejika_keyscheme::auth::CardChallenge::new(id, serial, challenge)
+        // The card's end of the same rules gives the proof that is due.
+        let (token, session) = CardChallenge::new(id, serial, challenge)
             .verify(&card, &request)
             .map_err(|_| Stop::Cannot("the proof does not verify".to_owned()))?;
         self.set("token", token);
-        drop(awaiting);
         self.pending = Some(session.keys);
         Ok(())
     }
@@ -141,7 +141,7 @@ impl Machine<'_> {
             return Ok(());
         }
         let answer = self.send_whole(&wire)?;
-        let answer = self.unwrap(&plain, answer)?;
+        let answer = self.unwrap(&plain, &answer)?;
         self.judge(expect, &answer)
     }
 
@@ -160,7 +160,7 @@ impl Machine<'_> {
     }
 
     /// Verifies and opens a protected answer.
-    pub(super) fn unwrap(&mut self, command: &[u8], answer: Answer) -> Result<Answer, Stop> {
+    pub(super) fn unwrap(&mut self, command: &[u8], answer: &Answer) -> Result<Answer, Stop> {
         let session = self.session()?;
         let mut data = Vec::new();
         let response = Response { data: &answer.data, status: answer.status };
