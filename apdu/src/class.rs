@@ -56,6 +56,7 @@ impl Class {
 
     /// Reads the fields; `None` for the reserved values 20 to 3F, the undecoded proprietary values
     /// A0 to FE, and FF.
+    #[inline]
     #[must_use]
     pub const fn fields(self) -> Option<ClassFields> {
         let byte = self.0;

@@ -50,12 +50,14 @@ pub enum Case {
 
 impl<'a> Command<'a> {
     /// A case 1 command; add data and Ne with [`Self::with_data`] and [`Self::with_ne`].
+    #[inline]
     #[must_use]
     pub const fn new(class: Class, instruction: u8, p1: u8, p2: u8) -> Self {
         Self { class, instruction, p1, p2, data: &[], ne: 0, extended: false }
     }
 
     /// The same command with this data.
+    #[inline]
     #[must_use]
     pub const fn with_data(mut self, data: &'a [u8]) -> Self {
         self.data = data;
@@ -63,6 +65,7 @@ impl<'a> Command<'a> {
     }
 
     /// The same command asking for up to `ne` bytes.
+    #[inline]
     #[must_use]
     pub const fn with_ne(mut self, ne: u32) -> Self {
         self.ne = ne;
@@ -70,6 +73,7 @@ impl<'a> Command<'a> {
     }
 
     /// The same command with extended length fields where it has any.
+    #[inline]
     #[must_use]
     pub const fn with_extended_lengths(mut self) -> Self {
         self.extended = true;
@@ -77,6 +81,7 @@ impl<'a> Command<'a> {
     }
 
     /// CLA INS P1 P2.
+    #[inline]
     #[must_use]
     pub const fn header(&self) -> [u8; 4] {
         [self.class.0, self.instruction, self.p1, self.p2]
@@ -97,6 +102,7 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     /// Returns a [`ParseError`] naming the broken rule.
+    #[inline]
     pub const fn parse(apdu: &'a [u8]) -> Result<Self, ParseError> {
         let [class, instruction, p1, p2, body @ ..] = apdu else {
             return Err(ParseError::TooShort(apdu.len()));
@@ -115,6 +121,7 @@ impl<'a> Command<'a> {
     }
 
     /// Reads `nc` data bytes and an optional Le field of the form set in `self`.
+    #[inline]
     const fn parse_data(self, nc: usize, rest: &'a [u8]) -> Result<Self, ParseError> {
         if nc == 0 {
             return Err(ParseError::ZeroLc);

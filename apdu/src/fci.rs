@@ -36,26 +36,27 @@ pub struct KeyInfo {
     pub other: u8,
 }
 
-/// What SELECT answers for a DF.
+/// What SELECT answers for a DF. [`Self::parse`] gives a copy of its own; a card emits from what it
+/// has (`B`, `K`: bytes and key rows, owned or borrowed).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fci {
+pub struct Fci<B = Vec<u8>, K = Vec<KeyInfo>> {
     /// DF name (AID).
-    pub df_name: Vec<u8>,
+    pub df_name: B,
     /// Life-cycle status byte.
     pub life_cycle: u8,
     /// The part a DF with keys adds.
-    pub security: Option<SecurityInfo>,
+    pub security: Option<SecurityInfo<K>>,
 }
 
 /// What a reader needs before it authenticates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecurityInfo {
+pub struct SecurityInfo<K = Vec<KeyInfo>> {
     /// Algorithm identifier of the keys.
     pub algorithm: u8,
     /// Serial number of the card (SN.ICC).
     pub serial: [u8; 8],
     /// The keys of the DF.
-    pub keys: Vec<KeyInfo>,
+    pub keys: K,
     /// Version of the card profile.
     pub profile: u8,
 }
@@ -80,11 +81,13 @@ impl Fci {
         template.finish()?;
         Ok(Self { df_name, life_cycle, security })
     }
+}
 
+impl<B: AsRef<[u8]>, K: AsRef<[KeyInfo]>> Fci<B, K> {
     /// Appends the template to `out`.
     pub fn emit(&self, out: &mut Vec<u8>) {
         Writer::new(out).template(TEMPLATE, |fci| {
-            fci.object(DF_NAME, &self.df_name).object(LIFE_CYCLE, &[self.life_cycle]);
+            fci.object(DF_NAME, self.df_name.as_ref()).object(LIFE_CYCLE, &[self.life_cycle]);
             if let Some(security) = &self.security {
                 fci.template(PROPRIETARY, |out| security.emit(out));
             }
@@ -110,26 +113,26 @@ impl SecurityInfo {
         objects.finish()?;
         Ok(Self { algorithm, serial, keys, profile })
     }
+}
 
+impl<K: AsRef<[KeyInfo]>> SecurityInfo<K> {
     fn emit(&self, out: &mut Writer<'_>) {
-        let keys: Vec<u8> =
-            self.keys.iter().flat_map(|key| [key.number, key.active, key.other]).collect();
         out.object(ALGORITHM, &[self.algorithm])
             .object(SERIAL, &self.serial)
-            .object(KEYS, &keys)
+            .parts(KEYS, self.keys.as_ref().iter().map(|key| [key.number, key.active, key.other]))
             .object(PROFILE, &[self.profile]);
     }
 }
 
-/// What SELECT answers for a purse.
+/// What SELECT answers for a purse; `B` as in [`Fci`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PurseFci {
+pub struct PurseFci<B = Vec<u8>> {
     /// DF name (AID).
-    pub df_name: Vec<u8>,
+    pub df_name: B,
     /// Version of the application; not every card says it.
     pub version: Option<u8>,
     /// The issuer's discretionary data: contents of the public information file, SFI 15.
-    pub issuer_data: Vec<u8>,
+    pub issuer_data: B,
 }
 
 impl PurseFci {
@@ -153,16 +156,18 @@ impl PurseFci {
         objects.finish()?;
         Ok(Self { df_name, version, issuer_data })
     }
+}
 
+impl<B: AsRef<[u8]>> PurseFci<B> {
     /// Appends the template to `out`.
     pub fn emit(&self, out: &mut Vec<u8>) {
         Writer::new(out).template(TEMPLATE, |fci| {
-            fci.object(DF_NAME, &self.df_name);
+            fci.object(DF_NAME, self.df_name.as_ref());
             fci.template(PROPRIETARY, |out| {
                 if let Some(version) = self.version {
                     out.object(APPLICATION_VERSION, &[version]);
                 }
-                out.object(ISSUER_DATA, &self.issuer_data);
+                out.object(ISSUER_DATA, self.issuer_data.as_ref());
             });
         });
     }

@@ -4,7 +4,7 @@
 //! in the file's own DF, and gets data or a [`CardError`] naming the broken rule.
 
 use xuejika_keyscheme::auth::CardId;
-use xuejika_keyscheme::slots::{InvalidSlots, KeySlots};
+use xuejika_keyscheme::slots::{InvalidSlots, KeySlots, SlotsHeader};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 
 use crate::event::{Actor, Condition};
@@ -76,7 +76,7 @@ impl Header {
 }
 
 /// A card over some memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Card<N: Nvm> {
     store: Store<N>,
     header: Header,
@@ -112,6 +112,9 @@ impl<N: Nvm> Card<N> {
 
     /// Of two status copies one may be damaged; the good one takes its place.
     fn heal(&mut self) -> Result<(), NvmError> {
+        if seeded(Fault::StatusNotHealed) {
+            return Ok(());
+        }
         let (Some(file), Ok(pair)) = (self.education(sfi::STATUS), self.status()) else {
             return Ok(());
         };
@@ -196,15 +199,26 @@ impl<N: Nvm> Card<N> {
     /// # Errors
     /// Returns [`InvalidSlots`] when the stored key cannot be read.
     pub fn key_slots(&self, df: &Df, number: KeyNumber) -> Result<Option<KeySlots>, InvalidSlots> {
-        let slots = df
-            .key_offset(number)
-            .and_then(|offset| self.store.bytes().get(offset..))
-            .and_then(|bytes| bytes.first_chunk::<{ KeySlots::LEN }>());
-        match slots {
-            None => Ok(None),
-            Some(bytes) if bytes.iter().all(|&byte| byte == 0) => Ok(None),
-            Some(bytes) => Ok(Some(KeySlots::parse(bytes)?)),
-        }
+        self.stored_slots(df, number).map(KeySlots::parse).transpose()
+    }
+
+    /// What the slots of a key say without its secrets; `None` when the card has no such key loaded.
+    ///
+    /// # Errors
+    /// As [`Self::key_slots`].
+    pub fn key_header(
+        &self,
+        df: &Df,
+        number: KeyNumber,
+    ) -> Result<Option<SlotsHeader>, InvalidSlots> {
+        let header = |bytes: &[u8; KeySlots::LEN]| bytes.first_chunk().copied().map(SlotsHeader::parse);
+        self.stored_slots(df, number).and_then(header).transpose()
+    }
+
+    /// The bytes of a key that is loaded.
+    fn stored_slots(&self, df: &Df, number: KeyNumber) -> Option<&[u8; KeySlots::LEN]> {
+        let bytes = self.store.bytes().get(df.key_offset(number)?..)?.first_chunk()?;
+        if bytes.iter().all(|&byte| byte == 0) { None } else { Some(bytes) }
     }
 
     /// Writes a failed authentication into the key's counter.
@@ -277,6 +291,9 @@ impl<N: Nvm> Card<N> {
             return Err(CardError::Structure);
         };
         let caller = caller.into();
+        if seeded(Fault::ReadRightIgnored) {
+            return Ok(self.contents(file));
+        }
         file.read.check(caller, || self.state())?;
         self.check_application(file, caller)?;
         Ok(self.contents(file))
@@ -295,7 +312,10 @@ impl<N: Nvm> Card<N> {
         if let Structure::Transparent { .. } | Structure::Purse { .. } = file.structure {
             return Err(CardError::Structure);
         }
-        file.read.check(caller.into(), || self.state())?;
+        if !seeded(Fault::ReadRightIgnored) {
+            file.read.check(caller.into(), || self.state())?;
+        }
+        let number = if seeded(Fault::RecordZeroTaken) { number.max(1) } else { number };
         self.stored_record(file, number).ok_or(CardError::RecordNotFound)
     }
 
@@ -324,7 +344,8 @@ impl<N: Nvm> Card<N> {
         // The issuance file is never left unreadable, nor made that of another card.
         if let Some(before) = before {
             let after = Issuance::parse(&txn.read(file.offset..file.offset + Issuance::LEN))?;
-            if (after.card_serial, after.profile) != (before.card_serial, before.profile) {
+            let same = (after.card_serial, after.profile) == (before.card_serial, before.profile);
+            if !same && !seeded(Fault::ForeignIssuanceTaken) {
                 return Err(CardError::ForeignSerial);
             }
         }
@@ -358,6 +379,9 @@ impl<N: Nvm> Card<N> {
         let Structure::Transparent { size } = file.structure else {
             return Err(CardError::Structure);
         };
+        if seeded(Fault::UpdateRightIgnored) {
+            return Ok(size.into());
+        }
         file.update.check(caller, || self.state())?;
         self.check_application(file, caller)?;
         Ok(size.into())
@@ -366,7 +390,7 @@ impl<N: Nvm> Card<N> {
     /// A pupil's files are written by the unit that began to personalise the card.
     fn check_writer(&self, file: &Ef, actor: Option<Actor>) -> Result<(), CardError> {
         let of_pupil = [sfi::IDENTITY, sfi::ENROLMENT].map(|sfi| self.education(sfi));
-        if !of_pupil.contains(&Some(file)) {
+        if !of_pupil.contains(&Some(file)) || seeded(Fault::WriterUnitIgnored) {
             return Ok(());
         }
         let acting = actor.ok_or(Denied::Security)?.unit()?;
@@ -384,7 +408,8 @@ impl<N: Nvm> Card<N> {
             return Ok(());
         }
         let kept = self.contents(file).get(offset..number.end).unwrap_or(&[]);
-        if kept.iter().zip(bytes).all(|(old, new)| old == new) {
+        let same = kept.iter().zip(bytes).all(|(old, new)| old == new);
+        if same || seeded(Fault::PupilReplaced) {
             Ok(())
         } else {
             Err(Condition::OtherPupil.into())
@@ -431,7 +456,8 @@ fn check_range(size: usize, offset: usize, bytes: &[u8]) -> Result<(), CardError
     if offset >= size {
         return Err(CardError::Offset);
     }
-    if bytes.len() > size - offset { Err(CardError::Outside) } else { Ok(()) }
+    let fits = bytes.len() <= size - offset || seeded(Fault::UpdateBeyondEnd);
+    if fits { Ok(()) } else { Err(CardError::Outside) }
 }
 
 /// Plans to append a record to a cyclic file with these contents: the oldest gives way.

@@ -4,7 +4,7 @@
 
 use crc::{CRC_16_IBM_SDLC, CRC_32_ISO_HDLC, Crc};
 
-const X25: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_SDLC);
+static X25: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_SDLC);
 static HDLC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// Bytes a check value takes.

@@ -35,23 +35,21 @@ pub fn student(
     key: impl FnMut(&KeyId) -> Key<CardKey>,
     wallet: &WalletSetup,
 ) -> Option<Vec<u8>> {
-    let algorithm = match issuance.profile {
-        Profile::CpuAes => Algorithm::Aes128,
-        Profile::CpuSm4 => Algorithm::Sm4,
-        Profile::S70 => return None,
-    };
-    let serial = CardId(issuance.card_serial.bytes());
-    let mut memory = Memory::new(Header { kind: CardKind::Student, algorithm, uid, serial });
-    let version = KeyVersion::new(issuance.key_set_version.get()).unwrap_or(KeyVersion::FIRST);
-    memory.load_keys(version, key);
-    memory.fill_mf(issuance);
-    if let Some(education) = memory.tree.education() {
-        memory.fill_education(education, issuance);
-    }
-    if let Some(df) = &memory.tree.wallet {
-        memory.fill_wallet(df, issuance, wallet);
-    }
+    let mut memory = Memory::student(issuance, uid, key, wallet)?;
+    memory.initialise(issuance);
     Some(memory.bytes)
+}
+
+/// As [`student`], in state "blank": keys and issuance record are loaded, and the city has still to
+/// initialise the card (初始化).
+#[must_use]
+pub fn blank_student(
+    issuance: &Issuance,
+    uid: [u8; UID_LEN],
+    key: impl FnMut(&KeyId) -> Key<CardKey>,
+    wallet: &WalletSetup,
+) -> Option<Vec<u8>> {
+    Memory::student(issuance, uid, key, wallet).map(|memory| memory.bytes)
 }
 
 /// Memory of a new management card.
@@ -113,6 +111,31 @@ impl Memory {
         let mut memory = Self { bytes: alloc::vec![0; tree.size], tree, header };
         memory.write(0, &header.emit());
         memory
+    }
+
+    fn student(
+        issuance: &Issuance,
+        uid: [u8; UID_LEN],
+        key: impl FnMut(&KeyId) -> Key<CardKey>,
+        wallet: &WalletSetup,
+    ) -> Option<Self> {
+        let algorithm = match issuance.profile {
+            Profile::CpuAes => Algorithm::Aes128,
+            Profile::CpuSm4 => Algorithm::Sm4,
+            Profile::S70 => return None,
+        };
+        let serial = CardId(issuance.card_serial.bytes());
+        let mut memory = Self::new(Header { kind: CardKind::Student, algorithm, uid, serial });
+        let version = KeyVersion::new(issuance.key_set_version.get()).unwrap_or(KeyVersion::FIRST);
+        memory.load_keys(version, key);
+        memory.fill_mf(issuance);
+        if let Some(education) = memory.tree.education() {
+            memory.fill_education(education, issuance);
+        }
+        if let Some(df) = &memory.tree.wallet {
+            memory.fill_wallet(df, issuance, wallet);
+        }
+        Some(memory)
     }
 
     fn write(&mut self, offset: usize, bytes: &[u8]) {
@@ -186,24 +209,21 @@ impl Memory {
 
     fn fill_education(&mut self, education: &'static Df, issuance: &Issuance) {
         self.fill(education.by_sfi(sfi::ISSUANCE), 0, &issuance.emit());
-        let status = |state, previous, counter| Status {
-            state,
-            previous,
-            flags: StatusFlags::default(),
-            counter,
-            date: issuance.init_date,
-            unit: UnitCode::CITY,
-            reason: None,
-        };
-        let blank = status(LifeCycleState::Blank, LifeCycleState::Blank, 0);
-        let initialised = status(LifeCycleState::Initialised, LifeCycleState::Blank, 1);
-        self.fill(education.by_sfi(sfi::STATUS), 0, &blank.emit());
-        self.fill(education.by_sfi(sfi::STATUS), Status::LEN, &initialised.emit());
+        let blank = status(issuance, LifeCycleState::Blank, 0).emit();
+        self.fill(education.by_sfi(sfi::STATUS), 0, &blank);
+        self.fill(education.by_sfi(sfi::STATUS), Status::LEN, &blank);
         for index in (1..=ExtensionIndex::MAX).filter_map(ExtensionIndex::new) {
             let entry = ExtensionEntry { index, sector: Sector::Closed };
             let offset = usize::from(index.value() - 1) * ExtensionEntry::LEN;
             self.fill(education.by_sfi(sfi::DIRECTORY), offset, &entry.emit());
         }
+    }
+
+    /// What the event "initialise" leaves on a blank card.
+    fn initialise(&mut self, issuance: &Issuance) {
+        let Some(education) = self.tree.education() else { return };
+        let initialised = status(issuance, LifeCycleState::Initialised, 1);
+        self.fill(education.by_sfi(sfi::STATUS), Status::LEN, &initialised.emit());
         let entry = LogEntry {
             operation: Event::Initialise.code(),
             result: 0,
@@ -216,6 +236,19 @@ impl Memory {
         debug_assert!(log.is_some_and(|log| matches!(log.structure, Structure::Cyclic { .. })));
         self.fill(log, 0, &[0, 1]);
         self.fill(log, CYCLIC_HEADER_LEN, &entry.emit());
+    }
+}
+
+/// The status (状态) of a card that was blank before.
+fn status(issuance: &Issuance, state: LifeCycleState, counter: u16) -> Status {
+    Status {
+        state,
+        previous: LifeCycleState::Blank,
+        flags: StatusFlags::default(),
+        counter,
+        date: issuance.init_date,
+        unit: UnitCode::CITY,
+        reason: None,
     }
 }
 

@@ -19,8 +19,6 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "faults")]
-extern crate std;
 
 pub mod batch;
 pub mod bcd;
@@ -32,7 +30,6 @@ pub mod date;
 pub mod desk;
 pub mod event;
 pub mod factory;
-pub mod fault;
 pub mod file;
 pub mod ident;
 pub mod image;
@@ -53,3 +50,4 @@ pub mod verdict;
 pub mod wallet;
 
 pub use card::{Card, CardError, OpenError};
+pub use xuejika_keyscheme::fault;

@@ -85,6 +85,8 @@ pub struct RamNvm {
     bytes: Vec<u8>,
     cut: Option<Cut>,
     powered: bool,
+    /// Whether writes are still taken.
+    writable: bool,
     writes: u64,
     bytes_written: u64,
 }
@@ -93,12 +95,17 @@ impl RamNvm {
     /// Memory with these contents.
     #[must_use]
     pub const fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, cut: None, powered: true, writes: 0, bytes_written: 0 }
+        Self { bytes, cut: None, powered: true, writable: true, writes: 0, bytes_written: 0 }
     }
 
     /// Plans a power cut, or none, replacing an earlier plan.
     pub const fn arm(&mut self, cut: Option<Cut>) {
         self.cut = cut;
+    }
+
+    /// Takes no write any more: each is [`NvmError::OutOfRange`], as if there were no room for it.
+    pub const fn wear_out(&mut self) {
+        self.writable = false;
     }
 
     /// Number of writes begun so far, to find every place where power can go.
@@ -152,6 +159,9 @@ impl Nvm for RamNvm {
     fn write(&mut self, offset: usize, new: &[u8]) -> Result<(), NvmError> {
         if !self.powered {
             return Err(NvmError::PowerLost);
+        }
+        if !self.writable {
+            return Err(NvmError::OutOfRange);
         }
         let cut = self.fuse();
         self.writes += 1;

@@ -24,6 +24,9 @@ use crate::nvm::{Nvm, NvmError};
 /// Length of the journal record's header, in bytes.
 const HEADER_LEN: usize = 6;
 
+/// What most records fit, in bytes: growing would leave copies of keys behind.
+const USUAL_LEN: usize = 128;
+
 /// Length of an entry's header, in bytes.
 const ENTRY_LEN: usize = 4;
 
@@ -31,7 +34,7 @@ const ENTRY_LEN: usize = 4;
 const ZEROS: u16 = 0x8000;
 
 /// Memory under a journal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store<N: Nvm> {
     nvm: N,
     journal: Range<usize>,
@@ -95,8 +98,7 @@ impl<N: Nvm> Store<N> {
 
     /// Starts a transaction. Dropping it changes nothing.
     pub fn begin(&mut self) -> Transaction<'_, N> {
-        let record = Zeroizing::new(vec![0; HEADER_LEN]);
-        Transaction { store: self, record, overflow: false, scrub: false }
+        Transaction { store: self, record: empty_record(), overflow: false, scrub: false }
     }
 }
 
@@ -179,7 +181,7 @@ impl<N: Nvm> Transaction<'_, N> {
     /// change of several.
     pub(crate) fn apart(mut self) -> Result<Self, NvmError> {
         self.write_out()?;
-        self.record = Zeroizing::new(vec![0; HEADER_LEN]);
+        self.record = empty_record();
         Ok(self)
     }
 
@@ -231,6 +233,13 @@ impl<N: Nvm> Transaction<'_, N> {
         self.record.iter_mut().zip(header).for_each(|(to, from)| *to = from);
         Ok(())
     }
+}
+
+/// A record without entries, its header still to be sealed.
+fn empty_record() -> Zeroizing<Vec<u8>> {
+    let mut record = Vec::with_capacity(USUAL_LEN);
+    record.resize(HEADER_LEN, 0);
+    Zeroizing::new(record)
 }
 
 /// Whether recovery leaves out an entry: with a seeded fault only.

@@ -5,7 +5,8 @@ use std::io::{self, BufRead};
 
 use anyhow::Context;
 use serde::Serialize;
-use xuejika_apdu::{CardChannel, Command};
+use xuejika_apdu::status::Language;
+use xuejika_apdu::{CardChannel, ChannelError, Command};
 use xuejika_emulator::dispatch::COMMANDS;
 
 use crate::args::ApduArgs;
@@ -14,7 +15,7 @@ use crate::hex::{self, Expected};
 use crate::output::Output;
 use crate::target::Channel;
 use crate::trace::Exchange;
-use crate::{atr, clock, tlv};
+use crate::{atr, tlv};
 
 /// INS of SELECT.
 const SELECT: u8 = 0xA4;
@@ -30,7 +31,8 @@ pub(crate) fn run(args: &ApduArgs, out: &Output) -> Outcome<Code> {
         })
         .collect::<anyhow::Result<_>>()
         .map_err(Failure::usage)?;
-    let mut channel = args.card.target.open(&mut clock::env(args.card.seed)?)?;
+    let mut env = out.trace.env(args.card.seed)?;
+    let mut channel = args.card.target.open(&mut env, &out.trace, "card")?;
     if out.verbose {
         out.report(&Reset::new(&channel.atr()?))?;
     }
@@ -107,13 +109,24 @@ impl Answer {
     pub(crate) fn to(command: &[u8], channel: &mut Channel, out: &Output) -> Outcome<Self> {
         let mut response = Vec::new();
         channel.transmit(command, &mut response)?;
-        let exchange = Exchange::new(command, &response, out.language)?;
+        let reason = if out.verbose { channel.refusal() } else { None };
+        let answer = Self::read(command, &response, reason, out.language)?;
+        Ok(Self { name: answer.name.filter(|_| out.verbose), ..answer })
+    }
+
+    /// Takes the bytes of a command and its response.
+    pub(crate) fn read(
+        command: &[u8],
+        response: &[u8],
+        reason: Option<String>,
+        language: Language,
+    ) -> Result<Self, ChannelError> {
+        let exchange = Exchange::new(command, response, language)?;
         let parsed = Command::parse(command).ok();
         let is_select = parsed.is_some_and(|parsed| parsed.instruction == SELECT);
         let data = response.split_last_chunk::<2>().map_or(&[][..], |(data, _)| data);
         let objects = if is_select { tlv::tree(data).unwrap_or_default() } else { Vec::new() };
-        let reason = if out.verbose { channel.refusal() } else { None };
-        let name = parsed.filter(|_| out.verbose).and_then(|parsed| name(&parsed));
+        let name = parsed.and_then(|parsed| name(&parsed));
         Ok(Self { exchange, name, reason, objects })
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Cli {
     /// Language of status words.
     #[arg(long, global = true, value_enum, default_value = "en")]
     pub(crate) lang: Lang,
+    #[command(flatten)]
+    pub(crate) trace: crate::recorder::TraceArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// Test any card against the card profile, case by case.
     #[command(subcommand)]
     Conformance(crate::conformance::ConformanceCommand),
+    /// Look at traces that --trace has recorded.
+    #[command(subcommand)]
+    Trace(crate::recorder::TraceCommand),
     /// Play careers of cards from scenario files (情景).
     #[command(subcommand)]
     Scenario(crate::scenario::ScenarioCommand),
@@ -126,6 +131,23 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether there is something to record.
+    pub(crate) const fn talks_to_cards(&self) -> bool {
+        use crate::conformance::ConformanceCommand;
+        use crate::scenario::ScenarioCommand;
+        match self {
+            Self::Demo(_) | Self::Emulate(_) | Self::Apdu(_) | Self::Script(_) => true,
+            Self::Reader(_) | Self::Wallet(_) | Self::Desk(_) => true,
+            Self::Conformance(command) => matches!(command, ConformanceCommand::Run(_)),
+            Self::Scenario(command) => matches!(command, ScenarioCommand::Run(_)),
+            #[cfg(unix)]
+            Self::Batch(command) => matches!(command, crate::batch::BatchCommand::Readback(_)),
+            _ => false,
+        }
+    }
+}
+
 /// `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -137,7 +159,7 @@ pub(crate) struct DemoArgs {
 /// `card`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CardCommand {
-    /// Make the image of an initialised card with test keys.
+    /// Make the image of a new card with test keys.
     Create(CreateArgs),
     /// Show what an image holds, decoded; of keys only the check values.
     Show {
@@ -175,6 +197,9 @@ pub(crate) struct CreateArgs {
     /// Serial of a student-record card: 16 digits, the last one a check digit.
     #[arg(long, value_name = "S")]
     pub(crate) serial: Option<CardSerial>,
+    /// Leave a student card blank (空白): `reader initialise` makes it ready.
+    #[arg(long)]
+    pub(crate) blank: bool,
     /// Unit of a SAM, or whose readers a management card unlocks: 6 digits.
     #[arg(long)]
     pub(crate) unit: Option<UnitCode>,
@@ -253,6 +278,10 @@ pub(crate) struct EmulateArgs {
     /// Be a new copy of the image after every loss of power; the image stays as it is.
     #[arg(long, conflicts_with = "volatile")]
     pub(crate) fresh: bool,
+    /// Misbehave, as ID or ID:N from the N-th occasion on (xuejika conformance reader list); the image
+    /// stays as it is.
+    #[arg(long, value_name = "ID[:N]", requires = "image", conflicts_with_all = ["volatile", "fresh"])]
+    pub(crate) misbehave: Option<xuejika_emulator::misbehave::Plan>,
     /// Allow other addresses than this machine's own.
     #[arg(long)]
     pub(crate) allow_remote: bool,

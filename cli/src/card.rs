@@ -27,8 +27,11 @@ use crate::output::Output;
 
 pub(crate) use sector::export;
 
-/// Makes the image of an initialised card.
+/// Makes the image of a new card.
 pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
+    if args.blank && args.kind != Kind::Student {
+        return Err(Failure::usage(anyhow!("only a student card can be blank")));
+    }
     let memory = match args.kind {
         Kind::Student => student(args)?,
         Kind::Management => management(args)?,
@@ -48,7 +51,10 @@ fn student(args: &CreateArgs) -> Outcome<RamNvm> {
     let profile = profile(args)?;
     let memory = || -> anyhow::Result<RamNvm> {
         let issuance = test_card::issuance(serial, profile)?;
-        Ok(RamNvm::new(test_card::student_memory(&issuance)?))
+        Ok(RamNvm::new(match args.blank {
+            true => test_card::blank_student_memory(&issuance)?,
+            false => test_card::student_memory(&issuance)?,
+        }))
     };
     memory().map_err(Failure::usage)
 }

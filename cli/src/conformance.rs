@@ -4,8 +4,12 @@ mod args;
 mod bench;
 mod child;
 mod files;
+mod html;
 mod junit;
+mod reader;
+mod recorded;
 mod recording;
+mod roots;
 mod show;
 mod target;
 
@@ -14,8 +18,8 @@ pub(crate) use args::ConformanceCommand;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use xuejika_apdu::ChannelError;
 use xuejika_card_model::calendar;
-use xuejika_keyscheme::provider::TestRoots;
 use xuejika_vectors::conformance::plan::Decision;
 use xuejika_vectors::conformance::report::{MadeWith, Report};
 use xuejika_vectors::conformance::{
@@ -24,11 +28,12 @@ use xuejika_vectors::conformance::{
 
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
-use crate::keys;
 use crate::output::Output;
 
 use args::{ListArgs, PlanArgs, RunArgs, ScopeArgs};
+use bench::{Gone, PORTABLE};
 use files::Destinations;
+use recorded::Recorded;
 use show::{CaseLine, Summary};
 
 /// Runs the verb.
@@ -38,6 +43,7 @@ pub(crate) fn run(command: &ConformanceCommand, out: &Output) -> Outcome<Code> {
         ConformanceCommand::Ics { statement } => ics(statement.as_deref(), out),
         ConformanceCommand::Plan(args) => plan(args, out),
         ConformanceCommand::Run(args) => run_cases(args, out),
+        ConformanceCommand::Reader(command) => reader::run(command, out),
     }
 }
 
@@ -96,12 +102,20 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
         None => make_plan(scope, &suite, &ics, &*bench)?,
     };
     plan.check(&suite, &ics).map_err(Failure::usage)?;
-    let mut destinations = Destinations::open(args)?;
-    keys::announce();
-    let today = calendar::beijing(clock::env(None)?.now().as_secs())
-        .map(|(date, _)| date)
+    let mut destinations = Destinations::open(&args.reports)?;
+    let roots = args.roots.open(&ics)?;
+    let (today, time) = calendar::beijing(clock::env(None)?.now().as_secs())
         .ok_or_else(|| Failure::device(anyhow!("the clock is not set")))?;
-    let serial = serial(&ics, scope, &mut *bench)?;
+    let made_at = format!("{today} {time}");
+    let can = recorded::abilities(&*bench);
+    let serial = match serial(&ics, scope, &mut *bench) {
+        // Whatever is wrong with the card, there is a report.
+        Err(Failure::Because(Code::Device, error)) => {
+            bench = Box::new(Gone(ChannelError::Io(format!("{error:#}"))));
+            [0; 8]
+        }
+        serial => serial?,
+    };
     let frozen = serde_json::to_vec(&plan).map_err(Failure::device)?;
     let mut report = Report {
         made_with: MadeWith {
@@ -118,15 +132,18 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
     if out.is_json() {
         out.object(&show::Head::new(&report))?;
     }
-    let runner = Runner { suite: &suite, ics: &ics, roots: &TestRoots, serial, today };
+    let tap = scope.target.tap(&out.trace);
+    let mut bench = Recorded::new(bench, tap.clone(), can, &serial);
+    let runner = Runner { suite: &suite, ics: &ics, roots: roots.provider(), serial, today };
     let mut printed = Ok(());
-    report.cases = runner.run(&plan, &mut *bench, |case| {
+    report.cases = runner.run(&plan, &mut bench, |case| {
+        tap.verdict("case", &case.id, case.verdict, &case.reason);
         if printed.is_ok() {
             printed = print_case(case, out);
         }
     });
     // The report is written whoever reads the output.
-    destinations.write(&report)?;
+    destinations.write(&report, &made_at)?;
     printed?;
     out.report(&Summary::new(&report))?;
     Ok(code(&report))
@@ -152,8 +169,13 @@ fn code(report: &Report) -> Code {
 }
 
 fn make_plan(args: &ScopeArgs, suite: &Suite, ics: &Ics, bench: &dyn Bench) -> Outcome<Plan> {
+    let (abilities, kinds) = match args.portable {
+        true => (&[][..], PORTABLE),
+        false => (bench.abilities(), bench.kinds()),
+    };
     let scope = Scope {
-        abilities: bench.abilities(),
+        abilities,
+        kinds,
         renews: bench.renews(),
         destructive: args.allow_destructive,
         filter: args.filter.as_deref(),

@@ -8,6 +8,7 @@ mod world;
 use core::fmt;
 
 use serde::Serialize;
+use xuejika_vectors::conformance::Verdict;
 
 use crate::args::DemoArgs;
 use crate::exit::{Code, Failure, Outcome};
@@ -16,7 +17,7 @@ use crate::output::Output;
 use crate::trace::Exchange;
 
 use steps::STEPS;
-use world::World;
+use world::{DEMO, World};
 
 /// What became of a step.
 enum Finding {
@@ -51,10 +52,15 @@ struct Step {
 /// Runs all steps.
 pub(crate) fn run(args: &DemoArgs, out: &Output) -> Outcome<Code> {
     keys::announce();
-    let mut world = World::new(args.seed, out.language).map_err(Failure::device)?;
+    let trace = out.trace.clone();
+    let mut world = World::new(args.seed, out.language, trace).map_err(Failure::device)?;
+    let tap = out.trace.tap(DEMO, "student card");
     let mut as_expected = 0;
     for (index, step) in (1..).zip(STEPS) {
+        out.trace.label("step", step.id);
         let report = StepReport::new(index, step, &mut world, out.verbose);
+        let verdict = if report.as_expected { Verdict::Pass } else { Verdict::Fail };
+        tap.verdict("step", step.id, verdict, &report.detail);
         out.report(&report)?;
         if !report.as_expected {
             break;

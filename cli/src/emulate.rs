@@ -1,6 +1,7 @@
 //! `emulate`: serves a card to a PC/SC driver or to hosts over TCP.
 
 mod renewed;
+mod tapped;
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -8,22 +9,26 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use serde::Serialize;
+use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::nvm::Nvm;
-use xuejika_emulator::VirtualCard;
+use xuejika_card_model::record::Profile;
+use xuejika_emulator::misbehave::{Misbehaving, Plan, Who};
 use xuejika_emulator::transport::{Client, Event, Listener, Peers, Service, Slot};
+use xuejika_emulator::{Env, VirtualCard};
+use xuejika_keyscheme::Algorithm;
 
 use crate::args::EmulateArgs;
 use crate::card::Summary;
-use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
-use crate::target::{copy_image, open_image};
+use crate::target::{copy_image, fresh_memory, open_image};
 
 use renewed::Renewed;
+use tapped::Tapped;
 
 /// Serves until interrupted.
 pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
-    let mut env = clock::env(args.seed)?;
+    let mut env = out.trace.env(args.seed)?;
     #[cfg(unix)]
     if let Some(batch) = &args.deck.batch {
         let mut deck = crate::batch::serve::Deck::open(&args.deck, batch, &mut env)?;
@@ -36,7 +41,11 @@ pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
         return Err(Failure::usage(anyhow::anyhow!("expected an image")));
     };
     let name = image.display().to_string();
-    if args.fresh {
+    if let Some(plan) = args.misbehave {
+        let card = copy_image(image, &mut env)?;
+        let summary = summary(name, &card)?;
+        serve(&mut misbehaving(card, plan)?, &[summary], args, out)
+    } else if args.fresh {
         let mut slot = Renewed::new(image, env)?;
         let summary = summary(name, slot.card())?;
         serve(&mut slot, &[summary], args, out)
@@ -49,6 +58,24 @@ pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
         let summary = summary(name, &card)?;
         serve(&mut card, &[summary], args, out)
     }
+}
+
+/// The card, to misbehave as planned.
+fn misbehaving(card: VirtualCard, plan: Plan) -> Outcome<Misbehaving> {
+    let (kind, algorithm) = (card.header().kind, card.header().algorithm);
+    let (expected, of) = match plan.what.card {
+        Who::Student => (CardKind::Student, "student"),
+        Who::Management => (CardKind::Management, "management"),
+    };
+    if kind != expected {
+        return Err(Failure::usage(anyhow::anyhow!("{plan} is for {of} cards")));
+    }
+    let profile = match algorithm {
+        Algorithm::Aes128 => Profile::CpuAes,
+        Algorithm::Sm4 => Profile::CpuSm4,
+    };
+    let other = VirtualCard::new(fresh_memory(profile)?, Env::seeded(0)).map_err(Failure::device)?;
+    Ok(Misbehaving::new(card, other, Some(plan)))
 }
 
 fn summary<N: Nvm>(name: String, card: &VirtualCard<N>) -> Outcome<Summary> {
@@ -77,14 +104,16 @@ fn serve(
             return Err(Failure::usage(neither));
         }
     };
+    let name = args.vpcd.as_ref().or(args.listen.as_ref()).map_or("", String::as_str);
+    let mut slot = Tapped { slot, tap: out.trace.tap(name, "served card") };
     let stop = stop_on_interrupt()?;
     summaries.iter().try_for_each(|summary| out.report(summary))?;
     // A service goes on when nobody reads its log.
     let log = |event: &Event| drop(out.report(&Change::new(event)));
     let service = Service::new(&stop, &log);
     match road {
-        Road::Driver(client) => client.run(slot, &service),
-        Road::Hosts(listener) => listener.run(slot, &service),
+        Road::Driver(client) => client.run(&mut slot, &service),
+        Road::Hosts(listener) => listener.run(&mut slot, &service),
     }
     Ok(Code::AsExpected)
 }

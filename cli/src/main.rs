@@ -24,6 +24,7 @@ mod list;
 mod output;
 mod pupil_file;
 mod reader;
+mod recorder;
 mod scenario;
 mod script;
 mod shell;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Outcome<Code> {
-    let out = Output::new(cli);
+    let out = Output::new(cli)?;
     let code = match &cli.command {
         Command::Demo(args) => demo::run(args, &out),
         Command::Card(CardCommand::Create(args)) => card::create(args, &out),
@@ -69,9 +70,10 @@ fn run(cli: &Cli) -> Outcome<Code> {
         Command::Scenario(command) => scenario::run(command, &out),
         Command::Vectors(VectorsCommand::Verify { files }) => vectors::verify(files, &out),
         Command::Conformance(command) => conformance::run(command, &out),
+        Command::Trace(command) => recorder::run(command, &out),
         Command::Completions { shell } => shell::completions(*shell, &out),
         Command::Man { out: folder } => shell::man(folder.as_deref(), &out),
     }?;
     out.finish()?;
-    Ok(code)
+    Ok(out.trace.end(code))
 }

@@ -4,11 +4,13 @@
 use core::fmt::{self, Display};
 use std::io::{self, ErrorKind, Write};
 
+use anyhow::anyhow;
 use serde::Serialize;
 use xuejika_apdu::status::Language;
 
 use crate::args::Cli;
 use crate::exit::{Failure, Outcome};
+use crate::recorder::Trace;
 
 /// Where reports go, and in which form.
 #[derive(Debug)]
@@ -18,12 +20,18 @@ pub(crate) struct Output {
     pub(crate) verbose: bool,
     /// Language of status words.
     pub(crate) language: Language,
+    /// What was said to cards, for whoever wants to see it later.
+    pub(crate) trace: Trace,
 }
 
 impl Output {
     /// Standard output as the command line wants it.
-    pub(crate) fn new(cli: &Cli) -> Self {
-        Self { json: cli.json, verbose: cli.verbose, language: cli.lang.into() }
+    pub(crate) fn new(cli: &Cli) -> Outcome<Self> {
+        if cli.trace.is_given() && !cli.command.talks_to_cards() {
+            return Err(Failure::usage(anyhow!("--trace: this command talks to no card")));
+        }
+        let trace = Trace::open(&cli.trace)?;
+        Ok(Self { json: cli.json, verbose: cli.verbose, language: cli.lang.into(), trace })
     }
 
     /// Prints a report and a line end.

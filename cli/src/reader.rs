@@ -6,6 +6,7 @@ pub(crate) mod lists;
 mod report;
 
 use xuejika_apdu::fci::Fci;
+use xuejika_apdu::status::Language;
 use xuejika_apdu::{CardChannel, Class, Command, Response};
 use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::date::Date;
@@ -25,6 +26,7 @@ use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
 use crate::target::Channel;
+use crate::recorder::{Tap, Trace};
 use crate::trace::Traced;
 use crate::{clock, keys};
 
@@ -150,17 +152,22 @@ struct Station<'a> {
     env: Env,
     stamp: Stamp,
     channel: Traced<Channel>,
+    trace: Trace,
+    language: Language,
 }
 
 impl<'a> Station<'a> {
     fn open(args: &'a ReaderArgs, out: &Output) -> Outcome<Self> {
-        let mut env = clock::env(args.card.seed)?;
+        let (trace, language) = (out.trace.clone(), out.language);
+        let mut env = trace.env(args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
-        let channel = Traced::new(args.card.target.open(&mut env)?, out.language);
+        let channel = args.card.target.open(&mut env, &trace, "card")?;
+        let channel = Traced::new(channel, Tap::default(), language);
         if !matches!(args.card.target, crate::target::Target::Fresh(_)) {
             keys::announce();
         }
-        Ok(Self { args, env, stamp: Stamp { date, time, terminal: args.terminal }, channel })
+        let stamp = Stamp { date, time, terminal: args.terminal };
+        Ok(Self { args, env, stamp, channel, trace, language })
     }
 
     /// A reader, unlocked: of `unit` with the test SAM, of its own unit with one that is a card.
@@ -172,12 +179,14 @@ impl<'a> Station<'a> {
             DeskCard::Test => {
                 let memory = test_card::management(algorithm, unit, valid_until);
                 let env = Env::with_rng(clock::fork(&mut self.env));
-                let mut card = VirtualCard::new(memory, env).map_err(Failure::device)?;
+                let card = VirtualCard::new(memory, env).map_err(Failure::device)?;
+                let tap = self.trace.tap("test", "management card");
+                let mut card = Traced::new(card, tap, self.language);
                 card.power_on().map_err(Failure::device)?;
                 Locked::new(sam).unlock(&mut card, self.stamp.date)
             }
             DeskCard::Card(target) => {
-                let mut card = target.open(&mut self.env)?;
+                let mut card = target.open(&mut self.env, &self.trace, "management card")?;
                 Locked::new(sam).unlock(&mut card, self.stamp.date)
             }
         };
@@ -187,7 +196,7 @@ impl<'a> Station<'a> {
     /// The SAM and the algorithm of its keys.
     fn sam(&mut self, unit: UnitCode, valid_until: Date) -> Result<(Box<dyn Sam>, Algorithm), End> {
         if let DeskCard::Card(target) = &self.args.sam {
-            let channel = target.open(&mut self.env)?;
+            let channel = target.open(&mut self.env, &self.trace, "SAM")?;
             let sam = CardSam::new(channel).map_err(Error::from)?;
             let algorithm = sam.algorithm();
             return Ok((Box::new(sam), algorithm));

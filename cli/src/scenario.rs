@@ -87,10 +87,12 @@ fn read(sources: Vec<Source>) -> Outcome<Vec<(Source, Script)>> {
 /// Plays one scenario up to its end or to the first step that ends otherwise than expected.
 fn play(source: &Source, script: &Script, out: &Output) -> anyhow::Result<Played> {
     let language: Language = out.language;
-    let mut world = World::new(source, script, language).with_context(|| source.file.clone())?;
+    let world = World::new(source, script, language, out.trace.clone());
+    let mut world = world.with_context(|| source.file.clone())?;
     let mut played = Played::new(source, script);
     for (index, spanned) in (1..).zip(&script.steps) {
         let (at, step) = (spanned.span().start, spanned.get_ref());
+        out.trace.label("step", &format!("{} {index} {}", source.name, step.act.name()));
         let found = world
             .step(step)
             .with_context(|| format!("{}: step {index}, {}", source.place(at), step.act.name()))?;

@@ -14,7 +14,6 @@ use xuejika_apdu::CardChannel;
 
 use crate::apdu::{Answer, Reset};
 use crate::args::ScriptArgs;
-use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
 use crate::output::Output;
@@ -35,7 +34,8 @@ enum Action {
 /// Runs a script; it is read to its end before anything is sent.
 pub(crate) fn run(args: &ScriptArgs, out: &Output) -> Outcome<Code> {
     let lines = read(&args.script).map_err(Failure::usage)?;
-    let mut channel = args.card.target.open(&mut clock::env(args.card.seed)?)?;
+    let mut env = out.trace.env(args.card.seed)?;
+    let mut channel = args.card.target.open(&mut env, &out.trace, "card")?;
     let mut summary = Summary { commands: 0, mismatches: 0 };
     for Line { number, action } in lines {
         match action {

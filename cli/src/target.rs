@@ -1,5 +1,6 @@
 //! Which card a command works on, and the road to it.
 
+use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use xuejika_reader::channel::TcpChannel;
 use crate::clock::fork;
 use crate::exit::{Failure, Outcome};
 use crate::keys;
+use crate::recorder::{Event, Tap, Trace};
 
 /// Serial of the test card in process.
 pub(crate) const SERIAL: &str = "1100260100000014";
@@ -62,17 +64,32 @@ impl Target {
         matches!(self, Self::Tcp(_) | Self::Pcsc(_))
     }
 
-    /// Reaches the card and powers it on.
-    pub(crate) fn open(&self, env: &mut Env) -> Outcome<Channel> {
-        match self {
+    /// Reaches the card and powers it on. The trace calls it `name`.
+    pub(crate) fn open(&self, env: &mut Env, trace: &Trace, name: &str) -> Outcome<Channel> {
+        let road = match self {
             Self::Fresh(profile) => {
                 keys::announce();
                 let card = VirtualCard::new(fresh_memory(*profile)?, Env::with_rng(fork(env)));
-                Ok(Channel::Fresh(powered(card.map_err(Failure::device)?)?))
+                Road::Fresh(powered(card.map_err(Failure::device)?)?)
             }
-            Self::Image(path) => Ok(Channel::Image(powered(open_image(path, env)?)?)),
-            Self::Tcp(address) => Ok(Channel::Tcp(TcpChannel::connect(address, PATIENCE)?)),
-            Self::Pcsc(reader) => open_reader(reader),
+            Self::Image(path) => Road::Image(powered(open_image(path, env)?)?),
+            Self::Tcp(address) => Road::Tcp(TcpChannel::connect(address, PATIENCE)?),
+            Self::Pcsc(reader) => open_reader(reader)?,
+        };
+        let channel = Channel { road, tap: trace.tap(&self.to_string(), name) };
+        channel.tap.event(Event::Power);
+        channel.tap.atr(&channel.atr());
+        Ok(channel)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh(profile) => write!(f, "emu:{profile}"),
+            Self::Image(path) => write!(f, "emu:{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Pcsc(reader) => write!(f, "pcsc:{reader}"),
         }
     }
 }
@@ -118,20 +135,27 @@ fn powered<N: Nvm>(mut card: VirtualCard<N>) -> Outcome<Box<VirtualCard<N>>> {
 }
 
 #[cfg(feature = "pcsc")]
-fn open_reader(reader: &str) -> Outcome<Channel> {
-    Ok(Channel::Pcsc(xuejika_reader::channel::PcscChannel::open(reader)?))
+fn open_reader(reader: &str) -> Outcome<Road> {
+    Ok(Road::Pcsc(xuejika_reader::channel::PcscChannel::open(reader)?))
 }
 
 #[cfg(not(feature = "pcsc"))]
-fn open_reader(reader: &str) -> Outcome<Channel> {
+fn open_reader(reader: &str) -> Outcome<Road> {
     Err(Failure::usage(anyhow::anyhow!(
         "pcsc:{reader}: this program was built without PC/SC; build it with --features pcsc"
     )))
 }
 
-/// The road to a powered card.
+/// The road to a powered card, written down in the trace of the run.
 #[derive(Debug)]
-pub(crate) enum Channel {
+pub(crate) struct Channel {
+    road: Road,
+    tap: Tap,
+}
+
+/// Where the card is.
+#[derive(Debug)]
+enum Road {
     /// In process, contents lost at the end.
     Fresh(Box<VirtualCard>),
     /// In process, contents in a file.
@@ -146,20 +170,20 @@ pub(crate) enum Channel {
 impl Channel {
     /// The answer to the last reset.
     pub(crate) fn atr(&self) -> Result<Vec<u8>, ChannelError> {
-        Ok(match self {
-            Self::Fresh(card) => card.atr().to_vec(),
-            Self::Image(card) => card.atr().to_vec(),
-            Self::Tcp(channel) => channel.atr().to_vec(),
+        Ok(match &self.road {
+            Road::Fresh(card) => card.atr().to_vec(),
+            Road::Image(card) => card.atr().to_vec(),
+            Road::Tcp(channel) => channel.atr().to_vec(),
             #[cfg(feature = "pcsc")]
-            Self::Pcsc(channel) => channel.atr()?,
+            Road::Pcsc(channel) => channel.atr()?,
         })
     }
 
     /// Why the last command was refused, which only a card in process tells.
     pub(crate) fn refusal(&self) -> Option<String> {
-        let refusal = match self {
-            Self::Fresh(card) => card.last_refusal(),
-            Self::Image(card) => card.last_refusal(),
+        let refusal = match &self.road {
+            Road::Fresh(card) => card.last_refusal(),
+            Road::Image(card) => card.last_refusal(),
             _ => None,
         };
         refusal.map(ToString::to_string)
@@ -167,8 +191,17 @@ impl Channel {
 
     /// Takes power away and gives it back; returns the answer to reset.
     pub(crate) fn power_cycle(&mut self) -> Result<Vec<u8>, ChannelError> {
+        self.tap.event(Event::Power);
+        let atr = self.road.power_cycle();
+        self.tap.atr(&atr);
+        atr
+    }
+}
+
+impl Road {
+    fn power_cycle(&mut self) -> Result<Vec<u8>, ChannelError> {
         match self {
-            Self::Fresh(_) | Self::Image(_) => self.reset(),
+            Self::Fresh(_) | Self::Image(_) => self.channel().reset(),
             Self::Tcp(channel) => {
                 channel.power_off()?;
                 Ok(channel.power_on()?.to_vec())
@@ -178,7 +211,7 @@ impl Channel {
         }
     }
 
-    fn road(&mut self) -> &mut dyn CardChannel {
+    fn channel(&mut self) -> &mut dyn CardChannel {
         match self {
             Self::Fresh(card) => &mut **card,
             Self::Image(card) => &mut **card,
@@ -191,11 +224,17 @@ impl Channel {
 
 impl CardChannel for Channel {
     fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
-        self.road().transmit(command, response)
+        self.tap.command(command);
+        let answered = self.road.channel().transmit(command, response);
+        self.tap.answer(&answered, response, self.refusal().as_deref());
+        answered
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
-        self.road().reset()
+        self.tap.event(Event::Reset);
+        let atr = self.road.channel().reset();
+        self.tap.atr(&atr);
+        atr
     }
 }
 

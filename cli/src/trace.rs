@@ -5,8 +5,11 @@ use core::fmt;
 use serde::Serialize;
 use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::{CardChannel, ChannelError, Response, StatusWord};
+use xuejika_card_model::nvm::{Nvm, NvmError};
+use xuejika_emulator::VirtualCard;
 
 use crate::hex;
+use crate::recorder::{Event, Tap, secret};
 
 /// A command and its response.
 #[derive(Clone, Debug, Serialize)]
@@ -48,16 +51,9 @@ impl Exchange {
         Self { command, response, status, text, word: StatusWord(0) }
     }
 
-    /// With the PIN of a VERIFY made unreadable.
-    fn without_pin(self, command: &[u8]) -> Self {
-        match command {
-            [0x00, 0x20, _, _, _, pin @ ..] => {
-                let header = command.len() - pin.len();
-                let shown = hex::emit(command.get(..header).unwrap_or_default());
-                Self { command: shown + &"**".repeat(pin.len()), ..self }
-            }
-            _ => self,
-        }
+    /// With PINs and keys made unreadable.
+    fn masked(self, command: &[u8]) -> Self {
+        Self { command: masked(command), ..self }
     }
 
     /// Whether the card did what it was told: 9000 or 61xx.
@@ -77,19 +73,29 @@ impl fmt::Display for Exchange {
     }
 }
 
+/// A command in hexadecimal, with stars for its secret bytes.
+pub(crate) fn masked(command: &[u8]) -> String {
+    let mut text = hex::emit(command);
+    if let Some(range) = secret(command) {
+        text.replace_range(2 * range.start..2 * range.end, &"**".repeat(range.len()));
+    }
+    text
+}
+
 /// A channel that remembers what went over it.
 #[derive(Debug)]
 pub(crate) struct Traced<C> {
     channel: C,
+    tap: Tap,
     language: Language,
     exchanges: Vec<Exchange>,
     last_command: Vec<u8>,
 }
 
 impl<C> Traced<C> {
-    /// Listens to `channel`.
-    pub(crate) const fn new(channel: C, language: Language) -> Self {
-        Self { channel, language, exchanges: Vec::new(), last_command: Vec::new() }
+    /// Listens to `channel`, and writes down at `tap` what nobody else writes down.
+    pub(crate) const fn new(channel: C, tap: Tap, language: Language) -> Self {
+        Self { channel, tap, language, exchanges: Vec::new(), last_command: Vec::new() }
     }
 
     /// What went over the channel since the last call.
@@ -111,19 +117,33 @@ impl<C> Traced<C> {
 impl<C: CardChannel> CardChannel for Traced<C> {
     fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
         command.clone_into(&mut self.last_command);
-        let exchange = self
-            .channel
-            .transmit(command, response)
-            .and_then(|()| Exchange::new(command, response, self.language));
+        self.tap.command(command);
+        let answered = self.channel.transmit(command, response);
+        self.tap.answer(&answered, response, None);
+        let exchange = answered.and_then(|()| Exchange::new(command, response, self.language));
         let (exchange, result) = match exchange {
             Ok(exchange) => (exchange, Ok(())),
             Err(error) => (Exchange::unanswered(command, &error), Err(error)),
         };
-        self.exchanges.push(exchange.without_pin(command));
+        self.exchanges.push(exchange.masked(command));
         result
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
-        self.channel.reset()
+        self.tap.event(Event::Reset);
+        let atr = self.channel.reset();
+        self.tap.atr(&atr);
+        atr
+    }
+}
+
+impl<N: Nvm> Traced<VirtualCard<N>> {
+    /// Takes power from the card, if it has any, and gives it power.
+    pub(crate) fn power_on(&mut self) -> Result<(), NvmError> {
+        self.channel.power_off();
+        self.tap.event(Event::Power);
+        let atr = self.channel.power_on().map(<[u8]>::to_vec);
+        self.tap.atr(&atr.clone().map_err(|error| ChannelError::io(&error)));
+        atr.map(drop)
     }
 }

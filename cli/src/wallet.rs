@@ -24,6 +24,7 @@ use crate::exit::{Code, Failure, Outcome, say};
 use crate::keys;
 use crate::output::Output;
 use crate::target::Channel;
+use crate::recorder::{Tap, Trace};
 use crate::trace::Traced;
 
 use args::{CappArgs, ProveArgs, ProveWhat, PsamArg, PurchaseArgs, TransferArgs, WalletArgs};
@@ -113,6 +114,7 @@ struct Desk<'a> {
     date: Date,
     time: Time,
     channel: Traced<Channel>,
+    trace: Trace,
 }
 
 /// The card on the desk.
@@ -120,11 +122,13 @@ type Wallet<'c> = WalletCard<&'c mut Traced<Channel>>;
 
 impl<'a> Desk<'a> {
     fn open(args: &'a WalletArgs, out: &Output) -> Outcome<Self> {
-        let mut env = clock::env(args.card.seed)?;
+        let trace = out.trace.clone();
+        let mut env = trace.env(args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
-        let channel = Traced::new(args.card.target.open(&mut env)?, out.language);
+        let channel = args.card.target.open(&mut env, &trace, "card")?;
+        let channel = Traced::new(channel, Tap::default(), out.language);
         keys::announce();
-        Ok(Self { args, env, date, time, channel })
+        Ok(Self { args, env, date, time, channel, trace })
     }
 
     fn run(&mut self, command: &WalletCommand, pin: &Pin, out: &Output) -> Result<Code, End> {
@@ -229,7 +233,7 @@ impl<'a> Desk<'a> {
                 self.purchase(psam, &order)?
             }
             PsamArg::Card(target) => {
-                let psam = CardPsam::new(target.open(&mut self.env)?)?;
+                let psam = CardPsam::new(target.open(&mut self.env, &self.trace, "PSAM")?)?;
                 self.purchase(psam, &order)?
             }
         };
@@ -276,7 +280,7 @@ impl<'a> Desk<'a> {
             Err(Stopped::InDoubt { doubt, cause }) if target.is_remote() => (doubt, cause),
             ended => return ended,
         };
-        let Ok(channel) = target.open(&mut self.env) else {
+        let Ok(channel) = target.open(&mut self.env, &self.trace, "card") else {
             return Err(Stopped::InDoubt { doubt, cause });
         };
         *self.channel.channel() = channel;

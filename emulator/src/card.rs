@@ -45,6 +45,16 @@ impl<N: Nvm> VirtualCard<N> {
         Ok(Self { card, env, atr, power: None, refusal: None })
     }
 
+    /// A copy of the card with what its memory holds now, powered off, taking its challenges from
+    /// `env`. What happens to the one does not touch the other.
+    #[must_use]
+    pub fn fork(&self, env: Env) -> Self
+    where
+        N: Clone,
+    {
+        Self { card: self.card.clone(), env, atr: self.atr.clone(), power: None, refusal: None }
+    }
+
     /// Cold reset: completes a commit that a power cut interrupted, selects the MF and returns the
     /// answer to reset.
     ///
@@ -57,9 +67,8 @@ impl<N: Nvm> VirtualCard<N> {
         if let (true, Some(before)) = (seeded(Fault::SecurityStateSurvivesReset), &before) {
             power.state.security = before.state.security;
         }
-        if let (true, Some(before)) = (seeded(Fault::PendingSurvivesReset), before) {
-            power.state.select(before.state.df);
-            power.state.transaction = before.state.transaction;
+        if let Some(before) = before {
+            power.keep(before.state);
         }
         self.power = Some(power);
         Ok(&self.atr)

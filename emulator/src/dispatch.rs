@@ -171,7 +171,7 @@ const PSAM: &[Application] = &[Psam];
 const SAM: &[Application] = &[Sam];
 
 /// Every command the card answers.
-pub const COMMANDS: [CommandSpec; 41] = {
+pub static COMMANDS: [CommandSpec; 41] = {
     use Family::{Interindustry as Iso, Proprietary as Own};
     use Operation as O;
     use Protection::{Either, Plain, Protected};
@@ -294,7 +294,9 @@ pub(crate) fn run<N: Nvm>(
         if is_get_response(&command) && splitter.remaining() > 0 {
             return get_response(&command, splitter, *pending, out).map(Step::Done);
         }
-        splitter.clear();
+        if !seeded(Fault::PendingResponseSurvives) {
+            splitter.clear();
+        }
         accept(command, assembler, plain, state)
     });
     let (command, outer_ne, carriage) = match accepted {
@@ -304,9 +306,13 @@ pub(crate) fn run<N: Nvm>(
             return Ok(None);
         }
         Err(refusal) => {
-            assembler.clear();
+            if !seeded(Fault::ChainSurvivesFailure) {
+                assembler.clear();
+            }
             splitter.clear();
-            state.session = None;
+            if !seeded(Fault::SmSessionSurvivesError) {
+                state.session = None;
+            }
             out.extend_from_slice(&refusal.status().bytes());
             return Ok(Some(refusal));
         }
@@ -317,7 +323,9 @@ pub(crate) fn run<N: Nvm>(
     let mut context = Context { card, env, state, challenge, peer, operator: None, transaction };
     let refusal = execute(&mut context, &command, carriage, data).err();
     // It may have held a key.
-    plain.zeroize();
+    if !plain.is_empty() {
+        plain.zeroize();
+    }
     if let Some(error) = refusal.as_ref().and_then(Refusal::is_mute) {
         return Err(error);
     }
@@ -333,7 +341,8 @@ pub(crate) fn run<N: Nvm>(
         _ => out.extend_from_slice(data),
     }
     let ne = if outer_ne == 0 { out.len() } else { outer_ne as usize };
-    let kept = splitter.cut(out, 0, ne);
+    let stays = seeded(Fault::PendingResponseSurvives) && out.len() <= ne;
+    let kept = if stays { 0 } else { splitter.cut(out, 0, ne) };
     *pending = status;
     let status = if kept > 0 { StatusWord::more_data(kept) } else { status };
     out.extend_from_slice(&status.bytes());
@@ -348,7 +357,7 @@ fn accept<'a>(
     state: &mut State,
 ) -> Result<Step<'a>, Refusal> {
     let class = command.class.fields().ok_or(Refusal::Class)?;
-    if class.channel != 0 {
+    if class.channel != 0 && !seeded(Fault::ChannelIgnored) {
         return Err(Refusal::Channel);
     }
     let line = TRANSIT.contains(&state.df.application);
@@ -369,7 +378,9 @@ fn accept<'a>(
             Ok(Step::Execute { command, outer_ne, carriage: Carriage::Session })
         }
         Security::None => {
-            state.session = None;
+            if !seeded(Fault::SmSessionSurvivesPlain) {
+                state.session = None;
+            }
             Ok(match assembler.push(command, class.chaining)? {
                 Assembled::Pending => Step::Done(StatusWord::SUCCESS),
                 Assembled::Complete(command) => {
@@ -391,8 +402,8 @@ fn execute<N: Nvm>(
     let key = (family, command.instruction);
     let spec = COMMANDS
         .iter()
-        .filter(|spec| spec.applications.contains(&context.state.df.application))
-        .find(|spec| (spec.family, spec.instruction) == key)
+        .filter(|spec| (spec.family, spec.instruction) == key)
+        .find(|spec| spec.applications.contains(&context.state.df.application))
         .ok_or(Refusal::Instruction)?;
     let survivor = if may_survive() { context.transaction.clone() } else { None };
     let result = carry_out(context, spec, command, carriage, out);
@@ -415,7 +426,9 @@ fn carry_out<N: Nvm>(
 ) -> Result<(), Refusal> {
     command::check_application(context, spec.operation)?;
     match (spec.protection, carriage) {
-        (Protection::Plain, Carriage::Session | Carriage::Line) => {
+        (Protection::Plain, Carriage::Session | Carriage::Line)
+            if !seeded(Fault::PlainOnlyTakenProtected) =>
+        {
             return Err(Refusal::SecureMessaging);
         }
         (Protection::Protected, Carriage::Plain) => return Err(Refusal::SessionNeeded),
@@ -513,7 +526,7 @@ fn get_response(
     pending: StatusWord,
     out: &mut Vec<u8>,
 ) -> Result<StatusWord, Refusal> {
-    if (command.p1, command.p2) != (0, 0) {
+    if (command.p1, command.p2) != (0, 0) && !seeded(Fault::GetResponseParametersIgnored) {
         return Err(Refusal::P1P2);
     }
     if command.ne == 0 || !command.data.is_empty() {

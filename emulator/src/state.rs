@@ -49,6 +49,21 @@ impl Power {
     }
 }
 
+impl Power {
+    /// Keeps something over a reset: with a seeded fault only.
+    pub(crate) fn keep(&mut self, before: State) {
+        if seeded(Fault::PendingSurvivesReset) {
+            self.state.select(before.df);
+            self.state.transaction = before.transaction;
+        } else if seeded(Fault::SelectionSurvivesReset) {
+            self.state.select(before.df);
+        } else if seeded(Fault::SessionSurvivesReset) {
+            self.state.select(before.df);
+            self.state.session = before.session;
+        }
+    }
+}
+
 /// Between the wire and the application: chains and buffers.
 pub(crate) struct Link {
     pub(crate) assembler: Assembler,
@@ -79,8 +94,8 @@ pub(crate) struct State {
     pub(crate) key: Option<KeyId>,
     /// Challenge that may be answered by the very next command.
     pub(crate) challenge: Option<Challenge>,
-    /// Session with a proven peer.
-    pub(crate) session: Option<Session>,
+    /// Session with a proven peer. Boxed: most cards have none, and its key schedules are large.
+    pub(crate) session: Option<Box<Session>>,
     /// What was verified in the MF and in the wallet.
     pub(crate) security: SecurityState,
     /// Purse transaction under way.
@@ -103,6 +118,11 @@ pub(crate) enum Challenge {
 impl State {
     /// The challenge for the command that has come, and for this one alone.
     pub(crate) fn take_challenge(&mut self) -> Option<Challenge> {
+        if seeded(Fault::ZoneChallengeReusable)
+            && matches!(self.challenge, Some(Challenge::Zone(_)))
+        {
+            return None;
+        }
         let challenge = self.challenge.take();
         if let (true, Some(Challenge::Transit(used))) =
             (seeded(Fault::ChallengeNotConsumed), &challenge)
@@ -114,11 +134,14 @@ impl State {
 
     /// Selects a DF: whatever was proved in the one before is void.
     pub(crate) fn select(&mut self, df: &'static Df) {
-        let security = self.security.selected(df.application == Application::Master);
+        let security = match seeded(Fault::SecurityStateSurvivesSelect) {
+            true => self.security,
+            false => self.security.selected(df.application == Application::Master),
+        };
         *self = Self {
             df,
-            ef: None,
-            key: None,
+            ef: self.ef.filter(|_| seeded(Fault::FileSurvivesSelect)),
+            key: self.key.filter(|_| seeded(Fault::KeyChoiceSurvivesSelect)),
             challenge: None,
             session: None,
             security,

@@ -7,6 +7,7 @@ use xuejika_apdu::sm::SmError;
 use xuejika_apdu::tlv::TlvError;
 use xuejika_card_model::CardError;
 use xuejika_card_model::card::Denied;
+use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::nvm::NvmError;
 use xuejika_card_model::psam::PsamError;
 use xuejika_card_model::sam::SamError;
@@ -114,6 +115,9 @@ impl Refusal {
             Self::Chain(_) => Sw::LAST_OF_CHAIN_EXPECTED,
             Self::Sm(SmError::Missing) => Sw::SM_OBJECT_MISSING,
             Self::NoSession | Self::Sm(_) => Sw::SM_OBJECT_INCORRECT,
+            Self::Instruction if seeded(Fault::UnknownInstructionAnswersClass) => {
+                Sw::CLASS_NOT_SUPPORTED
+            }
             Self::Instruction => Sw::INSTRUCTION_NOT_SUPPORTED,
             Self::P1P2 => Sw::WRONG_P1_P2,
             Self::ExactLength(length) => Sw::exact_length(*length),

@@ -7,16 +7,21 @@ use xuejika_card_model::bcd::{BcdError, Digits};
 use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::date::{Date, DateError};
 use xuejika_card_model::factory;
+use xuejika_card_model::file::Ef;
+use xuejika_card_model::file::tree::{CardKind, sfi, wallet_sfi};
 use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
 use xuejika_card_model::management::{self, SamSerial};
-use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::nvm::{Nvm, NvmError, RamNvm};
 use xuejika_card_model::psam::{PsamIssue, PsamKey};
-use xuejika_card_model::record::{CardType, Issuance, Profile};
+use xuejika_card_model::record::{CardType, Issuance, Profile, Status, StatusPair};
 use xuejika_card_model::sam::SamStore;
-use xuejika_card_model::wallet::{WalletKeys, WalletSetup};
+use xuejika_card_model::wallet::{EnableFlag, WalletKeys, WalletSetup};
 use xuejika_keyscheme::auth::CardId;
-use xuejika_keyscheme::legacy::TerminalId;
-use xuejika_keyscheme::{Algorithm, KeyId, test_keys};
+use xuejika_keyscheme::key::{Card as CardKey, Key};
+use xuejika_keyscheme::legacy::{Fen, TerminalId};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, test_keys};
+
+use crate::VirtualCard;
 
 /// First byte of the UID of a virtual card; no chip maker has it.
 const UID_PREFIX: u8 = 0xF0;
@@ -88,10 +93,24 @@ pub fn student_memory_with(
     issuance: &Issuance,
     wallet: &WalletSetup,
 ) -> Result<Vec<u8>, TestCardError> {
-    let serial = CardId(issuance.card_serial.bytes());
-    let key = |id: &KeyId| test_keys::root(id).card(id, serial);
-    factory::student(issuance, uid(&issuance.card_serial), key, wallet)
+    factory::student(issuance, uid(&issuance.card_serial), keys(issuance), wallet)
         .ok_or(TestCardError::Profile(issuance.profile))
+}
+
+/// As [`student_memory`], in state "blank": the city has still to initialise it (初始化).
+///
+/// # Errors
+/// As [`student_memory`].
+pub fn blank_student_memory(issuance: &Issuance) -> Result<Vec<u8>, TestCardError> {
+    let uid = uid(&issuance.card_serial);
+    factory::blank_student(issuance, uid, keys(issuance), &wallet(issuance))
+        .ok_or(TestCardError::Profile(issuance.profile))
+}
+
+/// The keys of a card under the published test roots.
+fn keys(issuance: &Issuance) -> impl FnMut(&KeyId) -> Key<CardKey> + use<> {
+    let serial = CardId(issuance.card_serial.bytes());
+    move |id| test_keys::root(id).card(id, serial)
 }
 
 /// A new student-record card of profile `cpu-aes`.
@@ -101,6 +120,48 @@ pub fn student_memory_with(
 pub fn student(serial: &str) -> Result<RamNvm, TestCardError> {
     let issuance = issuance(serial.parse()?, Profile::CpuAes)?;
     Ok(RamNvm::new(student_memory(&issuance)?))
+}
+
+/// Memory of a student-record card near its end: 100.00 yuan in the wallet, its counters at FFFE, and
+/// one copy of the status record unreadable.
+///
+/// # Errors
+/// As [`student_memory`].
+pub fn worn_memory(issuance: &Issuance) -> Result<Vec<u8>, TestCardError> {
+    let last = u16::MAX - 1;
+    let (flag, balance) = (EnableFlag::Open, Fen(10_000));
+    let setup = WalletSetup { flag, balance, online: last, offline: last, ..wallet(issuance) };
+    let mut memory = student_memory_with(issuance, &setup)?;
+    let copies =
+        status_file().and_then(|file| memory.get_mut(file.offset..)?.get_mut(..StatusPair::LEN));
+    if let Some(copies) = copies
+        && let Ok(pair) = StatusPair::parse(copies)
+        && let Some(byte) = copies.get_mut(pair.slot.other().offset())
+    {
+        *byte ^= 0xFF;
+    }
+    Ok(memory)
+}
+
+/// Breaks a student-record card in use: neither copy of the status record, nor K3 of the education
+/// zone, nor the balance can be read from now on, and the memory takes no change.
+///
+/// # Errors
+/// Returns an [`NvmError`] for a card of another kind.
+pub fn damage(card: &mut VirtualCard) -> Result<(), NvmError> {
+    let tree = CardKind::Student.tree();
+    let key = tree.education().and_then(|df| df.key_offset(KeyNumber::REGISTER));
+    let purse = tree.wallet.as_ref().and_then(|df| df.by_sfi(wallet_sfi::PURSE));
+    let copies = [0, Status::LEN].map(|copy| Some(status_file()?.offset + copy));
+    for place in copies.into_iter().chain([key, purse.map(|file| file.offset)]) {
+        card.nvm_mut().write(place.ok_or(NvmError::OutOfRange)?, &[0xFF; 4])?;
+    }
+    card.nvm_mut().wear_out();
+    Ok(())
+}
+
+fn status_file() -> Option<&'static Ef> {
+    CardKind::Student.tree().education()?.by_sfi(sfi::STATUS)
 }
 
 /// A PSAM of this terminal, its sequence number at 0.

@@ -128,7 +128,7 @@ fn the_rights_are_those_of_the_rules() {
     //                                 BIPAOIFCRF
     for (sfi, read, update) in [
         (sfi::ISSUANCE, "free", "0 xx......x."),
-        (sfi::STATUS, "0123456 .xxxxxxxxx", "never"),
+        (sfi::STATUS, "0123456 xxxxxxxxxx", "never"),
         (sfi::IDENTITY, "123456 ..xxxxxx.x", "2 ..x......."),
         (sfi::ENROLMENT, "123456 ..xxxxxx.x", "2 ..x......."),
         (sfi::PERSONALISATION, "123456 ..xxxxxx.x", "never"),

@@ -1,6 +1,6 @@
 //! SP 800-108 key derivation in counter mode with CMAC as the pseudo-random function.
 
-use cipher::BlockCipherEncrypt;
+use cipher::{Block, BlockCipherEncrypt};
 
 use crate::cmac::Cmac;
 
@@ -27,6 +27,9 @@ pub fn counter_mode<C: BlockCipherEncrypt>(
 /// Length of the label in front of the derivation constant.
 pub const LABEL_LEN: usize = 11;
 
+/// Length of what stands in front of the context: label, constant, 00, length, counter.
+pub(crate) const PREFIX_LEN: usize = LABEL_LEN + 5;
+
 /// Derives with the block layout of GlobalPlatform SCP03 (Amendment D §4.1.5):
 /// `label (11) ‖ constant ‖ 00 ‖ length in bits (2) ‖ counter (1) ‖ context`.
 ///
@@ -38,9 +41,31 @@ pub fn scp03<C: BlockCipherEncrypt>(
     context: &[u8],
     out: &mut [u8],
 ) {
-    let bits = u16::try_from(out.len() * 8).unwrap_or(u16::MAX).to_be_bytes();
-    let mut before = [0; LABEL_LEN + 4];
+    counter_mode(prf, &fixed_input(label, constant, out.len()), 1, context, out);
+}
+
+/// The SCP03 derivations of one block each with these constants, side by side. `M` is the length of
+/// the whole input: [`PREFIX_LEN`] and that of the context.
+pub(crate) fn scp03_blocks<C: BlockCipherEncrypt, const M: usize, const N: usize>(
+    prf: &Cmac<C>,
+    label: &[u8; LABEL_LEN],
+    constants: [u8; N],
+    context: &[u8],
+) -> [Block<C>; N] {
+    prf.tags(&constants.map(|constant| {
+        let mut input = [0; M];
+        let before = fixed_input(label, constant, C::block_size());
+        let bytes = before.iter().chain(&[1]).chain(context);
+        input.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        input
+    }))
+}
+
+/// What stands in front of the counter: label ‖ constant ‖ 00 ‖ length in bits.
+fn fixed_input(label: &[u8; LABEL_LEN], constant: u8, out_len: usize) -> [u8; PREFIX_LEN - 1] {
+    let bits = u16::try_from(out_len * 8).unwrap_or(u16::MAX).to_be_bytes();
+    let mut before = [0; PREFIX_LEN - 1];
     let fixed = label.iter().chain([&constant, &0]).chain(&bits);
     before.iter_mut().zip(fixed).for_each(|(to, from)| *to = *from);
-    counter_mode(prf, &before, 1, context, out);
+    before
 }

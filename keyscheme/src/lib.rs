@@ -30,6 +30,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "faults")]
+extern crate std;
 
 pub mod algorithm;
 pub mod an10922;
@@ -40,6 +42,7 @@ pub mod ceremony;
 pub mod cmac;
 pub mod diversify;
 mod error;
+pub mod fault;
 pub mod iso9797;
 pub mod kcv;
 pub mod kdf;

@@ -6,6 +6,7 @@
 
 use crate::algorithm::{Algorithm, BLOCK_LEN};
 use crate::error::InvalidLength;
+use crate::fault::{Fault, seeded};
 use crate::key::{Card, Key, KeyVersion};
 
 /// Failed authentications after which a key is blocked.
@@ -24,6 +25,38 @@ struct Slot {
     key: Key<Card>,
 }
 
+/// What a stored key says in front of its secret bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotsHeader {
+    /// Failures counted so far.
+    pub failures: u16,
+    /// The algorithm of both versions.
+    pub algorithm: Algorithm,
+    /// The version in use.
+    pub active: KeyVersion,
+    /// The other version: the next one before its first use, the fall-back after it.
+    pub other: Option<KeyVersion>,
+}
+
+impl SlotsHeader {
+    /// Length of the encoding, in bytes.
+    pub const LEN: usize = 5;
+
+    /// Reads failures (2) ‖ algorithm ‖ active version ‖ other version.
+    ///
+    /// # Errors
+    /// Returns [`InvalidSlots`] when a field holds an undefined value.
+    pub fn parse([f1, f2, algorithm, active, other]: [u8; Self::LEN]) -> Result<Self, InvalidSlots> {
+        let version = |number| KeyVersion::new(number).ok_or(InvalidSlots::Version(number));
+        Ok(Self {
+            failures: u16::from_be_bytes([f1, f2]),
+            algorithm: Algorithm::from_code(algorithm).ok_or(InvalidSlots::Algorithm(algorithm))?,
+            active: version(active)?,
+            other: if other == EMPTY { None } else { Some(version(other)?) },
+        })
+    }
+}
+
 /// A card key with its active version, its other version and its failure counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySlots {
@@ -34,7 +67,7 @@ pub struct KeySlots {
 
 impl KeySlots {
     /// Length of the encoding, in bytes.
-    pub const LEN: usize = 5 + 2 * BLOCK_LEN;
+    pub const LEN: usize = SlotsHeader::LEN + 2 * BLOCK_LEN;
 
     /// A key with one version and no failures.
     #[must_use]
@@ -42,27 +75,23 @@ impl KeySlots {
         Self { active: Slot { version, key }, other: None, failures: 0 }
     }
 
-    /// Reads failures (2) ‖ algorithm ‖ active version ‖ other version ‖ active key ‖ other key.
+    /// Reads the header ([`SlotsHeader`]) ‖ active key ‖ other key.
     ///
     /// # Errors
     /// Returns [`InvalidSlots`] when a field holds an undefined value.
     pub fn parse(bytes: &[u8; Self::LEN]) -> Result<Self, InvalidSlots> {
         let [f1, f2, algorithm, active, other, keys @ ..] = bytes;
-        let algorithm =
-            Algorithm::from_code(*algorithm).ok_or(InvalidSlots::Algorithm(*algorithm))?;
+        let header = SlotsHeader::parse([*f1, *f2, *algorithm, *active, *other])?;
         let (active_key, other_key) = keys.split_at(BLOCK_LEN);
-        let key = |bytes: &[u8]| -> Result<Key<Card>, InvalidSlots> {
+        let slot = |version: KeyVersion, bytes: &[u8]| -> Result<Slot, InvalidSlots> {
             let wrong = InvalidLength { what: "key", actual: bytes.len(), expected: BLOCK_LEN };
-            Ok(Key::new(algorithm, bytes.try_into().map_err(|_| wrong)?))
-        };
-        let slot = |version: u8, bytes: &[u8]| -> Result<Slot, InvalidSlots> {
-            let version = KeyVersion::new(version).ok_or(InvalidSlots::Version(version))?;
-            Ok(Slot { version, key: key(bytes)? })
+            let bytes = bytes.try_into().map_err(|_| wrong)?;
+            Ok(Slot { version, key: Key::new(header.algorithm, bytes) })
         };
         Ok(Self {
-            active: slot(*active, active_key)?,
-            other: if *other == EMPTY { None } else { Some(slot(*other, other_key)?) },
-            failures: u16::from_be_bytes([*f1, *f2]),
+            active: slot(header.active, active_key)?,
+            other: header.other.map(|version| slot(version, other_key)).transpose()?,
+            failures: header.failures,
         })
     }
 
@@ -120,7 +149,7 @@ impl KeySlots {
         if key.algorithm() != self.algorithm() {
             return Err(InvalidSlots::Algorithm(key.algorithm().code()));
         }
-        if version <= self.active.version {
+        if version <= self.active.version && !seeded(Fault::OldVersionLoaded) {
             return Err(InvalidSlots::Version(version.number()));
         }
         self.other = Some(Slot { version, key });
@@ -130,7 +159,9 @@ impl KeySlots {
 
     /// Forgets the old version that stayed as fall-back; a next version not used yet stays.
     pub fn retire(&mut self) {
-        self.other = self.other.take().filter(|other| other.version > self.active.version);
+        let kept =
+            |other: &Slot| other.version > self.active.version || seeded(Fault::FallBackKept);
+        self.other = self.other.take().filter(kept);
     }
 
     /// Failures counted so far.
@@ -141,13 +172,15 @@ impl KeySlots {
 
     /// Whether [`FAILURE_LIMIT`] has been reached.
     #[must_use]
-    pub const fn is_blocked(&self) -> bool {
-        self.failures >= FAILURE_LIMIT
+    pub fn is_blocked(&self) -> bool {
+        self.failures >= FAILURE_LIMIT && !seeded(Fault::ZoneLimitIgnored)
     }
 
     /// Counts a failed authentication.
     pub fn count_failure(&mut self) {
-        self.failures = self.failures.saturating_add(1).min(FAILURE_LIMIT);
+        if !seeded(Fault::ZoneFailureNotCounted) {
+            self.failures = self.failures.saturating_add(1).min(FAILURE_LIMIT);
+        }
     }
 
     /// Counts a successful authentication with `version`: credits [`SUCCESS_CREDIT`] and, when it

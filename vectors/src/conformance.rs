@@ -41,8 +41,9 @@ macro_rules! files {
 }
 
 /// Name and text of every case file of the suite.
-pub const FILES: [(&str, &str); 10] = files![
+pub const FILES: [(&str, &str); 12] = files![
     "fixtures", "apdu", "files", "access", "auth", "sm", "life", "purse", "security", "others",
+    "sam", "samples",
 ];
 
 /// The suite compiled into this crate.

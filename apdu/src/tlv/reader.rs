@@ -34,6 +34,7 @@ impl<'a> TlvReader<'a> {
     ///
     /// # Errors
     /// Returns a [`TlvError`] when the next bytes are not an object; the cursor stays.
+    #[inline]
     pub fn read(&mut self) -> Result<Option<Tlv<'a>>, TlvError> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -49,6 +50,7 @@ impl<'a> TlvReader<'a> {
     ///
     /// # Errors
     /// Returns a [`TlvError`] when the next bytes are not an object.
+    #[inline]
     pub fn optional(&mut self, tag: Tag) -> Result<Option<&'a [u8]>, TlvError> {
         let mut ahead = *self;
         match ahead.read()? {
@@ -64,6 +66,7 @@ impl<'a> TlvReader<'a> {
     ///
     /// # Errors
     /// Returns [`TlvError::Unexpected`] for another object or none, or what [`Self::read`] does.
+    #[inline]
     pub fn expect(&mut self, tag: Tag) -> Result<&'a [u8], TlvError> {
         match self.read()? {
             Some(object) if object.tag == tag => Ok(object.value),
@@ -83,6 +86,7 @@ impl<'a> TlvReader<'a> {
     }
 }
 
+#[inline]
 fn read_tag(bytes: &[u8]) -> Result<(Tag, &[u8]), TlvError> {
     let (first, rest) = bytes.split_first().ok_or(TlvError::Truncated)?;
     if !more_follow(*first) {
@@ -100,6 +104,7 @@ fn read_tag(bytes: &[u8]) -> Result<(Tag, &[u8]), TlvError> {
 }
 
 /// Reads a definite length of one to four bytes in its shortest form.
+#[inline]
 fn read_length(tag: Tag, bytes: &[u8]) -> Result<(usize, &[u8]), TlvError> {
     let (length, minimum, rest) = match bytes {
         [short @ 0..=0x7F, rest @ ..] => return Ok((usize::from(*short), rest)),

@@ -19,33 +19,48 @@ impl<'a> Writer<'a> {
 
     /// Writes an object with this value.
     pub fn object(&mut self, tag: Tag, value: &[u8]) -> &mut Self {
-        self.tag(tag);
-        let (bytes, used) = length(value.len());
-        self.out.extend(bytes.iter().take(used));
+        self.head(tag, value.len());
         self.out.extend_from_slice(value);
+        self
+    }
+
+    /// Writes an object whose value is these parts, one behind the other.
+    pub fn parts<const N: usize>(
+        &mut self,
+        tag: Tag,
+        parts: impl ExactSizeIterator<Item = [u8; N]>,
+    ) -> &mut Self {
+        self.head(tag, N * parts.len());
+        parts.for_each(|part| self.out.extend_from_slice(&part));
         self
     }
 
     /// Writes an object whose value is what `contents` writes.
     pub fn template(&mut self, tag: Tag, contents: impl FnOnce(&mut Writer<'_>)) -> &mut Self {
-        self.tag(tag);
+        // Most values are short: their length takes the one byte kept for it.
+        self.head(tag, 0);
         let start = self.out.len();
         contents(&mut Writer::new(self.out));
         let (bytes, used) = length(self.out.len() - start);
-        self.out.extend(bytes.iter().take(used));
-        if let Some(value_and_length) = self.out.get_mut(start..) {
-            value_and_length.rotate_right(used);
+        match (self.out.get_mut(start - 1), bytes) {
+            (Some(place), [short, ..]) if used == 1 => *place = short,
+            _ => drop(self.out.splice(start - 1..start, bytes.into_iter().take(used))),
         }
         self
     }
 
-    fn tag(&mut self, tag: Tag) {
+    /// Tag and length.
+    #[inline]
+    fn head(&mut self, tag: Tag, value_len: usize) {
         let bytes = tag.number().to_be_bytes();
-        self.out.extend(bytes.iter().skip(bytes.len() - tag.len()));
+        self.out.extend_from_slice(bytes.get(bytes.len() - tag.len()..).unwrap_or(&[]));
+        let (bytes, used) = length(value_len);
+        self.out.extend_from_slice(bytes.get(..used).unwrap_or(&[]));
     }
 }
 
 /// The shortest length field, in the first bytes of an array. Values are below 16 MiB.
+#[inline]
 fn length(value_len: usize) -> ([u8; 4], usize) {
     let [.., high, middle, low] = value_len.to_be_bytes();
     match value_len {

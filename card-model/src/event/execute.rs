@@ -94,14 +94,17 @@ impl<N: Nvm> Card<N> {
         actor: Actor,
     ) -> Result<Outcome, CardError> {
         let rule = request.event.rule();
-        if actor.key != rule.key {
+        if actor.key != rule.key && !seeded(Fault::EventUnderAnyKey) {
             return Err(Denied::Security.into());
         }
         let acting = actor.unit()?;
         let pair = self.status()?;
         let before = pair.current;
-        let next =
-            request.event.next(before.state, before.previous).ok_or(CardError::Event(rule.name))?;
+        let next = match request.event.next(before.state, before.previous) {
+            Some(next) => next,
+            None if seeded(Fault::EventInAnyState) => before.state,
+            None => return Err(CardError::Event(rule.name)),
+        };
         self.check_unit(request.event, &before, acting)?;
         let occasion = Occasion { request, key, acting, before, next };
         let Some(plan) = self.plan(&occasion)? else {
@@ -109,9 +112,13 @@ impl<N: Nvm> Card<N> {
         };
         let after = Status {
             state: next,
-            previous: if next == before.state { before.previous } else { before.state },
+            previous: if next == before.state || seeded(Fault::PreviousStateLost) {
+                before.previous
+            } else {
+                before.state
+            },
             flags: plan.flags,
-            counter: before.counter.wrapping_add(1),
+            counter: before.counter.wrapping_add(u16::from(!seeded(Fault::StatusCounterStuck))),
             date: request.date,
             unit: acting,
             reason: request.reason,
@@ -194,7 +201,8 @@ impl<N: Nvm> Card<N> {
         school_year: SchoolYear,
         term: Term,
     ) -> Result<Option<Plan>, CardError> {
-        if self.registrations().any(|record| record.period() == (school_year, term)) {
+        let done = self.registrations().any(|record| record.period() == (school_year, term));
+        if done && !seeded(Fault::RegisteredTwice) {
             return Ok(None);
         }
         let Request { date, terminal, .. } = *occasion.request;
@@ -230,10 +238,13 @@ impl<N: Nvm> Card<N> {
             match step {
                 Step::Write(offset, bytes) => txn.write(offset, &bytes),
                 Step::Append(file, bytes) => append(&mut txn, file, &bytes),
+                Step::Zero(_) if seeded(Fault::WipeOmitted) => {}
                 Step::Zero(range) => txn.zero(range),
             }
         }
-        append(&mut txn, log, &entry.emit());
+        if !seeded(Fault::EventNotLogged) {
+            append(&mut txn, log, &entry.emit());
+        }
         if plan.scrub {
             txn.scrub();
         }

@@ -3,6 +3,7 @@
 use xuejika_keyscheme::KeyNumber;
 
 use crate::card::{Card, CardError};
+use crate::fault::{Fault, seeded};
 use crate::file::tree::sfi;
 use crate::ident::{StudentNumber, UnitCode};
 use crate::lifecycle::Event;
@@ -62,6 +63,7 @@ impl<N: Nvm> Card<N> {
         let marked = status.state == LifeCycleState::Frozen
             && matches!(event, Event::Freeze | Event::Unfreeze);
         let allowed = allowed && (!marked || acting.covers(status.unit));
+        let allowed = allowed || seeded(Fault::UnitRuleIgnored);
         if allowed { Ok(()) } else { Err(CardError::ForeignUnit) }
     }
 

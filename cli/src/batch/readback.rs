@@ -17,7 +17,6 @@ use clap::Args;
 use serde::Serialize;
 use xuejika_card_model::batch::Plan;
 use xuejika_card_model::ident::CardSerial;
-use xuejika_emulator::Env;
 use xuejika_reader::StockCard;
 
 use super::one_row::{self, OneRow};
@@ -27,6 +26,7 @@ use super::walk::{self, Delivery};
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
+use crate::recorder::Trace;
 use crate::target::Target;
 use compare::{Comparer, Difference};
 use progress_file::ProgressFile;
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &ReadbackArgs, out: &Output) -> Outcome<Code> {
     };
     let mut lines = io::stdin().lock().lines();
     while !desk.is_complete() {
-        let presented = desk.read(&args.target, &mut clock::env(None)?)?;
+        let presented = desk.read(&args.target, &out.trace)?;
         out.report(&presented)?;
         if args.one || desk.is_complete() {
             break;
@@ -129,8 +129,8 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn read(&mut self, target: &Target, env: &mut Env) -> Outcome<Presented> {
-        let mut channel = target.open(env)?;
+    fn read(&mut self, target: &Target, trace: &Trace) -> Outcome<Presented> {
+        let mut channel = target.open(&mut clock::env(None)?, trace, "card")?;
         let atr = channel.atr()?;
         let mut card = match StockCard::select(&mut channel) {
             Ok(card) => card,

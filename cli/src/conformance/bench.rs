@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use xuejika_apdu::{CardChannel, ChannelError};
+use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::{Cut, RamNvm};
 use xuejika_card_model::record::Profile;
 use xuejika_emulator::file_store::read_image;
@@ -16,10 +18,18 @@ use xuejika_vectors::conformance::{Bench, BenchError, Hash, Kind};
 
 use crate::clock;
 use crate::exit::{Failure, Outcome};
-use crate::target::{Channel, Target, fresh_memory};
+use crate::recorder::Trace;
+use crate::target::{Channel, SERIAL, Target, fresh_memory};
 
-/// Unit of the management card.
+/// What every road leads to: plans for them all hold no other cards.
+pub(super) const PORTABLE: &[Kind] = &[Kind::Student];
+
+/// Unit of the management card and of the SAM.
 const UNIT: [u8; 3] = [0x11, 0x01, 0x05];
+/// Number of the SAM in its unit.
+const SAM: u32 = 42;
+/// Last day of the grant of the management card.
+const VALID_UNTIL: &str = "2027-08-31";
 /// Terminal that the PSAM makes.
 const TERMINAL: TerminalId = TerminalId([0, 0, 0, 0, 0, 1]);
 
@@ -29,6 +39,7 @@ const TERMINAL: TerminalId = TerminalId([0, 0, 0, 0, 0, 1]);
 pub(super) struct InProcess {
     /// Memory of a new card of each kind.
     new: Vec<(Kind, Vec<u8>)>,
+    kinds: Vec<Kind>,
     card: Option<VirtualCard>,
 }
 
@@ -40,15 +51,21 @@ impl InProcess {
             _ => Algorithm::Aes128,
         };
         let unit = UnitCode::from_bytes(UNIT).map_err(Failure::device)?;
-        let until: Date = crate::reader::VALID_UNTIL.parse().map_err(Failure::device)?;
+        let until: Date = VALID_UNTIL.parse().map_err(Failure::device)?;
+        let sam = SamSerial { unit, number: Digits::new(SAM.into()).map_err(Failure::device)? };
         let psam = test_card::psam(TERMINAL).map_err(Failure::device)?;
+        let issuance = SERIAL.parse().map_err(Failure::device)?;
+        let issuance = test_card::issuance(issuance, profile).map_err(Failure::device)?;
+        let worn = test_card::worn_memory(&issuance).map_err(Failure::device)?;
         let cards = [
             (Kind::Student, fresh_memory(profile)?),
             (Kind::Management, test_card::management(algorithm, unit, until)),
             (Kind::Psam, psam),
+            (Kind::Sam, test_card::sam(algorithm, sam, until)),
+            (Kind::Worn, RamNvm::new(worn)),
+            (Kind::Damaged, fresh_memory(profile)?),
         ];
-        let new = cards.map(|(kind, nvm)| (kind, nvm.into_bytes())).into();
-        Ok(Self { new, card: None })
+        Ok(Self::holding(cards.map(|(kind, nvm)| (kind, nvm.into_bytes())).into()))
     }
 
     /// Copies of the card in an image file.
@@ -58,9 +75,15 @@ impl InProcess {
         let kind = match card.map_err(Failure::usage)?.header().kind {
             CardKind::Management => Kind::Management,
             CardKind::Psam => Kind::Psam,
-            _ => Kind::Student,
+            CardKind::Sam => Kind::Sam,
+            CardKind::Student => Kind::Student,
         };
-        Ok(Self { new: vec![(kind, memory)], card: None })
+        Ok(Self::holding(vec![(kind, memory)]))
+    }
+
+    fn holding(new: Vec<(Kind, Vec<u8>)>) -> Self {
+        let kinds = new.iter().map(|(kind, _)| *kind).collect();
+        Self { new, kinds, card: None }
     }
 
     fn card(&mut self) -> Result<&mut VirtualCard, ChannelError> {
@@ -87,6 +110,9 @@ impl Bench for InProcess {
         let card = VirtualCard::new(RamNvm::new(memory.clone()), env);
         let mut card = card.map_err(|error| ChannelError::io(&error))?;
         card.power_on().map_err(|error| ChannelError::io(&error))?;
+        if kind == Kind::Damaged {
+            test_card::damage(&mut card).map_err(|error| ChannelError::io(&error))?;
+        }
         self.card = Some(card);
         Ok(())
     }
@@ -106,6 +132,10 @@ impl Bench for InProcess {
 
     fn abilities(&self) -> &[&str] {
         &["cut"]
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        &self.kinds
     }
 
     fn renews(&self) -> bool {
@@ -134,7 +164,9 @@ impl Remote {
     /// Opens the channel anew, which powers the card up from nothing.
     fn open(&mut self) -> Result<&mut Channel, ChannelError> {
         let mut env = clock::env(None).map_err(|error| said(&error))?;
-        let channel = self.target.open(&mut env).map_err(|error| said(&error))?;
+        // What goes over it is written down by whoever tests.
+        let trace = Trace::default();
+        let channel = self.target.open(&mut env, &trace, "card").map_err(|error| said(&error))?;
         Ok(self.channel.insert(channel))
     }
 
@@ -192,7 +224,39 @@ impl Bench for Remote {
         self.dropping(result)
     }
 
+    fn kinds(&self) -> &[Kind] {
+        PORTABLE
+    }
+
     fn renews(&self) -> bool {
         self.fresh_on_power
+    }
+}
+
+/// In the place of a card that cannot be asked who it is.
+#[derive(Debug)]
+pub(super) struct Gone(pub(super) ChannelError);
+
+impl CardChannel for Gone {
+    fn transmit(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<(), ChannelError> {
+        Err(self.0.clone())
+    }
+
+    fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
+        Err(self.0.clone())
+    }
+}
+
+impl Bench for Gone {
+    fn begin(&mut self, _: &str, _: Kind) -> Result<(), BenchError> {
+        Err(self.0.clone().into())
+    }
+
+    fn power_cycle(&mut self) -> Result<Vec<u8>, ChannelError> {
+        Err(self.0.clone())
+    }
+
+    fn renews(&self) -> bool {
+        false
     }
 }

@@ -8,9 +8,11 @@ use anyhow::{Context, anyhow};
 use xuejika_vectors::conformance::report::Report;
 use xuejika_vectors::conformance::{CaseReport, Ics, Plan, Suite};
 
-use super::args::RunArgs;
-use super::{junit, show};
+use super::args::ReportArgs;
+use super::recording::Run;
+use super::{html, junit, show};
 use crate::exit::{Failure, Outcome};
+use crate::recorder::{Recording, is_trace};
 
 /// Reads and checks a statement.
 pub(super) fn statement(path: &Path) -> Outcome<Ics> {
@@ -38,8 +40,13 @@ pub(super) fn plan(path: &Path) -> Outcome<Plan> {
         .map_err(Failure::usage)
 }
 
-/// Reads the report of a run.
-pub(super) fn recording(path: &Path) -> Outcome<Report> {
+/// Reads the report or the trace of a run.
+pub(super) fn recording(path: &Path) -> Outcome<Run> {
+    if is_trace(path).is_ok_and(|it| it) {
+        return Run::from_trace(&Recording::open(path)?)
+            .with_context(|| path.display().to_string())
+            .map_err(Failure::usage);
+    }
     let text = read(path)?;
     let report = || -> anyhow::Result<Report> {
         let mut report: Option<Report> = None;
@@ -55,7 +62,8 @@ pub(super) fn recording(path: &Path) -> Outcome<Report> {
         report.ok_or_else(|| anyhow!("expected a line of a run"))
     };
     report()
-        .with_context(|| format!("{}: no report of a run", path.display()))
+        .map(Run::from)
+        .with_context(|| format!("{}: neither report nor trace of a run", path.display()))
         .map_err(Failure::usage)
 }
 
@@ -74,16 +82,25 @@ fn read(path: &Path) -> Outcome<String> {
 #[derive(Debug, Default)]
 pub(super) struct Destinations {
     junit: Option<(PathBuf, File)>,
+    html: Option<Page>,
     report: Option<(PathBuf, File)>,
 }
 
 impl Destinations {
-    pub(super) fn open(args: &RunArgs) -> Outcome<Self> {
-        Ok(Self { junit: create(args.junit.as_ref())?, report: create(args.report.as_ref())? })
+    pub(super) fn open(args: &ReportArgs) -> Outcome<Self> {
+        Ok(Self {
+            junit: create(args.junit.as_ref())?,
+            html: args.html.as_deref().map(Page::create).transpose()?,
+            report: create(args.report.as_ref())?,
+        })
     }
 
-    /// Writes all of them.
-    pub(super) fn write(&mut self, report: &Report) -> Outcome<()> {
+    /// Writes all of them. `made_at` is the date and time of the run.
+    pub(super) fn write(&mut self, report: &Report, made_at: &str) -> Outcome<()> {
+        if let Some(page) = self.html.take() {
+            let path = page.path.display().to_string();
+            page.write(report, made_at).context(path).map_err(Failure::device)?;
+        }
         if let Some((path, file)) = &self.junit {
             let write = junit::write(report, file);
             write.with_context(|| path.display().to_string()).map_err(Failure::device)?;
@@ -93,6 +110,38 @@ impl Destinations {
             write.with_context(|| path.display().to_string()).map_err(Failure::device)?;
         }
         Ok(())
+    }
+}
+
+/// A page that is whole or not there: it is written beside its place and moved to it.
+#[derive(Debug)]
+struct Page {
+    path: PathBuf,
+    beside: PathBuf,
+    file: File,
+}
+
+impl Page {
+    fn create(path: &Path) -> Outcome<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let beside = path.with_file_name(name);
+        let file = File::create(&beside)
+            .with_context(|| path.display().to_string())
+            .map_err(Failure::usage)?;
+        Ok(Self { path: path.to_owned(), beside, file })
+    }
+
+    fn write(mut self, report: &Report, made_at: &str) -> anyhow::Result<()> {
+        self.file.write_all(&html::page(report, made_at)?)?;
+        self.file.sync_all()?;
+        Ok(fs::rename(&self.beside, &self.path)?)
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.beside);
     }
 }
 

@@ -1,28 +1,140 @@
-//! The report of an earlier run as a card: it gives the answers that were given then.
+//! An earlier run as a card, from its report or its trace: it gives the answers that were given then.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use anyhow::Context;
 use xuejika_apdu::{CardChannel, ChannelError};
-use xuejika_vectors::conformance::report::{Exchange, ExchangeKind, Report};
-use xuejika_vectors::conformance::{Bench, BenchError, Kind, Verdict};
+use xuejika_vectors::conformance::report::{Exchange, ExchangeKind, Lost, Report};
+use xuejika_vectors::conformance::{Bench, BenchError, CaseReport, Kind, Verdict};
 
 use crate::hex;
+use crate::recorder::{Abilities, Entry, Event, Packet, Recording};
+use crate::trace::masked;
 
-/// A recorded run.
+/// What was recorded of a run.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Serial of the student card, hexadecimal.
+    pub(super) serial: String,
+    can: Abilities,
+    cases: BTreeMap<String, Case>,
+}
+
+/// A case that began.
+#[derive(Debug, Default)]
+struct Case {
+    /// Why it came no further.
+    lost: Option<Lost>,
+    exchanges: VecDeque<Exchange>,
+}
+
+impl From<Report> for Run {
+    fn from(report: Report) -> Self {
+        let mut exchanges = report.cases.iter().flat_map(|case| &case.exchanges);
+        let cut = exchanges.any(|exchange| exchange.kind == ExchangeKind::Cut);
+        let ran = |case: &CaseReport| case.verdict != Verdict::NotApplicable;
+        let ran: Vec<_> = report.cases.into_iter().filter(ran).collect();
+        let kinds = ran.iter().map(|case| case.card).collect::<BTreeSet<_>>().into_iter().collect();
+        let case = |exchanges: Vec<_>| Case { lost: None, exchanges: exchanges.into() };
+        let cases = ran.into_iter().map(|it| (it.id, case(it.exchanges))).collect();
+        Self { serial: report.serial, can: Abilities { cut, kinds, renews: true }, cases }
+    }
+}
+
+impl Run {
+    /// Takes the cases out of a trace.
+    pub(super) fn from_trace(recording: &Recording) -> anyhow::Result<Self> {
+        let mut run = None;
+        let mut cases = BTreeMap::<String, Case>::new();
+        let mut current = None;
+        for entry in &recording.entries {
+            match &entry.packet {
+                Packet::Event(Event::Run { serial, can }) => {
+                    run = Some((serial.clone(), can.clone()));
+                }
+                Packet::Event(Event::Begin { case }) => {
+                    current = Some(case);
+                    cases.insert(case.clone(), Case::default());
+                }
+                Packet::Event(Event::Verdict { .. }) => current = None,
+                _ => {
+                    if let Some(case) = current.and_then(|case| cases.get_mut(case)) {
+                        case.take(entry);
+                    }
+                }
+            }
+        }
+        let (serial, can) = run.context("no trace of a conformance run")?;
+        Ok(Self { serial, can, cases })
+    }
+}
+
+impl Case {
+    /// A packet that is no boundary of a case.
+    fn take(&mut self, entry: &Entry) {
+        match &entry.packet {
+            Packet::Command(command) => {
+                let text = if entry.is_masked() { masked(command) } else { hex::emit(command) };
+                self.ask(ExchangeKind::Transmit, text);
+            }
+            Packet::Event(Event::Reset) => self.ask(ExchangeKind::Reset, String::new()),
+            Packet::Event(Event::Power) => self.ask(ExchangeKind::Power, String::new()),
+            Packet::Event(Event::Cut { writes }) => {
+                self.ask(ExchangeKind::Cut, format!("{writes:X}"));
+                self.answer(Ok(&[]), None);
+            }
+            Packet::Response(bytes) | Packet::Atr(bytes) => {
+                self.answer(Ok(bytes), entry.reason());
+            }
+            Packet::Event(Event::Lost { removed, text }) => {
+                let lost = Lost { removed: *removed, text: text.clone() };
+                match self.exchanges.is_empty() {
+                    true => self.lost = Some(lost),
+                    false => self.answer(Err(lost), None),
+                }
+            }
+            Packet::Event(_) => {}
+        }
+    }
+
+    /// Something was sent or done; until the answer is there, none came.
+    fn ask(&mut self, kind: ExchangeKind, command: String) {
+        let error = Lost { removed: false, text: "the recording ends here".to_owned() };
+        self.exchanges.push_back(Exchange {
+            note: String::new(),
+            df: String::new(),
+            kind,
+            command,
+            response: String::new(),
+            error: Some(error),
+            plain: None,
+            reason: None,
+        });
+    }
+
+    fn answer(&mut self, answer: Result<&[u8], Lost>, reason: Option<&str>) {
+        if let Some(last) = self.exchanges.back_mut() {
+            (last.response, last.error) = match answer {
+                Ok(bytes) => (hex::emit(bytes), None),
+                Err(lost) => (String::new(), Some(lost)),
+            };
+            last.reason = reason.map(str::to_owned);
+        }
+    }
+}
+
+/// A recorded run that answers.
 #[derive(Debug)]
 pub(super) struct Replay {
-    report: Report,
+    run: Run,
     /// What is left of the case that runs.
     rest: VecDeque<Exchange>,
     reason: Option<String>,
-    can_cut: bool,
 }
 
 impl Replay {
-    pub(super) fn new(report: Report) -> Self {
-        let mut exchanges = report.cases.iter().flat_map(|case| &case.exchanges);
-        let can_cut = exchanges.any(|exchange| exchange.kind == ExchangeKind::Cut);
-        Self { report, rest: VecDeque::new(), reason: None, can_cut }
+    pub(super) const fn new(run: Run) -> Self {
+        Self { run, rest: VecDeque::new(), reason: None }
     }
 
     /// The next recorded exchange, which has to be this one.
@@ -30,18 +142,27 @@ impl Replay {
         let next = self.rest.pop_front().ok_or_else(|| {
             ChannelError::Malformed("nothing: the recording ends here".to_owned())
         })?;
-        if next.kind != kind || next.command != command {
+        if next.kind != kind || !is_same(&next.command, command) {
             let recorded = format!("{:?} {}", next.kind, next.command).to_lowercase();
             return Err(ChannelError::Malformed(format!("another command then: {recorded}")));
         }
         self.reason = next.reason;
         match next.error {
-            Some(error) if error.removed => Err(ChannelError::Removed),
-            Some(error) => Err(ChannelError::Io(error.text)),
+            Some(error) => Err(channel_error(error)),
             None => hex::parse(&next.response)
                 .map_err(|error| ChannelError::Malformed(error.to_string())),
         }
     }
+}
+
+/// Whether a command is the recorded one; stars in the recording stand for bytes that are secret.
+fn is_same(recorded: &str, command: &str) -> bool {
+    let mut pairs = recorded.bytes().zip(command.bytes());
+    recorded.len() == command.len() && pairs.all(|(then, now)| then == now || then == b'*')
+}
+
+fn channel_error(lost: Lost) -> ChannelError {
+    if lost.removed { ChannelError::Removed } else { ChannelError::Io(lost.text) }
 }
 
 impl CardChannel for Replay {
@@ -58,13 +179,12 @@ impl CardChannel for Replay {
 
 impl Bench for Replay {
     fn begin(&mut self, case: &str, _kind: Kind) -> Result<(), BenchError> {
-        let recorded = self.report.cases.iter().find(|recorded| recorded.id == case);
-        match recorded.filter(|recorded| recorded.verdict != Verdict::NotApplicable) {
-            Some(recorded) => {
-                self.rest = recorded.exchanges.iter().cloned().collect();
-                Ok(())
-            }
-            None => Err(BenchError::Unable("replay a case that was not recorded")),
+        let case = self.run.cases.get(case);
+        let case = case.ok_or(BenchError::Unable("replay a case that was not recorded"))?;
+        self.rest = case.exchanges.clone();
+        match case.lost.clone() {
+            Some(lost) => Err(channel_error(lost).into()),
+            None => Ok(()),
         }
     }
 
@@ -78,14 +198,31 @@ impl Bench for Replay {
     }
 
     fn abilities(&self) -> &[&str] {
-        if self.can_cut { &["cut"] } else { &[] }
+        if self.run.can.cut { &["cut"] } else { &[] }
+    }
+
+    fn kinds(&self) -> &[Kind] {
+        &self.run.can.kinds
     }
 
     fn renews(&self) -> bool {
-        true
+        self.run.can.renews
     }
 
     fn reason(&self) -> Option<String> {
         self.reason.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_secret_bytes_and_for_nothing_else() {
+        assert!(is_same("0020000103******", "0020000103123456"));
+        assert!(!is_same("0020000103******", "002000010312345678"));
+        assert!(!is_same("0020000103******", "0020000003123456"));
+        assert!(!is_same("0020000103123456", "0020000103******"));
     }
 }

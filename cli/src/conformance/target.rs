@@ -14,6 +14,7 @@ use super::child::Child;
 use super::files;
 use super::recording::Replay;
 use crate::exit::{Failure, Outcome};
+use crate::recorder::{Tap, Trace};
 use crate::target::{SERIAL, Target};
 
 /// A card to test.
@@ -23,7 +24,7 @@ pub(crate) enum TestTarget {
     Card(Target),
     /// A program that speaks the line protocol on its standard input and output.
     Program(String),
-    /// The report of an earlier run.
+    /// The report or the trace of an earlier run.
     Recording(PathBuf),
 }
 
@@ -47,10 +48,7 @@ impl FromStr for TestTarget {
 impl fmt::Display for TestTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Card(Target::Fresh(profile)) => write!(f, "emu:{profile}"),
-            Self::Card(Target::Image(path)) => write!(f, "emu:{}", path.display()),
-            Self::Card(Target::Tcp(address)) => write!(f, "tcp://{address}"),
-            Self::Card(Target::Pcsc(reader)) => write!(f, "pcsc:{reader}"),
+            Self::Card(target) => target.fmt(f),
             Self::Program(command) => write!(f, "exec:{command}"),
             Self::Recording(path) => write!(f, "replay:{}", path.display()),
         }
@@ -67,6 +65,15 @@ impl TestTarget {
             Self::Program(command) => Box::new(Child::spawn(command)?),
             Self::Recording(path) => Box::new(Replay::new(files::recording(path)?)),
         })
+    }
+
+    /// Where its traffic is written down. What runs in this process repeats to the byte, times
+    /// included.
+    pub(super) fn tap(&self, trace: &Trace) -> Tap {
+        if matches!(self, Self::Card(Target::Fresh(_) | Target::Image(_)) | Self::Recording(_)) {
+            trace.repeat();
+        }
+        trace.tap(&self.to_string(), "card under test")
     }
 
     /// The statement it has unless another is given.

@@ -91,7 +91,7 @@ pub(super) fn prove_paid(world: &mut World) -> anyhow::Result<Finding> {
 /// Ends the doubt: GET TRANSACTION PROVE, and the card's log.
 fn settle(world: &mut World) -> anyhow::Result<Result<Debited, Stopped>> {
     let doubt = world.doubt.take().context("nothing is in doubt")?;
-    world.card.channel().power_on()?;
+    world.card.power_on()?;
     Ok(world.gate.settle(&mut WalletCard::select(&mut world.card)?, doubt))
 }
 

@@ -130,7 +130,7 @@ fn power_cut(world: &mut World) -> anyhow::Result<Finding> {
     let (pupil, stamp) = (world.pupil, world.stamp);
     match world.connect()?.personalise(&pupil, stamp, true) {
         Err(error @ Error::Channel(ChannelError::Removed)) => {
-            world.card.channel().power_on()?;
+            world.card.power_on()?;
             Ok(Finding::Interrupted(format!("{error}; it is powered on again")))
         }
         Err(error) => Err(error.into()),

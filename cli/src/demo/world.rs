@@ -18,6 +18,7 @@ use xuejika_reader::{CardContents, Locked, Reader, Stamp, StudentCard};
 
 use crate::clock;
 use crate::pupil_file;
+use crate::recorder::Trace;
 use crate::trace::{Exchange, Traced};
 
 /// Algorithm of the card's keys.
@@ -25,6 +26,9 @@ pub(super) const ALGORITHM: Algorithm = Algorithm::Aes128;
 
 /// Number of the gate at which the card pays.
 const GATE: legacy::TerminalId = legacy::TerminalId([0x30, 0x00, 0x20, 0x00, 0x00, 0x01]);
+
+/// Where the cards are, for the trace.
+pub(super) const DEMO: &str = "demo";
 
 /// A card with the log of what was said to it.
 pub(super) type Field = Traced<VirtualCard>;
@@ -47,6 +51,7 @@ pub(super) struct World {
     /// Writes the card made in a purchase.
     pub(super) purchase_writes: u64,
     language: Language,
+    trace: Trace,
     /// What was said to management cards.
     exchanges: Vec<Exchange>,
 }
@@ -63,21 +68,23 @@ pub(super) enum Office {
 
 impl World {
     /// The morning on which the seed's clock starts.
-    pub(super) fn new(seed: u64, language: Language) -> anyhow::Result<Self> {
+    pub(super) fn new(seed: u64, language: Language, trace: Trace) -> anyhow::Result<Self> {
+        trace.repeat();
         let mut env = Env::seeded(seed);
         let (date, time) = clock::now(&env).context("the clock is not set")?;
         let stamp = Stamp { date, time, terminal: TerminalId([0, 0, 0, 1]) };
         let Ok(pupil) = pupil_file::sample() else { bail!("the sample pupil is not valid") };
         let issuance = test_card::issuance("1100260100000014".parse()?, Profile::CpuAes)?;
         let memory = RamNvm::new(test_card::student_memory(&issuance)?);
-        let mut card = VirtualCard::new(memory, Env::with_rng(clock::fork(&mut env)))?;
+        let card = VirtualCard::new(memory, Env::with_rng(clock::fork(&mut env)))?;
+        let mut card = Traced::new(card, trace.tap(DEMO, "student card"), language);
         card.power_on()?;
         let serial = SamSerial { unit: pupil.enrolment.unit, number: "000042".parse()? };
         let rng = clock::fork(&mut env);
         let sam = SoftSam::test(ALGORITHM, serial, Self::unlocked_until()?, rng);
         Ok(Self {
             env,
-            card: Traced::new(card, language),
+            card,
             office: Office::Sam(sam),
             pupil,
             stamp,
@@ -87,6 +94,7 @@ impl World {
             doubt: None,
             purchase_writes: 0,
             language,
+            trace,
             exchanges: Vec::new(),
         })
     }
@@ -106,9 +114,9 @@ impl World {
             bail!("the reader is not locked");
         };
         let memory = test_card::management(ALGORITHM, unit, valid_until);
-        let mut card = VirtualCard::new(memory, Env::with_rng(clock::fork(&mut self.env)))?;
+        let card = VirtualCard::new(memory, Env::with_rng(clock::fork(&mut self.env)))?;
+        let mut card = Traced::new(card, self.trace.tap(DEMO, "management card"), self.language);
         card.power_on()?;
-        let mut card = Traced::new(card, self.language);
         let unlocked = locked.unlock(&mut card, self.stamp.date);
         self.exchanges.append(&mut card.take());
         Ok(match unlocked {

@@ -23,6 +23,8 @@ use crate::trace::Traced;
 /// `reader`, the operations here.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LifeCommand {
+    /// Initialise a blank card (初始化), for the city.
+    Initialise(EventArgs),
     /// Correct the data of the pupil whose card it is; the student number stays.
     Correct(PupilArgs),
     /// Personalise a card of the stock as a temporary card (临时卡办理).
@@ -167,7 +169,8 @@ impl LifeCommand {
             Self::TemporaryIssue(args) => &args.pupil.reader,
             Self::TransferOut(args) => &args.event.reader,
             Self::TransferIn(args) => &args.event.reader,
-            Self::TemporaryReturn(args)
+            Self::Initialise(args)
+            | Self::TemporaryReturn(args)
             | Self::Freeze(args)
             | Self::Unfreeze(args)
             | Self::Cancel(args)
@@ -185,6 +188,7 @@ impl LifeCommand {
     /// The name on the command line.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
+            Self::Initialise(_) => "initialise",
             Self::Correct(_) => "correct",
             Self::TemporaryIssue(_) => "temporary-issue",
             Self::TemporaryReturn(_) => "temporary-return",
@@ -272,6 +276,7 @@ impl Station<'_> {
         match (command, pupil) {
             (_, Some(pupil)) => Ok(pupil.enrolment.unit),
             (LifeCommand::TransferIn(args), _) => Ok(args.new_number.unit()),
+            (LifeCommand::Initialise(_), _) => Ok(UnitCode::CITY),
             // The district of the school that recalled the card.
             (LifeCommand::Restock(_), _) => {
                 let recalled_by = self.contents()?.status.unit;
@@ -309,6 +314,7 @@ fn change(
             card.open_sector(opening, stamp)
         }
         LifeCommand::ReclaimSector(args) => card.reclaim_sector(args.sector, stamp),
+        LifeCommand::Initialise(args) => card.initialise(args.reason, stamp),
         LifeCommand::TemporaryReturn(args) => card.temporary_return(args.reason, stamp),
         LifeCommand::Freeze(args) => card.freeze(args.reason, stamp),
         LifeCommand::Unfreeze(args) => card.unfreeze(args.reason, stamp),

@@ -27,6 +27,7 @@ use super::found::Found;
 use super::script::{Act, CardSpec, CutPlan, ReaderSpec, Script, Step};
 use super::source::Source;
 use crate::clock;
+use crate::recorder::{Tap, Trace};
 use crate::trace::{Exchange, Traced};
 
 /// Number of the gate at which cards pay.
@@ -59,7 +60,11 @@ pub(super) struct World {
     pub(super) language: Language,
     /// What was said to management cards.
     pub(super) exchanges: Vec<Exchange>,
+    pub(super) trace: Trace,
 }
+
+/// Where the cards are, for the trace.
+pub(super) const SCENARIO: &str = "scenario";
 
 /// A reader and the lists it was given.
 pub(super) struct Station {
@@ -96,15 +101,16 @@ impl World {
         source: &Source,
         script: &Script,
         language: Language,
+        trace: Trace,
     ) -> anyhow::Result<Self> {
+        trace.repeat();
         let mut env = Env::seeded(1);
         let (hour, minute, second) = MORNING;
         let mut cards = BTreeMap::new();
         for (name, spec) in &script.cards {
-            cards.insert(
-                name.clone(),
-                card(spec, &mut env, language).with_context(|| name.clone())?,
-            );
+            let tap = trace.tap(SCENARIO, name);
+            let card = card(spec, &mut env, tap, language).with_context(|| name.clone())?;
+            cards.insert(name.clone(), card);
         }
         let mut readers = BTreeMap::new();
         for (number, (name, spec)) in (1..).zip(&script.readers) {
@@ -125,6 +131,7 @@ impl World {
             gate: Terminal::new(SoftPsam::test(GATE)?)?,
             host: SoftLoadHost::test(),
             language,
+            trace,
             exchanges: Vec::new(),
             env,
         })
@@ -160,8 +167,8 @@ impl World {
     fn with_cut(&mut self, act: &Act, card: &str, cut: Cut) -> anyhow::Result<Found> {
         self.card(card)?.channel().cut_power(cut);
         let found = self.act(act);
-        let card = self.card(card)?.channel();
-        card.nvm_mut().arm(None);
+        let card = self.card(card)?;
+        card.channel().nvm_mut().arm(None);
         card.power_on()?;
         found
     }
@@ -202,7 +209,9 @@ impl World {
 
     fn restore(&mut self, card: &str, memory: &[u8]) -> anyhow::Result<()> {
         let env = Env::with_rng(clock::fork(&mut self.env));
-        *self.card(card)?.channel() = powered(memory.to_vec(), env)?;
+        let card = self.card(card)?;
+        *card.channel() = VirtualCard::new(RamNvm::new(memory.to_vec()), env)?;
+        card.power_on()?;
         Ok(())
     }
 
@@ -275,7 +284,7 @@ impl World {
     }
 }
 
-fn card(spec: &CardSpec, env: &mut Env, language: Language) -> anyhow::Result<Field> {
+fn card(spec: &CardSpec, env: &mut Env, tap: Tap, language: Language) -> anyhow::Result<Field> {
     let mut issuance = test_card::issuance(spec.serial, spec.profile)?;
     issuance.valid_from = spec.valid_from.unwrap_or(issuance.valid_from);
     issuance.valid_until = spec.valid_until.unwrap_or(issuance.valid_until);
@@ -285,12 +294,18 @@ fn card(spec: &CardSpec, env: &mut Env, language: Language) -> anyhow::Result<Fi
     } else {
         test_card::student_memory(&issuance)?
     };
-    Ok(Traced::new(powered(memory, Env::with_rng(clock::fork(env)))?, language))
+    powered(memory, Env::with_rng(clock::fork(env)), tap, language)
 }
 
 /// A card over this memory, in the field.
-pub(super) fn powered(memory: Vec<u8>, env: Env) -> anyhow::Result<VirtualCard> {
-    let mut card = VirtualCard::new(RamNvm::new(memory), env)?;
+pub(super) fn powered(
+    memory: Vec<u8>,
+    env: Env,
+    tap: Tap,
+    language: Language,
+) -> anyhow::Result<Field> {
+    let card = VirtualCard::new(RamNvm::new(memory), env)?;
+    let mut card = Traced::new(card, tap, language);
     card.power_on()?;
     Ok(card)
 }

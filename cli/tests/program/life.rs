@@ -135,3 +135,20 @@ fn a_card_goes_back_to_stock_and_out_again() {
     let replaced = changed(reader(&active(), "replace", &["--reason", "replaced"]));
     assert_eq!((&*replaced.0, &*replaced.1), ("active", "cancelled"));
 }
+
+#[test]
+fn a_blank_card_is_initialised_by_the_city() {
+    let desk = Desk::blank("cpu-aes");
+    let early = refused(reader(&desk, "personalise", &[]));
+    assert!(early.ends_with("is not possible: the card is blank"), "{early}");
+    let school = refused(reader(&desk, "initialise", &["--sam-unit", "084012"]));
+    assert!(school.contains("unit 084012"), "{school}");
+    let initialised = changed(reader(&desk, "initialise", &[]));
+    assert_eq!(initialised, words("blank", "initialised", &["status", "log"]));
+    let again = refused(reader(&desk, "initialise", &[]));
+    assert_eq!(again, "initialise is not possible: the card is initialised");
+    reader(&desk, "personalise", &[]).expect(0);
+
+    let none = ["card", "create", "--kind", "psam", "--blank", "-o", "never.card"];
+    assert!(run(&none).expect(2).err.contains("only a student card can be blank"));
+}

@@ -10,6 +10,7 @@
 mod apdu;
 mod card;
 mod conformance;
+mod conformance_reader;
 mod demo;
 mod desk;
 mod emulate;
@@ -18,10 +19,12 @@ mod keys;
 mod life;
 #[cfg(unix)]
 mod list;
+mod lua;
 mod reader;
 mod script;
 mod shell;
 mod support;
 mod three_cards;
+mod trace;
 mod vectors;
 mod wallet;

@@ -74,9 +74,18 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(profile: &str) -> Self {
+        Self::with(profile, &[])
+    }
+
+    /// With a card that has still to be initialised.
+    pub(crate) fn blank(profile: &str) -> Self {
+        Self::with(profile, &["--blank"])
+    }
+
+    fn with(profile: &str, options: &[&str]) -> Self {
         let desk = Self { folder: tempfile::tempdir().unwrap() };
         let create = ["card", "create", "--profile", profile, "--serial", SERIAL, "-o"];
-        run(&[&create[..], &[&*desk.card()]].concat()).expect(0);
+        run(&[&create[..], &[&*desk.card()], options].concat()).expect(0);
         desk
     }
 

@@ -3,10 +3,11 @@
 use xuejika_apdu::command::Command;
 use xuejika_apdu::fci::{ACTIVATED, Fci, KeyInfo, PurseFci, SecurityInfo};
 use xuejika_card_model::Card;
+use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::tree::{MF_FID, PROFILE_VERSION, wallet_sfi};
 use xuejika_card_model::file::{Application, Caller, Df, Ef};
 use xuejika_card_model::nvm::Nvm;
-use xuejika_keyscheme::KeyVersion;
+use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_keyscheme::slots::EMPTY;
 
 use super::{exact_le, no_data, no_le};
@@ -25,6 +26,9 @@ const WITHOUT_ANSWER: u8 = 0x0C;
 pub(super) const SHORT_IDENTIFIER: u8 = 0x80;
 /// P2 of READ RECORD, low bits: P1 is a record number.
 const RECORD_NUMBER: u8 = 0x04;
+
+/// The most keys a DF has.
+const MAX_KEYS: usize = KeyNumber::EDUCATION.len();
 
 /// Version of the purse application in its FCI, as FM1208 cards say it.
 const PURSE_VERSION: u8 = 0x02;
@@ -94,28 +98,28 @@ fn tree_all(
 fn emit_fci<N: Nvm>(card: &Card<N>, df: &Df, out: &mut Vec<u8>) -> Result<(), Refusal> {
     if df.application == Application::Wallet {
         let file = df.by_sfi(wallet_sfi::ISSUER).ok_or(Refusal::FileNotFound)?;
-        let issuer_data = card.read(file, Caller::Unproven)?.to_vec();
+        let issuer_data = card.read(file, Caller::Unproven)?;
         let version = Some(PURSE_VERSION);
-        PurseFci { df_name: df.name.to_vec(), version, issuer_data }.emit(out);
+        PurseFci { df_name: df.name, version, issuer_data }.emit(out);
         return Ok(());
     }
-    let mut keys = Vec::with_capacity(df.keys.len());
+    let mut rows = [KeyInfo { number: 0, active: EMPTY, other: EMPTY }; MAX_KEYS];
+    let mut loaded = 0;
     for &number in df.keys {
-        if let Some(slots) = card.key_slots(df, number)? {
-            keys.push(KeyInfo {
-                number: number.0,
-                active: slots.active_version().number(),
-                other: slots.other_version().map_or(EMPTY, KeyVersion::number),
-            });
+        if let (Some(key), Some(row)) = (card.key_header(df, number)?, rows.get_mut(loaded)) {
+            let other = key.other.map_or(EMPTY, KeyVersion::number);
+            *row = KeyInfo { number: number.0, active: key.active.number(), other };
+            loaded += 1;
         }
     }
+    let keys = rows.get(..loaded).unwrap_or(&rows);
     let security = (!df.keys.is_empty()).then(|| SecurityInfo {
         algorithm: card.header().algorithm.code(),
         serial: card.header().serial.0,
         keys,
         profile: PROFILE_VERSION,
     });
-    Fci { df_name: df.name.to_vec(), life_cycle: ACTIVATED, security }.emit(out);
+    Fci { df_name: df.name, life_cycle: ACTIVATED, security }.emit(out);
     Ok(())
 }
 
@@ -127,7 +131,8 @@ fn binary_target<N: Nvm>(
 ) -> Result<(&'static Ef, usize), Refusal> {
     if command.p1 & SHORT_IDENTIFIER == 0 {
         let file = context.state.ef.ok_or(Refusal::NoCurrentEf)?;
-        return Ok((file, usize::from(u16::from_be_bytes([command.p1, command.p2]))));
+        let high = if seeded(Fault::OffsetHighByteIgnored) { 0 } else { command.p1 };
+        return Ok((file, usize::from(u16::from_be_bytes([high, command.p2]))));
     }
     let sfi = command.p1 & !SHORT_IDENTIFIER;
     if sfi > 0x1F {
@@ -148,11 +153,14 @@ pub(crate) fn read_binary<N: Nvm>(
     let bytes = context.card.read(file, context.caller())?;
     let rest = match bytes.get(offset..) {
         Some(rest @ [_, ..]) => rest,
+        Some([]) if seeded(Fault::OffsetAtEndTaken) => return Ok(()),
         _ => return Err(xuejika_card_model::CardError::Offset.into()),
     };
     let bytes = match command.ne {
         0 => return Err(Refusal::Length),
-        256.. => rest.get(..command.ne as usize).unwrap_or(rest),
+        ne if ne >= 256 || seeded(Fault::LeBeyondEndTaken) => {
+            rest.get(..ne as usize).unwrap_or(rest)
+        }
         ne => rest.get(..ne as usize).ok_or(Refusal::ExactLength(rest.len()))?,
     };
     out.extend_from_slice(bytes);

@@ -62,7 +62,8 @@ fn usable_slots<N: Nvm>(context: &Context<'_, N>, id: &KeyId) -> Result<KeySlots
     let slots = context
         .card
         .key_slots(context.state.df, id.number)?
-        .filter(|slots| slots.algorithm() == id.algorithm && slots.key(id.version).is_some())
+        .filter(|slots| slots.algorithm() == id.algorithm || seeded(Fault::AlgorithmNotCompared))
+        .filter(|slots| slots.key(id.version).is_some())
         .ok_or(Refusal::KeyNotFound)?;
     if slots.is_blocked() { Err(Refusal::KeyBlocked) } else { Ok(slots) }
 }
@@ -79,7 +80,9 @@ pub(crate) fn challenge<N: Nvm>(
     no_data(command)?;
     exact_le(command, TOKEN_LEN)?;
     let id = context.state.key.ok_or(Refusal::OutOfOrder)?;
-    let challenge = CardChallenge::new(id, context.card.header().serial, context.env.random());
+    let random = context.env.random();
+    let random = if seeded(Fault::ZoneChallengeRepeats) { [0; TOKEN_LEN] } else { random };
+    let challenge = CardChallenge::new(id, context.card.header().serial, random);
     out.extend_from_slice(&challenge.nonce());
     context.state.challenge = Some(Challenge::Zone(challenge));
     Ok(())
@@ -96,7 +99,8 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
     }
     let request = Request::parse(command.data)?;
     exact_le(command, TOKEN_LEN)?;
-    let Some(Challenge::Zone(challenge)) = context.challenge.take() else {
+    let reused = context.state.challenge.take().filter(|_| seeded(Fault::ZoneChallengeReusable));
+    let Some(Challenge::Zone(challenge)) = context.challenge.take().or(reused) else {
         return Err(Refusal::OutOfOrder);
     };
     let id = challenge.id();
@@ -107,14 +111,16 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
         Ok((token, session)) => {
             context.card.count_success(context.state.df, id.number, id.version)?;
             out.extend_from_slice(&token);
-            context.state.session = Some(Session {
+            context.state.session = Some(Box::new(Session {
                 sm: CardSm::new(&session.keys),
                 peer: Actor { key: id.number, reader: session.reader },
-            });
+            }));
             Ok(())
         }
         Err(_) => {
-            context.state.key = None;
+            if !seeded(Fault::KeyChoiceSurvivesFailure) {
+                context.state.key = None;
+            }
             match context.card.count_failure(context.state.df, id.number) {
                 Err(_) if seeded(Fault::FailureToldBeforeCounter) => {}
                 counted => counted?,

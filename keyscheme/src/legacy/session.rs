@@ -24,9 +24,11 @@ use super::purse::Input;
 use crate::cbc::xor;
 use crate::error::Mismatch;
 
-/// Legacy: a single-DES key of purpose `P`, 8 bytes. Wiped on drop, never shown.
+/// Legacy: a single-DES key of purpose `P`, 8 bytes, ready for any number of codes. Wiped on drop,
+/// never shown.
 pub struct DesKey<P: Purpose> {
     bytes: Zeroizing<[u8; DES_KEY_LEN]>,
+    mac: DesMac,
     purpose: PhantomData<P>,
 }
 
@@ -34,7 +36,7 @@ impl<P: Purpose> DesKey<P> {
     /// Takes the bytes as a key of purpose `P`.
     #[must_use]
     pub fn new(bytes: [u8; DES_KEY_LEN]) -> Self {
-        Self { bytes: Zeroizing::new(bytes), purpose: PhantomData }
+        Self { mac: DesMac::cbc(&bytes), bytes: Zeroizing::new(bytes), purpose: PhantomData }
     }
 
     /// The secret bytes.
@@ -46,7 +48,7 @@ impl<P: Purpose> DesKey<P> {
     /// The code over `input`, which must be made for a key of this purpose.
     #[must_use]
     pub fn code<M: Code>(&self, input: &Input<P, M>) -> M {
-        plain(&self.bytes, input.bytes())
+        plain(&self.mac, input.bytes())
     }
 
     /// Checks a received code over `input` in constant time.
@@ -64,7 +66,7 @@ impl<P: Purpose> DesKey<P> {
 
 impl<P: Purpose> Clone for DesKey<P> {
     fn clone(&self) -> Self {
-        Self::new(*self.bytes)
+        Self { bytes: self.bytes.clone(), mac: self.mac.clone(), purpose: PhantomData }
     }
 }
 
@@ -125,7 +127,7 @@ impl TdesKey<PinReloadKey> {
     /// The MAC over the new PIN in RELOAD PIN, under left half ⊕ right half.
     #[must_use]
     pub fn pin_mac(&self, pin: &[u8]) -> PinMac {
-        plain(&fold(self), pin)
+        plain(&DesMac::cbc(&fold(self)), pin)
     }
 
     /// Checks the MAC over the new PIN in constant time.
@@ -158,9 +160,9 @@ pub const fn offline_block(
 }
 
 fn session<P: Purpose>(key: &TdesKey<P>, block: [u8; DES_KEY_LEN]) -> DesKey<P> {
-    let mut session = DesKey::new(block);
-    ecb::encrypt_block(&key.cipher(), &mut session.bytes);
-    session
+    let mut session = Zeroizing::new(block);
+    ecb::encrypt_block(&key.cipher(), &mut session);
+    DesKey::new(*session)
 }
 
 fn fold<P: Purpose>(key: &TdesKey<P>) -> [u8; DES_KEY_LEN] {
@@ -170,6 +172,6 @@ fn fold<P: Purpose>(key: &TdesKey<P>) -> [u8; DES_KEY_LEN] {
 }
 
 /// CBC-MAC, zero IV, padding method 2, left four bytes.
-fn plain<M: Code>(key: &[u8; DES_KEY_LEN], message: &[u8]) -> M {
-    proof::cut(DesMac::cbc(key).tag(ZERO_IV, Padding::Marker, message))
+fn plain<M: Code>(key: &DesMac, message: &[u8]) -> M {
+    proof::cut(key.tag(ZERO_IV, Padding::Marker, message))
 }

@@ -31,6 +31,11 @@ pub trait Bench: CardChannel {
         &[]
     }
 
+    /// The kinds of cards it may have.
+    fn kinds(&self) -> &[Kind] {
+        &Kind::ALL
+    }
+
     /// Whether [`Self::begin`] gives a card that no case before has changed.
     fn renews(&self) -> bool;
 

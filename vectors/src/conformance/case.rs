@@ -64,11 +64,20 @@ pub enum Kind {
     Management,
     /// Purchase SAM of a terminal (终端安全模块).
     Psam,
+    /// SAM of a reader (SAM卡).
+    Sam,
+    /// Student-record card near its end: the counters of its wallet stand at FFFE, and one copy of
+    /// its status record cannot be read.
+    Worn,
+    /// Student-record card that is broken: neither copy of its status record, nor K3 of the education
+    /// zone, nor the balance can be read, and its memory takes no change.
+    Damaged,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Student, Self::Management, Self::Psam];
+    pub const ALL: [Self; 6] =
+        [Self::Student, Self::Management, Self::Psam, Self::Sam, Self::Worn, Self::Damaged];
 
     /// The word in case files and statements.
     #[must_use]
@@ -77,6 +86,9 @@ impl Kind {
             Self::Student => "student",
             Self::Management => "management",
             Self::Psam => "psam",
+            Self::Sam => "sam",
+            Self::Worn => "worn",
+            Self::Damaged => "damaged",
         }
     }
 }

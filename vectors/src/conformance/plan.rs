@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, Suite};
+use super::case::{Case, Kind, Suite};
 use super::glob::glob;
 use super::hash::Hash;
 use super::ics::Ics;
@@ -56,6 +56,8 @@ pub enum Decision {
 pub struct Scope<'a> {
     /// What the road to the card can do.
     pub abilities: &'a [&'a str],
+    /// Kinds of cards at its end.
+    pub kinds: &'a [Kind],
     /// Whether each case gets a card that no case before has changed.
     pub renews: bool,
     /// Whether cards may be spoilt for good.
@@ -135,6 +137,9 @@ impl Plan {
 fn obstacle(case: &Case, ics: &Ics, scope: &Scope<'_>) -> Option<String> {
     if !ics.kinds.contains(&case.card) {
         return Some(format!("the statement names no {} card", case.card.name()));
+    }
+    if !scope.kinds.contains(&case.card) {
+        return Some(format!("the target has no {} card", case.card.name()));
     }
     if let Some(reason) =
         case.requires.iter().find_map(|condition| ics.lacks(condition, scope.abilities))

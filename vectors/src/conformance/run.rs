@@ -5,6 +5,7 @@
 
 mod education;
 mod machine;
+mod sam;
 mod wallet;
 
 use std::time::Instant;

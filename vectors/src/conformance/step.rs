@@ -34,7 +34,7 @@ const fn action(
 const PROOF: &[&str] = &["zone", "version", "unit", "owner", "serial"];
 
 /// Every action.
-pub const ACTIONS: [ActionSpec; 17] = [
+pub const ACTIONS: [ActionSpec; 20] = [
     action("transmit", &["unwrap"], true),
     action("select", &[], true),
     action("authenticate", PROOF, true),
@@ -52,6 +52,9 @@ pub const ACTIONS: [ActionSpec; 17] = [
     action("power", &[], true),
     action("cut", &[], false),
     action("date", &[], false),
+    action("admit", PROOF, true),
+    action("receive", &[], true),
+    action("answer", &[], false),
 ];
 
 /// Keys that say what is expected.
@@ -105,6 +108,12 @@ pub(super) enum Action {
     Cut(u64),
     /// The terminal's date from now on.
     Date(Template),
+    /// As a card, has a SAM prove itself: `{token}`, the card's proof that is due.
+    Admit(Proof),
+    /// As a card, opens a command that a SAM protected.
+    Receive(Template),
+    /// As a card, protects an answer: `{wire}`.
+    Answer(Template),
 }
 
 /// A key, and the two sides of an authentication under it.
@@ -253,7 +262,10 @@ impl Reader {
             "reset" => Action::Reset,
             "power" => Action::Power,
             "cut" => Action::Cut(self.number(name, None)?.into()),
-            _ => Action::Date(self.template("date")?),
+            "date" => Action::Date(self.template(name)?),
+            "admit" => Action::Admit(self.proof(name)?),
+            "receive" => Action::Receive(self.template(name)?),
+            _ => Action::Answer(self.template("answer")?),
         })
     }
 

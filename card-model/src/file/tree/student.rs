@@ -139,7 +139,7 @@ static EDUCATION_FILES: [Ef; 9] = place(
             sfi::STATUS,
             ("status", "状态"),
             transparent(32),
-            Right::Keys(K0_TO_K6, NOT_BLANK),
+            Right::Keys(K0_TO_K6, StateSet::ALL),
             Right::Never,
         ),
         ef(

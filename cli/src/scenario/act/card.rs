@@ -14,10 +14,9 @@ use xuejika_reader::{Change, Error, Stamp, StudentCard};
 
 use super::super::found::Found;
 use super::super::script::{Act, Plain, WithPupil};
-use super::super::world::{Field, Office, World, powered};
+use super::super::world::{Field, Office, SCENARIO, World, powered};
 use crate::clock;
 use crate::hex;
-use crate::trace::Traced;
 
 impl World {
     /// Presents a management card to a reader.
@@ -29,10 +28,11 @@ impl World {
     ) -> anyhow::Result<Found> {
         let (date, language) = (self.date, self.language);
         let env = Env::with_rng(clock::fork(&mut self.env));
+        let tap = self.trace.tap(SCENARIO, "management card");
         let station = self.reader(name)?;
         let (unit, until) = (unit.unwrap_or(station.unit), until.unwrap_or(station.until));
         let memory = test_card::management(station.algorithm, unit, until);
-        let mut card = Traced::new(powered(memory.into_bytes(), env)?, language);
+        let mut card = powered(memory.into_bytes(), env, tap, language)?;
         let locked = match core::mem::replace(&mut station.office, Office::Lost) {
             Office::Locked(locked) => locked,
             Office::Unlocked(reader) => reader.lock(),

@@ -12,19 +12,16 @@ use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, Zone};
 
 use super::super::found::Found;
-use super::super::world::{World, powered};
+use super::super::world::{SCENARIO, World, powered};
 use crate::clock;
 use crate::hex;
-use crate::trace::Traced;
 
 /// Number of a SAM of the other key system.
 const STRANGER: ReaderId = ReaderId([0, 0, 0x08, 0x40, 0x12, 0, 0, 0x42]);
 
 impl World {
     pub(super) fn power_cycle(&mut self, card: &str) -> anyhow::Result<Found> {
-        let card = self.card(card)?.channel();
-        card.power_off();
-        card.power_on()?;
+        self.card(card)?.power_on()?;
         Ok(Found::done("the card was taken out and put back"))
     }
 
@@ -64,7 +61,7 @@ impl World {
             }
         }
         let env = Env::with_rng(clock::fork(&mut self.env));
-        let card = Traced::new(powered(forged, env)?, self.language);
+        let card = powered(forged, env, self.trace.tap(SCENARIO, name), self.language)?;
         self.cards.insert(name.to_owned(), card);
         Ok(Found::done("the same records, other keys"))
     }

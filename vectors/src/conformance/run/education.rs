@@ -9,14 +9,11 @@ use xuejika_keyscheme::key::{Card, Key};
 use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, Zone, cbc, padding};
 
-use super::machine::{Answer, Machine, Session, Stop};
+use super::machine::{Answer, Machine, SAM_SERIAL, Session, Stop};
 use crate::conformance::bytes::Template;
 use crate::conformance::expect::Expect;
 use crate::conformance::report::Plain;
 use crate::conformance::step::Proof;
-
-/// Running number of the test SAM.
-const SAM: [u8; 3] = [0x00, 0x00, 0x42];
 
 const BLOCK: usize = 16;
 
@@ -62,7 +59,10 @@ impl Machine<'_> {
         let serial = self.serial(proof)?;
         let unit = self.bytes(&proof.unit)?;
         let reader = match unit.as_slice() {
-            [_, _, _] => [&[0, 0], &unit[..], &SAM].concat(),
+            [_, _, _] => {
+                let [.., n1, n2, n3] = SAM_SERIAL;
+                [&[0, 0], &unit[..], &[n1, n2, n3]].concat()
+            }
             _ => unit,
         };
         let reader = ReaderId(exact(&reader, "unit")?);
@@ -93,14 +93,14 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn serial(&self, proof: &Proof) -> Result<CardId, Stop> {
+    pub(super) fn serial(&self, proof: &Proof) -> Result<CardId, Stop> {
         match &proof.serial {
             Some(serial) => Ok(CardId(exact(&self.bytes(serial)?, "serial")?)),
             None => Ok(CardId(self.array("serial")?)),
         }
     }
 
-    fn card_key(&self, proof: &Proof) -> Result<(KeyId, Key<Card>), Stop> {
+    pub(super) fn card_key(&self, proof: &Proof) -> Result<(KeyId, Key<Card>), Stop> {
         let zone = match &proof.zone {
             Some(zone) => u16::from_be_bytes(exact(&self.bytes(zone)?, "zone")?),
             None => self.df,
@@ -109,15 +109,15 @@ impl Machine<'_> {
             .ok_or_else(|| Stop::Cannot(format!("the case: key version {:02X}", proof.version)))?;
         let algorithm = self.runner.ics.algorithm;
         let id = KeyId { zone: Zone(zone), number: KeyNumber(proof.key), version, algorithm };
-        let path = match &proof.owner {
-            None => Path::City,
-            Some(owner) => {
-                let unit = UnitCode::from_bytes(exact(&self.bytes(owner)?, "owner")?);
-                key_path(unit.map_err(|error| Stop::Cannot(error.to_string()))?)
-            }
-        };
-        let key = self.runner.roots.card_key(&id, path, self.serial(proof)?);
+        let key = self.runner.roots.card_key(&id, self.path(proof)?, self.serial(proof)?);
         Ok((id, key.map_err(|error| Stop::Cannot(error.to_string()))?))
+    }
+
+    /// The way from the root to the key.
+    pub(super) fn path(&self, proof: &Proof) -> Result<Path, Stop> {
+        let Some(owner) = &proof.owner else { return Ok(Path::City) };
+        let unit = UnitCode::from_bytes(exact(&self.bytes(owner)?, "owner")?);
+        Ok(key_path(unit.map_err(|error| Stop::Cannot(error.to_string()))?))
     }
 
     /// Wraps a command, sends it and opens the answer; held back, it only sets `{wire}`.
@@ -213,7 +213,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn session(&mut self) -> Result<&mut Session, Stop> {
+    pub(super) fn session(&mut self) -> Result<&mut Session, Stop> {
         self.session.as_mut().ok_or_else(|| Stop::Cannot("the case: no session is open".to_owned()))
     }
 }

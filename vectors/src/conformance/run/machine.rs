@@ -18,6 +18,8 @@ use crate::conformance::step::{Action, Step};
 const MANAGEMENT_SERIAL: [u8; 8] = [0x90, 0, 0x11, 0x01, 0x05, 0, 0, 0x01];
 /// Serial of the PSAM: `91 00` ‖ terminal (card profile §18.2).
 const PSAM_SERIAL: [u8; 8] = [0x91, 0, 0, 0, 0, 0, 0, 0x01];
+/// Serial of the SAM: `00 00` ‖ unit ‖ `00 00 42` (card profile §3.2).
+pub(super) const SAM_SERIAL: [u8; 8] = [0, 0, 0x11, 0x01, 0x05, 0, 0, 0x42];
 
 /// Why a step stops its case.
 #[derive(Debug)]
@@ -182,6 +184,9 @@ impl<'a> Machine<'a> {
                 self.values.insert("date".to_owned(), date);
                 Ok(())
             }
+            Action::Admit(proof) => self.admit(proof, expect),
+            Action::Receive(command) => self.receive(command, expect),
+            Action::Answer(answer) => self.answer(answer),
         }
     }
 
@@ -302,11 +307,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Follows the card to the DF it has selected: also when the wallet says that it is blocked.
+    /// Follows the card to the DF it has selected: also when the wallet says that it is blocked, or the
+    /// FCI cannot be made.
     fn follow(&mut self, command: &[u8], status: StatusWord) {
         let Ok(command) = Command::parse(command) else { return };
         let selects = command.class.0 == 0x00 && command.instruction == 0xA4;
-        let selected = matches!(status.bytes(), [0x90 | 0x61, _] | [0x6A, 0x81] | [0x93, 0x03]);
+        let selected = matches!(status.bytes(), [0x90 | 0x61, _] | [0x64, 0x00] | [0x6A, 0x81] | [0x93, 0x03]);
         let df = df(command.p1, command.data).filter(|_| selects && selected);
         if let Some(df) = df {
             (self.df, self.session) = (df, None);
@@ -323,15 +329,18 @@ fn known(kind: Kind, student: [u8; 8], algorithm: Algorithm) -> Values {
     let [_, _, tail @ ..] = student;
     let number = [&[0x10, 0x00][..], &tail].concat();
     let serial = match kind {
-        Kind::Student => student,
+        Kind::Student | Kind::Worn | Kind::Damaged => student,
         Kind::Management => MANAGEMENT_SERIAL,
         Kind::Psam => PSAM_SERIAL,
+        Kind::Sam => SAM_SERIAL,
     };
-    let values: [(&str, &[u8]); 12] = [
+    let values: [(&str, &[u8]); 14] = [
         ("alg", &[algorithm.code()]),
         ("other-alg", &[3 - algorithm.code()]),
         ("profile", &[profile_code(algorithm)]),
         ("serial", &serial),
+        ("student", &student),
+        ("management", &MANAGEMENT_SERIAL),
         ("number", &number),
         ("unit", &[0x11, 0x01, 0x05]),
         ("terminal", &[0, 0, 0, 0, 0, 0x01]),
@@ -351,7 +360,7 @@ fn df(p1: u8, data: &[u8]) -> Option<u16> {
         &[high, low] => Some(u16::from_be_bytes([high, low])),
         _ => None,
     };
-    let kinds = [CardKind::Student, CardKind::Management, CardKind::Psam];
+    let kinds = [CardKind::Student, CardKind::Management, CardKind::Psam, CardKind::Sam];
     let mut dfs = kinds.into_iter().flat_map(|kind| kind.tree().all());
     let found = dfs.find(|df| match p1 {
         0x00 => by_identifier == Some(df.fid),

@@ -1,0 +1,28 @@
+//! The conformance suite judged: each seeded fault of a card is switched on in turn, and some case has
+//! to fail. Prints which.
+//!
+//! ```text
+//! cargo test -p xuejika-emulator --features faults --test mutants [-- FAULT]
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a broken premise fails the test"
+)]
+
+#[cfg(feature = "faults")]
+mod bench;
+#[cfg(feature = "faults")]
+mod hunt;
+
+#[cfg(feature = "faults")]
+fn main() -> std::process::ExitCode {
+    hunt::run(std::env::args().nth(1).filter(|name| !name.starts_with('-')).as_deref())
+}
+
+#[cfg(not(feature = "faults"))]
+fn main() {
+    println!("no faults in this build; --features faults has them");
+}
