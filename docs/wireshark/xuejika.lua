@@ -297,7 +297,7 @@ local function of_response(bytes, interface)
 end
 
 local function of_event(bytes, interface)
-    local json = bytes:len() > 0 and bytes:string() or ""
+    local json = bytes:len() > 0 and bytes(0):string() or ""
     local kind = json:match('"event":"([^"]*)"')
     if kind == "reset" or kind == "power" or kind == "begin" then
         current[interface] = nil

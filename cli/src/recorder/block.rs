@@ -136,7 +136,7 @@ impl Block {
             return Err(BlockError::Foreign);
         }
         let length = stated as usize;
-        if length < FRAME_LEN || length > MAX_LEN || !length.is_multiple_of(4) {
+        if !(FRAME_LEN..=MAX_LEN).contains(&length) || !length.is_multiple_of(4) {
             return Err(BlockError::Length(stated));
         }
         let body = bytes.get(8..length - 4).ok_or(BlockError::Short)?;
