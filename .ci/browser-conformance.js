@@ -18,9 +18,9 @@ for (const verdict of ['pass', 'fail', 'inconclusive', 'not-applicable', 'waived
   lines.push(`only ${verdict} ${seen()}`);
 }
 for (const box of filter.querySelectorAll('[name=verdict]')) box.checked = true;
-filter.elements.area.value = 'APDU';
+filter.elements.area.selectedIndex = 1;
 told();
-lines.push(`area APDU ${seen()}`);
+lines.push(`area ${filter.elements.area.value} ${seen()}`);
 filter.elements.area.value = '';
 filter.elements.text.value = 'APDU-CLASS-001[A0]';
 told();

@@ -81,7 +81,8 @@ impl Assembler {
             Some(_) => {}
         }
         let length = self.data.len() + command.data.len();
-        if length > self.limit && !seeded(Fault::ChainUnlimited) {
+        let limit = self.limit + usize::from(seeded(Fault::ChainLimitOffByOne));
+        if length > limit && !seeded(Fault::ChainUnlimited) {
             self.clear();
             return Err(ChainError::TooLong { limit: self.limit });
         }

@@ -18,7 +18,6 @@ use xuejika_keyscheme::algorithm::cipher::Block;
 use xuejika_keyscheme::auth::SessionKeys;
 use xuejika_keyscheme::fault::{Fault, seeded};
 use xuejika_keyscheme::{CardCipher, cbc, padding};
-use zeroize::Zeroize;
 
 use crate::class::Security;
 use crate::command::{Command, MAX_NE};
@@ -36,6 +35,12 @@ pub const CHECKSUM_LEN: usize = 8;
 
 /// Padding-content indicator of DO 87: padding with 80 00...
 const PADDED: u8 = 0x01;
+
+/// The most that stands in front of the padded data in DO 87: tag, length, padding indicator.
+const CRYPTOGRAM_HEAD: usize = 1 + 4 + 1;
+
+/// Room for DO 97 and DO 8E.
+const OTHER_OBJECTS: usize = 4 + 2 + CHECKSUM_LEN;
 
 const CRYPTOGRAM: Tag = Tag::of(0x87);
 const LE: Tag = Tag::of(0x97);
@@ -130,18 +135,18 @@ impl<C: Profile> Engine<C> {
 
     /// Appends DO 87 with the encryption of `plain`.
     fn encrypt(&self, plain: &[u8], out: &mut Vec<u8>) {
-        let mut value = Vec::with_capacity(1 + plain.len() + BLOCK_LEN);
-        value.push(PADDED);
-        value.extend_from_slice(plain);
-        // Padding counts from behind the indicator byte.
-        value.push(padding::MARKER);
-        value.resize(1 + (value.len() - 1).next_multiple_of(C::block_size()), 0);
-        if let Some((_, body)) = value.split_first_mut() {
-            let encrypted = cbc::encrypt(&self.cipher, &self.iv(), body);
-            debug_assert!(encrypted.is_ok(), "padded to whole blocks");
-        }
-        Writer::new(out).object(CRYPTOGRAM, &value);
-        value.zeroize();
+        let padded = (plain.len() + 1).next_multiple_of(C::block_size());
+        // Growing with the plain text in it would leave a copy behind.
+        out.reserve(CRYPTOGRAM_HEAD + padded);
+        Writer::new(out).head(CRYPTOGRAM, 1 + padded);
+        out.push(PADDED);
+        let start = out.len();
+        out.extend_from_slice(plain);
+        out.push(padding::MARKER);
+        out.resize(start + padded, 0);
+        let body = out.get_mut(start..).unwrap_or(&mut []);
+        let encrypted = cbc::encrypt(&self.cipher, &self.iv(), body);
+        debug_assert!(encrypted.is_ok(), "padded to whole blocks");
     }
 
     /// Decrypts the value of DO 87 to the end of `out`. Only after the checksum has been verified.
@@ -291,8 +296,8 @@ impl<C: Profile> ReaderSm<C> {
     /// Protects a plain command and appends its bytes to `out`.
     ///
     /// # Errors
-    /// Returns [`SmError::NotCarried`] for odd instructions, chaining, classes beyond channels 0 to 3
-    /// and over-long data, and [`SmError::Exhausted`] at the end of the session.
+    /// Returns [`SmError::NotCarried`] for odd instructions, classes beyond channels 0 to 3 and
+    /// over-long data, and [`SmError::Exhausted`] at the end of the session.
     pub fn wrap_command(
         &mut self,
         command: &Command<'_>,
@@ -301,14 +306,14 @@ impl<C: Profile> ReaderSm<C> {
         let carried = command
             .class
             .fields()
-            .filter(|class| class.security == Security::None && !class.chaining)
-            .is_some_and(|class| class.channel < 4);
+            .is_some_and(|class| class.security == Security::None && class.channel < 4);
         if !carried || command.instruction & 1 != 0 {
             return Err(SmError::NotCarried);
         }
         self.0.start_command()?;
         let class = command.class.with_secure_messaging();
-        let mut data = Vec::new();
+        let room = CRYPTOGRAM_HEAD + command.data.len() + BLOCK_LEN + OTHER_OBJECTS;
+        let mut data = Vec::with_capacity(room);
         if !command.data.is_empty() {
             self.0.encrypt(command.data, &mut data);
         }

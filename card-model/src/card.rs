@@ -211,7 +211,8 @@ impl<N: Nvm> Card<N> {
         df: &Df,
         number: KeyNumber,
     ) -> Result<Option<SlotsHeader>, InvalidSlots> {
-        let header = |bytes: &[u8; KeySlots::LEN]| bytes.first_chunk().copied().map(SlotsHeader::parse);
+        let header =
+            |bytes: &[u8; KeySlots::LEN]| bytes.first_chunk().copied().map(SlotsHeader::parse);
         self.stored_slots(df, number).and_then(header).transpose()
     }
 

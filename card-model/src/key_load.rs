@@ -17,11 +17,8 @@ use crate::state::LifeCycleState;
 pub const USAGE_AUTHENTICATION: u8 = 0x01;
 
 /// States in which a card still takes keys.
-const TAKES_KEYS: StateSet = StateSet::all_but(&[
-    LifeCycleState::Blank,
-    LifeCycleState::Cancelled,
-    LifeCycleState::Fault,
-]);
+const TAKES_KEYS: StateSet =
+    StateSet::all_but(&[LifeCycleState::Blank, LifeCycleState::Cancelled, LifeCycleState::Fault]);
 
 /// A key on its way to a card.
 #[derive(Debug)]

@@ -134,12 +134,11 @@ pub(crate) enum Command {
 impl Command {
     /// Whether there is something to record.
     pub(crate) const fn talks_to_cards(&self) -> bool {
-        use crate::conformance::ConformanceCommand;
         use crate::scenario::ScenarioCommand;
         match self {
             Self::Demo(_) | Self::Emulate(_) | Self::Apdu(_) | Self::Script(_) => true,
             Self::Reader(_) | Self::Wallet(_) | Self::Desk(_) => true,
-            Self::Conformance(command) => matches!(command, ConformanceCommand::Run(_)),
+            Self::Conformance(command) => command.talks_to_cards(),
             Self::Scenario(command) => matches!(command, ScenarioCommand::Run(_)),
             #[cfg(unix)]
             Self::Batch(command) => matches!(command, crate::batch::BatchCommand::Readback(_)),

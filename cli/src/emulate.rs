@@ -1,7 +1,6 @@
 //! `emulate`: serves a card to a PC/SC driver or to hosts over TCP.
 
 mod renewed;
-mod tapped;
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +20,10 @@ use crate::args::EmulateArgs;
 use crate::card::Summary;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
+use crate::recorder::Tapped;
 use crate::target::{copy_image, fresh_memory, open_image};
 
 use renewed::Renewed;
-use tapped::Tapped;
 
 /// Serves until interrupted.
 pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {

@@ -10,11 +10,13 @@ mod packet;
 mod read;
 mod secret;
 mod show;
+mod slot;
 
 pub(crate) use packet::{Abilities, Event, Packet};
 pub(crate) use read::{Entry, Recording, is_trace};
 pub(crate) use secret::{MASK, secret};
 pub(crate) use show::run;
+pub(crate) use slot::Tapped;
 
 use core::time::Duration;
 use std::fs::{self, File};

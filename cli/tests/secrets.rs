@@ -193,6 +193,28 @@ fn a_reader_with_a_sam_that_is_a_card_shows_no_key() {
 }
 
 #[test]
+fn a_trace_shows_no_key() {
+    let mut desk = Desk::new();
+    create_cards(&mut desk);
+    let before = desk.secrets.len();
+    let date = DATE.join(" ");
+    let cards = "--target emu:@aes --sam emu:@sam --management emu:@management";
+    for (words, least) in [
+        ("demo -v --json".to_owned(), 20_000),
+        (format!("reader personalise {cards} -v {date}"), 4_000),
+        (format!("reader load-key --key 5 --version 2 {cards} -v {date}"), 4_000),
+        (format!("reader read --target emu:@sm4 -v {date}"), 4_000),
+    ] {
+        desk.run(&format!("{words} --trace @trace.pcapng"), 0);
+        let trace = fs::read(desk.path("trace.pcapng")).unwrap();
+        assert!(trace.len() >= least, "{words}: {}", trace.len());
+        desk.search(&words, &trace);
+        desk.run("trace show @trace.pcapng", 0);
+    }
+    assert!(desk.secrets.len() > before + 16, "{}", desk.secrets.len() - before);
+}
+
+#[test]
 fn errors_show_no_key() {
     let mut desk = Desk::new();
     create_cards(&mut desk);

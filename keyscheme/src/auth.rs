@@ -34,6 +34,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::algorithm::BLOCK_LEN;
+use crate::bytes::concat;
 use crate::cmac::Cmac;
 use crate::error::{InvalidLength, Mismatch};
 use crate::fault::{Fault, seeded};
@@ -81,17 +82,13 @@ impl Context {
     const LEN: usize = KeyId::LEN + 8 + 8 + 2 * TOKEN_LEN;
 
     fn emit(&self) -> [u8; Self::LEN] {
-        let mut context = [0; Self::LEN];
-        let bytes = self
-            .id
-            .emit()
-            .into_iter()
-            .chain(self.card.0)
-            .chain(self.reader.0)
-            .chain(self.card_nonce)
-            .chain(self.reader_nonce);
-        context.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        context
+        concat(&[
+            &self.id.emit(),
+            &self.card.0,
+            &self.reader.0,
+            &self.card_nonce,
+            &self.reader_nonce,
+        ])
     }
 }
 
@@ -200,10 +197,7 @@ impl Request {
     /// RND.IFD (16) ‖ ID.IFD (8) ‖ T.IFD (16).
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
-        let mut data = [0; Self::LEN];
-        let bytes = self.nonce.into_iter().chain(self.reader.0).chain(self.token);
-        data.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        data
+        concat(&[&self.nonce, &self.reader.0, &self.token])
     }
 }
 

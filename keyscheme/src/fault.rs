@@ -232,6 +232,8 @@ faults! {
         ChainMixed,
         /// A chain has no largest size.
         ChainUnlimited,
+        /// A chain carries one byte too many.
+        ChainLimitOffByOne,
         /// A link failure leaves a chain under way.
         ChainSurvivesFailure,
         /// GET RESPONSE gives an answer from before another command.

@@ -2,6 +2,7 @@
 
 use cipher::{Block, BlockCipherEncrypt};
 
+use crate::bytes::concat;
 use crate::cmac::Cmac;
 
 /// Fills `out` from `before ‖ counter ‖ after` (SP 800-108r1 §4.1).
@@ -53,19 +54,12 @@ pub(crate) fn scp03_blocks<C: BlockCipherEncrypt, const M: usize, const N: usize
     context: &[u8],
 ) -> [Block<C>; N] {
     prf.tags(&constants.map(|constant| {
-        let mut input = [0; M];
-        let before = fixed_input(label, constant, C::block_size());
-        let bytes = before.iter().chain(&[1]).chain(context);
-        input.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        input
+        concat::<M>(&[&fixed_input(label, constant, C::block_size()), &[1], context])
     }))
 }
 
 /// What stands in front of the counter: label ‖ constant ‖ 00 ‖ length in bits.
 fn fixed_input(label: &[u8; LABEL_LEN], constant: u8, out_len: usize) -> [u8; PREFIX_LEN - 1] {
     let bits = u16::try_from(out_len * 8).unwrap_or(u16::MAX).to_be_bytes();
-    let mut before = [0; PREFIX_LEN - 1];
-    let fixed = label.iter().chain([&constant, &0]).chain(&bits);
-    before.iter_mut().zip(fixed).for_each(|(to, from)| *to = *from);
-    before
+    concat(&[label, &[constant, 0], &bits])
 }

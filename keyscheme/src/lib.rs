@@ -37,6 +37,7 @@ pub mod algorithm;
 pub mod an10922;
 pub mod auth;
 pub mod bulk;
+pub mod bytes;
 pub mod cbc;
 pub mod ceremony;
 pub mod cmac;

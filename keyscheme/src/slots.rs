@@ -5,6 +5,7 @@
 //! over both versions. Layout project-defined.
 
 use crate::algorithm::{Algorithm, BLOCK_LEN};
+use crate::bytes::concat;
 use crate::error::InvalidLength;
 use crate::fault::{Fault, seeded};
 use crate::key::{Card, Key, KeyVersion};
@@ -98,18 +99,14 @@ impl KeySlots {
     /// The bytes stored by the card; they hold the keys in the clear.
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
         let other_version = self.other.as_ref().map_or(EMPTY, |slot| slot.version.number());
         let other_key = self.other.as_ref().map_or([0; BLOCK_LEN], |slot| *slot.key.expose());
-        let fields = self
-            .failures
-            .to_be_bytes()
-            .into_iter()
-            .chain([self.algorithm().code(), self.active.version.number(), other_version])
-            .chain(*self.active.key.expose())
-            .chain(other_key);
-        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-        bytes
+        concat(&[
+            &self.failures.to_be_bytes(),
+            &[self.algorithm().code(), self.active.version.number(), other_version],
+            self.active.key.expose(),
+            &other_key,
+        ])
     }
 
     /// The algorithm of both versions.

@@ -49,9 +49,9 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Tag and length.
+    /// Writes tag and length of an object whose value the caller appends.
     #[inline]
-    fn head(&mut self, tag: Tag, value_len: usize) {
+    pub fn head(&mut self, tag: Tag, value_len: usize) {
         let bytes = tag.number().to_be_bytes();
         self.out.extend_from_slice(bytes.get(bytes.len() - tag.len()..).unwrap_or(&[]));
         let (bytes, used) = length(value_len);

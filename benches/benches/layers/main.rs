@@ -5,8 +5,6 @@
 mod auth;
 mod cards;
 mod command;
-mod fork;
-mod list;
 mod messaging;
 mod parse;
 mod purchase;
@@ -22,7 +20,5 @@ fn main() {
     purchase::run(&mut bench);
     command::run(&mut bench);
     tcp::run(&mut bench);
-    list::run(&mut bench);
-    fork::run(&mut bench);
     bench.print();
 }

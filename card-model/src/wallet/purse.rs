@@ -244,7 +244,7 @@ impl<N: Nvm> Card<N> {
         let PendingPurchase { purchase, random, records } = pending;
         let Demand { sequence: terminal_sequence, at, mac1 } = demand;
         let (key, before) = (self.wallet_key::<PurchaseKey>(KID)?, self.purse()?);
-        let session = key.key.session(random, before.offline, terminal_sequence);
+        let session = key.key.session(random, before.offline, terminal_sequence).expand();
         let input = purchase.mac1(at);
         let mac1 = as_compared(mac1, || session.code(&input));
         let Ok(verified) = session.verify(&input, mac1) else { return self.wrong_code(&key) };
@@ -294,6 +294,7 @@ impl<N: Nvm> Card<N> {
         consent: Consent,
     ) -> Result<Mac3, CardError> {
         let PendingUnload { unload, session } = pending;
+        let session = session.expand();
         let (key, before) = (self.wallet_key::<UnloadKey>(KID)?, self.purse()?);
         let input = unload.mac2(consent.at);
         let mac2 = as_compared(consent.mac2, || session.code(&input));

@@ -2,6 +2,7 @@
 //! (EF 18). The log is that of PBOC; the order of the purse record follows a vendor's, its check
 //! value is project-defined.
 
+use xuejika_keyscheme::bytes::concat;
 use xuejika_keyscheme::legacy::{Fen, Moment, TerminalId, TransactionType};
 
 use crate::crc;
@@ -78,20 +79,12 @@ impl PurseRecord {
     /// The stored bytes.
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let fields = self
-            .offline
-            .to_be_bytes()
-            .into_iter()
-            .chain(self.online.to_be_bytes())
-            .chain(self.balance.emit())
-            .chain(self.proof.iter().flat_map(|proof| {
-                core::iter::once(proof.kind.code())
-                    .chain(proof.sequence.to_be_bytes())
-                    .chain(proof.mac)
-                    .chain(proof.tac)
-            }));
-        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+        let proof: [u8; 11] = self.proof.map_or([0; 11], |proof| {
+            let Proof { kind, sequence, mac, tac } = proof;
+            concat(&[&[kind.code()], &sequence.to_be_bytes(), &mac, &tac])
+        });
+        let [offline, online] = [self.offline, self.online].map(u16::to_be_bytes);
+        let mut bytes = concat(&[&offline, &online, &self.balance.emit(), &proof]);
         crc::seal(&mut bytes);
         bytes
     }
@@ -136,18 +129,14 @@ impl LogRecord {
     /// The stored bytes.
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let fields = self
-            .sequence
-            .to_be_bytes()
-            .into_iter()
-            .chain([0; 3])
-            .chain(self.amount.emit())
-            .chain([self.kind.code()])
-            .chain(self.terminal.0)
-            .chain(self.at.date)
-            .chain(self.at.time);
-        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-        bytes
+        concat(&[
+            &self.sequence.to_be_bytes(),
+            &[0; 3],
+            &self.amount.emit(),
+            &[self.kind.code()],
+            &self.terminal.0,
+            &self.at.date,
+            &self.at.time,
+        ])
     }
 }

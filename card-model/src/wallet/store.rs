@@ -122,7 +122,7 @@ impl<P: WalletPurpose> StoredKey<P> {
         if key_type != P::KEY_TYPE {
             return Err(damaged);
         }
-        let (key, _) = TdesKey::import_reporting(*rest.first_chunk().ok_or(damaged)?);
+        let key = TdesKey::import_any(*rest.first_chunk().ok_or(damaged)?);
         let (access, tries) = (Access(access), Tries::from_code(tries));
         Ok(Self { access, next, version, algorithm, tries, key })
     }

@@ -28,6 +28,13 @@ pub(crate) enum ConformanceCommand {
     Reader(ReaderCommand),
 }
 
+impl ConformanceCommand {
+    /// Whether there is something to record.
+    pub(crate) const fn talks_to_cards(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Reader(ReaderCommand::Run(_)))
+    }
+}
+
 /// `conformance list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {

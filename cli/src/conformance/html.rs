@@ -61,7 +61,7 @@ struct Tally {
     count: usize,
 }
 
-/// The cases of an area, the first part of their ids.
+/// The cases of an area, the first part of their ids; or of a unit, where all are of one area.
 struct Area<'a> {
     name: &'a str,
     cases: usize,
@@ -107,9 +107,10 @@ pub(super) fn page(report: &Report, made_at: &str) -> anyhow::Result<Vec<u8>> {
         (0, undecided) => (format!("{undecided} undecided"), "doubt"),
         (fail, _) => (format!("{fail} fail"), "bad"),
     };
+    let parts = parts(report);
     let case = |report| Case {
         report,
-        area: area(report),
+        area: area(report, parts),
         look: Look::of(report.verdict),
         milliseconds: format!("{}.{}", report.micros / 1000, report.micros % 1000 / 100),
         open: few_bad && bad(&report),
@@ -124,7 +125,7 @@ pub(super) fn page(report: &Report, made_at: &str) -> anyhow::Result<Vec<u8>> {
         tallies: Verdict::ALL
             .map(|verdict| Tally { look: Look::of(verdict), count: count(verdict) })
             .into(),
-        areas: areas(report),
+        areas: areas(report, parts),
         cases: report.cases.iter().map(case).collect(),
         script: SCRIPT,
         script_hash: base64(&Sha256::digest(SCRIPT)),
@@ -132,15 +133,24 @@ pub(super) fn page(report: &Report, made_at: &str) -> anyhow::Result<Vec<u8>> {
     Ok(page.render()?.into_bytes())
 }
 
-fn area(case: &CaseReport) -> &str {
-    case.id.split('-').next().unwrap_or_default()
+/// How many parts of an id tell the cases apart.
+fn parts(report: &Report) -> usize {
+    let mut areas = report.cases.iter().map(|case| area(case, 1));
+    let first = areas.next();
+    if areas.any(|area| Some(area) != first) { 1 } else { 2 }
+}
+
+/// So many parts of a case's id.
+fn area(case: &CaseReport, parts: usize) -> &str {
+    let end = case.id.match_indices('-').nth(parts - 1).map_or(case.id.len(), |(at, _)| at);
+    case.id.get(..end).unwrap_or_default()
 }
 
 /// Every area once, in order.
-fn areas(report: &Report) -> Vec<Area<'_>> {
+fn areas(report: &Report, parts: usize) -> Vec<Area<'_>> {
     let mut areas: Vec<Area<'_>> = Vec::new();
     for case in &report.cases {
-        let name = area(case);
+        let name = area(case, parts);
         let at = areas.iter().position(|area| area.name == name).unwrap_or_else(|| {
             areas.push(Area { name, cases: 0, counts: [0; Verdict::ALL.len()] });
             areas.len() - 1

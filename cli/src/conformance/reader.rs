@@ -47,12 +47,14 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     if chosen.is_empty() {
         return Err(Failure::usage(anyhow::anyhow!("no misbehaviour fits the filter")));
     }
-    let mut env = clock::env(args.seed)?;
-    let rig = Rig::new(args, &mut env, out.verbose)?;
+    let mut env = out.trace.env(args.seed)?;
+    let rig = Rig::new(args, &mut env, out)?;
     let mut destinations = Destinations::open(&args.reports)?;
     keys::announce();
     let (today, time) = calendar::beijing(clock::env(None)?.now().as_secs())
         .ok_or_else(|| Failure::device(anyhow::anyhow!("the clock is not set")))?;
+    let tap = rig.tap("student card");
+    out.trace.label("case", "sound");
     let sound = rig.run(None)?;
     let cases = plan(&chosen, &sound, &rig);
     let mut report =
@@ -62,7 +64,9 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     }
     let mut printed = Ok(());
     for case in cases {
+        out.trace.label("case", &case.id);
         let case = case.report(&rig, &sound)?;
+        tap.verdict("case", &case.id, case.verdict, &case.reason);
         if printed.is_ok() {
             printed = print_case(&case, out);
         }

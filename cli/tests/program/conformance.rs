@@ -103,7 +103,10 @@ fn commands_of_the_profile() -> BTreeSet<(String, String)> {
         // of a student card has no records.
         .filter(|(ins, place)| {
             let (ins, place) = (ins.as_str(), place.as_str());
-            !matches!((ins, place), ("D6" | "B2", "PSAM") | ("B0" | "D6" | "B2", "SAM") | ("B2", "MF"))
+            !matches!(
+                (ins, place),
+                ("D6" | "B2", "PSAM") | ("B0" | "D6" | "B2", "SAM") | ("B2", "MF")
+            )
         })
         .collect()
 }
@@ -390,4 +393,30 @@ fn cases_are_listed_with_their_clauses() {
     let cases = list.objects();
     assert_eq!(cases.len(), 3);
     assert!(cases[0]["clause"].as_array().unwrap().contains(&Value::from("17.9")));
+}
+
+#[test]
+fn the_page_is_whole_or_not_there_whatever_the_card_does() {
+    let desk = Desk::new("cpu-aes");
+    let page = desk.path("report.html").display().to_string();
+    // The serial cannot be had from a card that is gone, and there is a report all the same.
+    let ics = run(&["conformance", "ics"]).expect(0).out;
+    let ics = desk.file("card.ics.toml", &ics);
+    let gone = ["--target", "tcp://127.0.0.1:1", "--ics", &ics, "--filter", "APDU-CLASS-001*"];
+    let lost = conformance(&[&gone[..], &["--html", &page]].concat()).expect(3);
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("<tr id=").count(), verdicts(&lost).len());
+    assert!(html.contains("14</b><i class=\"doubt\"></i>blocked"), "{html}");
+    let filter = ["--target", "emu:cpu-aes", "--filter", "SM-OK-001"];
+    conformance(&[&filter[..], &["--html", &page]].concat()).expect(0);
+    let html = std::fs::read_to_string(&page).unwrap();
+    for part in ["MUTUAL AUTHENTICATE", "inside (明文)", "wrong Le, 32 is right", "成功"] {
+        assert!(html.contains(part), "{part}");
+    }
+    let parts = std::fs::read_dir(desk.path("")).unwrap().filter_map(Result::ok);
+    assert!(
+        parts.map(|file| file.file_name()).all(|name| !name.to_string_lossy().contains(".part"))
+    );
+    let nowhere = desk.path("nowhere/report.html").display().to_string();
+    conformance(&[&filter[..], &["--html", &nowhere]].concat()).expect(2);
 }

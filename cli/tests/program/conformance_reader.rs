@@ -78,18 +78,16 @@ fn a_terminal_that_believes_too_much_is_found_out() {
     let run = gullible("gullible_terminal", &["--junit", &junit, "--html", &html]);
     let found = verdicts(&run);
     let failed = with_verdict(&found, "fail");
-    let expected =
-        ["004", "005", "006", "007", "008", "009", "010", "011", "012", "013", "014", "015"];
+    let expected = ["004", "005", "007", "008", "009", "012", "014", "015"];
+    assert_eq!(failed, expected.map(|number| format!("READER-PAY-{number}")));
     for (id, why) in [
         ("READER-PAY-004", "success is claimed"),
         ("READER-PAY-007", "success is claimed"),
         ("READER-PAY-009", "done twice"),
-        ("READER-PAY-014", "success is claimed"),
+        ("READER-PAY-014", "done twice"),
     ] {
-        assert!(failed.iter().any(|failed| failed == id), "{id}: {failed:?}");
         assert!(found[&format!("{id}[first]")].1.contains(why), "{id}: {found:?}");
     }
-    assert!(failed.iter().all(|id| expected.iter().any(|end| *id == format!("READER-PAY-{end}"))));
     let (junit, html) =
         (std::fs::read_to_string(junit).unwrap(), std::fs::read_to_string(html).unwrap());
     assert!(junit.contains("READER-PAY-004[first]") && junit.contains("success is claimed"));

@@ -91,6 +91,20 @@ fn a_served_card_is_recorded_too() {
 }
 
 #[test]
+fn a_reader_under_test_is_recorded_too() {
+    let desk = Desk::new("cpu-aes");
+    let trace = trace_of(&desk);
+    let options = ["conformance", "reader", "run", "--filter", "*-PAY-*", "--trace", &trace];
+    let reader = ["--", PROGRAM, "wallet", "purchase", "--amount", "2.50", "--target", "{target}"];
+    run(&[&options[..], &reader].concat()).expect(0);
+    let shown = show(&trace);
+    assert!(texts(&shown, "name").contains(&"DEBIT"), "{shown:?}");
+    let comments = comments(&shown);
+    assert!(comments.contains(&"case sound"), "{comments:?}");
+    assert!(comments.iter().any(|text| text.contains("-PAY-") && text.ends_with(": pass")));
+}
+
+#[test]
 fn other_commands_have_nothing_to_record() {
     let desk = Desk::new("cpu-aes");
     let trace = trace_of(&desk);

@@ -37,6 +37,8 @@ pub struct Misbehaving {
     last: Option<Vec<u8>>,
     gone: bool,
     slowness: Duration,
+    /// Whether it is there again at once after a lost answer.
+    pub(super) returns: bool,
 }
 
 /// What the card has seen of its reader.
@@ -83,6 +85,7 @@ impl Misbehaving {
             last: None,
             gone: false,
             slowness: SLOWNESS,
+            returns: true,
         }
     }
 
@@ -90,6 +93,14 @@ impl Misbehaving {
     #[must_use]
     pub const fn slow_by(mut self, slowness: Duration) -> Self {
         self.slowness = slowness;
+        self
+    }
+
+    /// The same, in a PC/SC reader, where it comes back only after a while: a reader may put off its
+    /// question about a lost answer, as long as it claims nothing.
+    #[must_use]
+    pub const fn behind_driver(mut self) -> Self {
+        self.returns = false;
         self
     }
 

@@ -38,7 +38,7 @@ impl Misbehaving {
                 "success is claimed for what the card has not done",
             ),
             (
-                duty == Duty::Ask && done > 0 && !seen.asked,
+                duty == Duty::Ask && done > 0 && !seen.asked && (claims || self.returns),
                 "the card has done it, and was not asked for its proof",
             ),
         ];

@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpStream;
 use std::thread;
 
+use super::lobby::Guest;
 use super::{Event, Peers, Service, Slot, TICK, TransportError, session};
 
 /// Pause after a loss. Longer than the 400 ms between two looks of a PC/SC service at its slot, so
@@ -43,7 +44,8 @@ impl Client {
             match self.connect() {
                 Ok((stream, host)) => {
                     reported = false;
-                    if session::serve(&stream, host, slot, service) {
+                    let alone = &mut || false;
+                    if session::serve(Guest::new(stream, host), slot, service, alone) {
                         pause = RETRY_FIRST;
                     }
                 }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::thread;
 
+use super::lobby::Lobby;
 use super::{Event, Peers, Service, Slot, TransportError, session};
 
 /// How often an idle listener looks for a host.
@@ -42,24 +43,19 @@ impl Listener {
         self.address
     }
 
-    /// Serves `slot` to one host at a time until [`Service::stop`]; further hosts wait.
+    /// Serves `slot` to one host at a time until [`Service::stop`]; further hosts wait. A host gets
+    /// the card when its first message is here, and keeps it until it goes, or is silent for
+    /// [`Service::idle_deadline`] while another one is ready.
     pub fn run<S: Slot + ?Sized>(&self, slot: &mut S, service: &Service<'_>) {
         service.report(&Event::Listening(self.address));
-        let mut reported = false;
+        let mut lobby = Lobby::new(&self.socket);
         while !service.stopped() {
-            match self.socket.accept() {
-                Ok((stream, host)) => {
-                    reported = false;
-                    session::serve(&stream, host, slot, service);
+            lobby.look(service);
+            match lobby.next() {
+                Some(guest) => {
+                    session::serve(guest, slot, service, &mut || lobby.look(service));
                 }
-                Err(error) => {
-                    if error.kind() != io::ErrorKind::WouldBlock && !reported {
-                        let address = self.address.to_string();
-                        service.report(&Event::Unreachable(address, error.to_string()));
-                        reported = true;
-                    }
-                    thread::sleep(POLL);
-                }
+                None => thread::sleep(POLL),
             }
         }
     }

@@ -7,6 +7,8 @@
 //! Invariants, for any bytes a host sends:
 //! - a command is answered exactly once, by one write; power and reset controls never are;
 //! - the ATR poll is answered from memory, in any state, without touching the card;
+//! - silence, half a message and bytes that are no message never hold the card, and a silent host
+//!   does not hold it while another one is ready;
 //! - a host is never left waiting: when the card dies or exceeds its budget the connection is
 //!   closed, which a PC/SC host sees as a removal;
 //! - losing the connection is losing the field: the card is powered off.
@@ -18,6 +20,7 @@
 mod address;
 mod client;
 mod listener;
+mod lobby;
 mod session;
 mod watchdog;
 mod wire;
@@ -71,6 +74,8 @@ pub struct Service<'a> {
     pub budget: Duration,
     /// Longest time a host may take from the first to the last byte of a frame, either way.
     pub frame_deadline: Duration,
+    /// Longest silence of a host that has the card while another one is ready to have it.
+    pub idle_deadline: Duration,
     /// Set it to end the service; noticed within a fraction of a second.
     pub stop: &'a AtomicBool,
     /// Receives every state change once. Called from more than one thread.
@@ -78,10 +83,16 @@ pub struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    /// A service with a budget of 10 s and a frame deadline of 30 s.
+    /// A service with a budget of 10 s, a frame deadline of 30 s and an idle deadline of 30 s.
     #[must_use]
     pub const fn new(stop: &'a AtomicBool, log: &'a (dyn Fn(&Event) + Sync)) -> Self {
-        Self { budget: Duration::from_secs(10), frame_deadline: Duration::from_secs(30), stop, log }
+        Self {
+            budget: Duration::from_secs(10),
+            frame_deadline: Duration::from_secs(30),
+            idle_deadline: Duration::from_secs(30),
+            stop,
+            log,
+        }
     }
 
     fn stopped(&self) -> bool {
@@ -98,6 +109,7 @@ impl fmt::Debug for Service<'_> {
         f.debug_struct("Service")
             .field("budget", &self.budget)
             .field("frame_deadline", &self.frame_deadline)
+            .field("idle_deadline", &self.idle_deadline)
             .field("stop", &self.stop)
             .finish_non_exhaustive()
     }
@@ -113,6 +125,8 @@ pub enum Event {
     Connected(SocketAddr),
     /// The host is gone and the card is without power.
     Disconnected(SocketAddr, End),
+    /// A host that never had the card was sent away.
+    Refused(SocketAddr, End),
     /// No host could be reached or accepted; reported once, then tried until it works.
     Unreachable(String, String),
 }
@@ -123,6 +137,7 @@ impl fmt::Display for Event {
             Self::Listening(address) => write!(f, "listening on {address}"),
             Self::Connected(host) => write!(f, "connected to {host}"),
             Self::Disconnected(host, end) => write!(f, "disconnected from {host}: {end}"),
+            Self::Refused(host, end) => write!(f, "refused {host}: {end}"),
             Self::Unreachable(address, reason) => {
                 write!(f, "no host at {address}, will retry: {reason}")
             }
@@ -146,6 +161,9 @@ pub enum End {
     /// The host exceeded [`Service::frame_deadline`].
     #[error("the host left a frame unfinished for {} ms", .0.as_millis())]
     Stalled(Duration),
+    /// The host said nothing while another one was waiting.
+    #[error("the host was silent for {} ms and another one was waiting", .0.as_millis())]
+    GaveWay(Duration),
     /// The service was told to stop.
     #[error("stopped")]
     Stopped,

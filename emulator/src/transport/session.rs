@@ -1,13 +1,13 @@
 //! One connection: the host's frames in, the card's answers out.
 
-use core::net::SocketAddr;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::mpsc;
 use std::thread;
 
 use xuejika_apdu::StatusWord;
 use xuejika_apdu::frame::{Control, Message};
 
+use super::lobby::Guest;
 use super::watchdog::Watchdog;
 use super::wire::{Inbox, Outbox, Wire};
 use super::{End, Event, Service, Slot};
@@ -15,14 +15,16 @@ use super::{End, Event, Service, Slot};
 /// Answers a command whose response fits no frame.
 const NO_DIAGNOSIS: [u8; 2] = StatusWord::UNKNOWN_ERROR.bytes();
 
-/// Lends `slot` to the host at the other end of `stream` until either side ends it.
-/// Returns whether the host ever sent a frame.
+/// Lends `slot` to `guest` until either side ends it. `others` looks for hosts that wait and says
+/// whether one is ready; it is asked when the guest is silent. Returns whether it ever sent a frame.
 pub(super) fn serve<S: Slot + ?Sized>(
-    stream: &TcpStream,
-    host: SocketAddr,
+    guest: Guest,
     slot: &mut S,
     service: &Service<'_>,
+    others: &mut dyn FnMut() -> bool,
 ) -> bool {
+    let Guest { stream, host, mut inbox, .. } = guest;
+    let stream = &stream;
     service.report(&Event::Connected(host));
     let watchdog = Watchdog::default();
     let mut spoke = false;
@@ -47,7 +49,7 @@ pub(super) fn serve<S: Slot + ?Sized>(
             response: Vec::new(),
         });
         match session {
-            Ok(session) => session.run(&mut spoke),
+            Ok(session) => session.run(&mut inbox, others, &mut spoke),
             Err(error) => End::Failed(error.to_string()),
         }
     });
@@ -70,10 +72,9 @@ struct Session<'a, S: ?Sized> {
 }
 
 impl<S: Slot + ?Sized> Session<'_, S> {
-    fn run(mut self, spoke: &mut bool) -> End {
-        let mut inbox = Inbox::new();
+    fn run(mut self, inbox: &mut Inbox, others: &mut dyn FnMut() -> bool, spoke: &mut bool) -> End {
         loop {
-            let step = inbox.next(&self.wire).and_then(|body| {
+            let step = inbox.next(&self.wire, others).and_then(|body| {
                 *spoke = true;
                 self.answer(Message::parse(body))
             });

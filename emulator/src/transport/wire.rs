@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use xuejika_apdu::frame::{self, MAX_BODY};
+use xuejika_apdu::frame::{self, MAX_BODY, Message};
 
 use super::{End, Service, TICK};
 
@@ -57,6 +57,17 @@ impl<'a> Wire<'a> {
         if self.service.stopped() { Err(End::Stopped) } else { Ok(()) }
     }
 
+    /// Lets a silent host stay on, unless another one is ready and the silence is too long.
+    fn give_way(
+        &self,
+        since: &mut Option<Instant>,
+        others: &mut dyn FnMut() -> bool,
+    ) -> Result<(), End> {
+        let deadline: Duration = self.service.idle_deadline;
+        let silence = since.get_or_insert_with(Instant::now).elapsed();
+        if others() && silence >= deadline { Err(End::GaveWay(deadline)) } else { Ok(()) }
+    }
+
     /// Lets a frame that is under way since `since` wait on, until its deadline.
     fn wait(&self, since: &mut Option<Instant>) -> Result<(), End> {
         self.proceed()?;
@@ -81,9 +92,14 @@ impl Inbox {
         Self { buffer: vec![0; HEADER + MAX_BODY].into_boxed_slice(), start: 0, end: 0 }
     }
 
-    /// The body of the next frame.
-    pub(super) fn next(&mut self, wire: &Wire<'_>) -> Result<&[u8], End> {
-        let mut begun = None;
+    /// The body of the next frame. `others` is asked whether another host is ready, each time that
+    /// nothing came within a [`TICK`].
+    pub(super) fn next(
+        &mut self,
+        wire: &Wire<'_>,
+        others: &mut dyn FnMut() -> bool,
+    ) -> Result<&[u8], End> {
+        let (mut begun, mut silent) = (None, None);
         wire.proceed()?;
         while self.pending_body().is_none() {
             self.compact();
@@ -92,12 +108,35 @@ impl Inbox {
             } else {
                 wire.wait(&mut begun)?;
             }
-            self.end += wire.receive(self.buffer.get_mut(self.end..).unwrap_or_default())?;
+            let received = wire.receive(self.buffer.get_mut(self.end..).unwrap_or_default())?;
+            self.end += received;
+            if self.end == 0 {
+                wire.give_way(&mut silent, others)?;
+            }
         }
         let length = self.pending_body().map_or(0, <[u8]>::len);
         let body = self.start + HEADER;
         self.start = body + length;
         Ok(self.buffer.get(body..self.start).unwrap_or_default())
+    }
+
+    /// Takes what `stream`, which does not block, has, and drops what is no message. Returns
+    /// whether a whole message is here.
+    pub(super) fn holds_message(&mut self, mut stream: &TcpStream) -> Result<bool, End> {
+        self.compact();
+        match stream.read(self.buffer.get_mut(self.end..).unwrap_or_default()) {
+            Ok(0) => return Err(End::Closed),
+            Ok(count) => self.end += count,
+            Err(error) if is_pause(&error) => {}
+            Err(error) => return Err(lost(&error)),
+        }
+        while let Some(body) = self.pending_body() {
+            if Message::parse(body) != Message::Undefined {
+                return Ok(true);
+            }
+            self.start += HEADER + body.len();
+        }
+        Ok(false)
     }
 
     /// The body at the front of the buffer, when all of it is there.

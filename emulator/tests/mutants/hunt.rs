@@ -134,6 +134,7 @@ fn seen(fault: Fault) -> Seen {
         | F::UnknownInstructionAnswersClass
         | F::ChainMixed
         | F::ChainUnlimited
+        | F::ChainLimitOffByOne
         | F::ChainSurvivesFailure
         | F::PendingResponseSurvives
         | F::GetResponseParametersIgnored

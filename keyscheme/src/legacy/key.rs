@@ -155,6 +155,13 @@ impl<P: Purpose> TdesKey<P> {
         (key, report)
     }
 
+    /// Takes any bytes as a key of purpose `P`, for virtual cards that must use what they hold;
+    /// [`Self::report`] tells what is wrong with them.
+    #[must_use]
+    pub fn import_any(bytes: [u8; KEY_LEN]) -> Self {
+        Self::derived(bytes)
+    }
+
     /// Parity and weaknesses of this key.
     #[must_use]
     pub fn report(&self) -> KeyReport {

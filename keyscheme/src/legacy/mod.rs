@@ -98,7 +98,7 @@ pub use purse::{
     Fen, Input, LimitUpdate, Load, Moment, Purchase, PurchaseKind, Purse, TerminalId,
     TransactionType, Unload,
 };
-pub use session::DesKey;
+pub use session::{DesKey, ExpandedKey};
 
 use crate::key::Zone;
 

@@ -13,6 +13,7 @@ use core::marker::PhantomData;
 
 use super::key::{LimitKey, LoadKey, PurchaseKey, Purpose, TacKey, UnloadKey};
 use super::proof::{Code, Mac1, Mac2, Mac3, Tac};
+use crate::bytes::concat;
 
 /// An amount in fen (分), 1/100 yuan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -399,13 +400,10 @@ pub struct Input<P: Purpose, M: Code> {
 }
 
 impl<P: Purpose, M: Code> Input<P, M> {
+    #[inline]
     fn new(parts: &[&[u8]]) -> Self {
-        let mut input = Self { bytes: [0; MAX_INPUT_LEN], len: 0, tag: PhantomData };
-        for (to, from) in input.bytes.iter_mut().zip(parts.iter().copied().flatten()) {
-            *to = *from;
-            input.len += 1;
-        }
-        input
+        let len = parts.iter().map(|part| part.len()).sum::<usize>().min(MAX_INPUT_LEN);
+        Self { bytes: concat(parts), len, tag: PhantomData }
     }
 
     /// The bytes, before padding.

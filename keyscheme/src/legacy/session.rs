@@ -24,10 +24,14 @@ use super::purse::Input;
 use crate::cbc::xor;
 use crate::error::Mismatch;
 
-/// Legacy: a single-DES key of purpose `P`, 8 bytes, ready for any number of codes. Wiped on drop,
-/// never shown.
+/// Legacy: a single-DES key of purpose `P`, 8 bytes. Wiped on drop, never shown.
 pub struct DesKey<P: Purpose> {
     bytes: Zeroizing<[u8; DES_KEY_LEN]>,
+    purpose: PhantomData<P>,
+}
+
+/// Legacy: a [`DesKey`] with its key schedule, for more than one code. Wiped on drop, never shown.
+pub struct ExpandedKey<P: Purpose> {
     mac: DesMac,
     purpose: PhantomData<P>,
 }
@@ -36,7 +40,7 @@ impl<P: Purpose> DesKey<P> {
     /// Takes the bytes as a key of purpose `P`.
     #[must_use]
     pub fn new(bytes: [u8; DES_KEY_LEN]) -> Self {
-        Self { mac: DesMac::cbc(&bytes), bytes: Zeroizing::new(bytes), purpose: PhantomData }
+        Self { bytes: Zeroizing::new(bytes), purpose: PhantomData }
     }
 
     /// The secret bytes.
@@ -45,13 +49,39 @@ impl<P: Purpose> DesKey<P> {
         &self.bytes
     }
 
+    /// Expands the key schedule.
+    #[must_use]
+    pub fn expand(&self) -> ExpandedKey<P> {
+        ExpandedKey { mac: DesMac::cbc(&self.bytes), purpose: PhantomData }
+    }
+
     /// The code over `input`, which must be made for a key of this purpose.
+    #[must_use]
+    pub fn code<M: Code>(&self, input: &Input<P, M>) -> M {
+        self.expand().code(input)
+    }
+
+    /// Checks a received code over `input` in constant time.
+    ///
+    /// # Errors
+    /// Returns [`Mismatch`] when it is not the code of this key.
+    pub fn verify<M: Code>(
+        &self,
+        input: &Input<P, M>,
+        received: M,
+    ) -> Result<Verified<M>, Mismatch> {
+        self.expand().verify(input, received)
+    }
+}
+
+impl<P: Purpose> ExpandedKey<P> {
+    /// As [`DesKey::code`].
     #[must_use]
     pub fn code<M: Code>(&self, input: &Input<P, M>) -> M {
         plain(&self.mac, input.bytes())
     }
 
-    /// Checks a received code over `input` in constant time.
+    /// As [`DesKey::verify`].
     ///
     /// # Errors
     /// Returns [`Mismatch`] when it is not the code of this key.
@@ -64,9 +94,15 @@ impl<P: Purpose> DesKey<P> {
     }
 }
 
+impl<P: Purpose> fmt::Debug for ExpandedKey<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExpandedKey({})", P::NAME)
+    }
+}
+
 impl<P: Purpose> Clone for DesKey<P> {
     fn clone(&self) -> Self {
-        Self { bytes: self.bytes.clone(), mac: self.mac.clone(), purpose: PhantomData }
+        Self::new(*self.bytes)
     }
 }
 
@@ -160,9 +196,9 @@ pub const fn offline_block(
 }
 
 fn session<P: Purpose>(key: &TdesKey<P>, block: [u8; DES_KEY_LEN]) -> DesKey<P> {
-    let mut session = Zeroizing::new(block);
-    ecb::encrypt_block(&key.cipher(), &mut session);
-    DesKey::new(*session)
+    let mut session = DesKey::new(block);
+    ecb::encrypt_block(&key.cipher(), &mut session.bytes);
+    session
 }
 
 fn fold<P: Purpose>(key: &TdesKey<P>) -> [u8; DES_KEY_LEN] {

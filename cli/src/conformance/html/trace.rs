@@ -203,8 +203,10 @@ fn is_protected_text(command: &str) -> bool {
 fn command_name(kind: Kind, df: &str, command: &Command<'_>) -> &'static str {
     let application = match (kind, df) {
         (Kind::Psam, _) => Application::Psam,
-        (Kind::Student, "3F00") => Application::Master,
-        (Kind::Student, "1001") => Application::Wallet,
+        (Kind::Sam, _) => Application::Sam,
+        (Kind::Management, _) => Application::Zone,
+        (_, "3F00") => Application::Master,
+        (_, "1001") => Application::Wallet,
         _ => Application::Zone,
     };
     match (application, command.instruction, command.p1) {

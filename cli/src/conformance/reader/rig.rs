@@ -15,7 +15,7 @@ use xuejika_card_model::nvm::{Nvm, RamNvm};
 use xuejika_card_model::record::{Profile, TerminalId};
 use xuejika_emulator::file_store::read_image;
 use xuejika_emulator::misbehave::{Misbehaving, Plan, Who};
-use xuejika_emulator::transport::{Client, Event, Listener, Peers, Service};
+use xuejika_emulator::transport::{Client, Event, Listener, Peers, Service, Slot};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::Algorithm;
 use xuejika_keyscheme::legacy::{Fen, Moment, TerminalId as TerminalNumber};
@@ -27,8 +27,10 @@ use super::super::args::ReaderRunArgs;
 use crate::clock;
 use crate::exit::{Failure, Outcome};
 use crate::hex;
+use crate::output::Output;
 use crate::pupil_file;
 use crate::reader::VALID_UNTIL;
+use crate::recorder::{Tap, Tapped, Trace};
 use crate::target::SERIAL;
 
 /// What stands for the address of a card in the command.
@@ -44,6 +46,13 @@ const MONEY: Fen = Fen(10_000);
 /// Any port of this machine.
 const ANY_PORT: &str = "127.0.0.1:0";
 
+/// Longer than the 400 ms between two looks of a PC/SC service at its slot: so long a card is out of
+/// it before it is in, and in it before the program begins.
+const SETTLE: Duration = Duration::from_millis(800);
+
+/// Longest wait for the driver.
+const DRIVER: Duration = Duration::from_secs(10);
+
 /// How often the program is looked after.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -54,6 +63,7 @@ pub(super) struct Rig<'a> {
     other: Vec<u8>,
     management: Vec<u8>,
     verbose: bool,
+    trace: Trace,
 }
 
 /// How the program ended with a set of cards.
@@ -96,7 +106,7 @@ impl fmt::Display for End {
 
 impl<'a> Rig<'a> {
     /// Prepares the cards.
-    pub(super) fn new(args: &'a ReaderRunArgs, env: &mut Env, verbose: bool) -> Outcome<Self> {
+    pub(super) fn new(args: &'a ReaderRunArgs, env: &mut Env, out: &Output) -> Outcome<Self> {
         if args.vpcd.is_none() && !args.command.iter().any(|word| word.contains(TARGET)) {
             return Err(Failure::usage(anyhow!(
                 "the command has no {TARGET}, and there is no --vpcd"
@@ -117,7 +127,8 @@ impl<'a> Rig<'a> {
             },
             other: prepared(profile, OTHER, env)?,
             management: test_card::management(algorithm, unit, until).into_bytes(),
-            verbose,
+            verbose: out.verbose,
+            trace: out.trace.clone(),
         })
     }
 
@@ -138,16 +149,26 @@ impl<'a> Rig<'a> {
         let mut student = self.card(&self.student, plan_of(Who::Student))?;
         let mut management = self.card(&self.management, plan_of(Who::Management))?;
         let stop = AtomicBool::new(false);
-        let log = |_: &Event| {};
+        let inserted = AtomicBool::new(false);
+        let log = |event: &Event| {
+            let connected = matches!(event, Event::Connected(_));
+            inserted.fetch_or(connected, Ordering::Relaxed);
+        };
         let service = Service::new(&stop, &log);
         let (road, other_road) = (self.road()?, Listener::bind(ANY_PORT, Peers::Loopback)?);
+        if matches!(road, Road::Driver(_)) {
+            student = student.behind_driver();
+            thread::sleep(SETTLE);
+        }
         let begun = Instant::now();
         let end = thread::scope(|scope| {
             let words = self.words(&road, &other_road);
-            let (student, management) = (&mut student, &mut management);
-            scope.spawn(|| road.serve(student, &service));
-            scope.spawn(|| other_road.run(management, &service));
-            let end = self.execute(&words);
+            let mut student = Tapped { slot: &mut student, tap: self.tap("student card") };
+            let mut management = Tapped { slot: &mut management, tap: self.tap("management card") };
+            let (road, other_road, service) = (&road, &other_road, &service);
+            scope.spawn(move || road.serve(&mut student, service));
+            scope.spawn(move || other_road.run(&mut management, service));
+            let end = road.wait(&inserted).and_then(|()| self.execute(&words));
             stop.store(true, Ordering::Relaxed);
             end
         })
@@ -162,6 +183,11 @@ impl<'a> Rig<'a> {
                 .map_err(Failure::usage)
         };
         Ok(Misbehaving::new(card(memory, 1)?, card(&self.other, 2)?, plan))
+    }
+
+    /// Where the traffic of a card is written down.
+    pub(super) fn tap(&self, card: &str) -> Tap {
+        self.trace.tap("reader under test", card)
     }
 
     fn road(&self) -> Outcome<Road> {
@@ -217,11 +243,25 @@ enum Road {
 }
 
 impl Road {
-    fn serve(&self, card: &mut Misbehaving, service: &Service<'_>) {
+    fn serve(&self, card: &mut impl Slot, service: &Service<'_>) {
         match self {
             Self::Driver(client) => client.run(card, service),
             Self::Hosts(listener) => listener.run(card, service),
         }
+    }
+
+    /// Waits until a PC/SC service has seen the card.
+    fn wait(&self, inserted: &AtomicBool) -> anyhow::Result<()> {
+        let Self::Driver(_) = self else { return Ok(()) };
+        let begun = Instant::now();
+        while !inserted.load(Ordering::Relaxed) {
+            if begun.elapsed() > DRIVER {
+                return Err(anyhow!("no virtual PC/SC driver answers"));
+            }
+            thread::sleep(POLL);
+        }
+        thread::sleep(SETTLE);
+        Ok(())
     }
 }
 

@@ -312,7 +312,8 @@ impl<'a> Machine<'a> {
     fn follow(&mut self, command: &[u8], status: StatusWord) {
         let Ok(command) = Command::parse(command) else { return };
         let selects = command.class.0 == 0x00 && command.instruction == 0xA4;
-        let selected = matches!(status.bytes(), [0x90 | 0x61, _] | [0x64, 0x00] | [0x6A, 0x81] | [0x93, 0x03]);
+        let selected =
+            matches!(status.bytes(), [0x90 | 0x61, _] | [0x64, 0x00] | [0x6A, 0x81] | [0x93, 0x03]);
         let df = df(command.p1, command.data).filter(|_| selects && selected);
         if let Some(df) = df {
             (self.df, self.session) = (df, None);

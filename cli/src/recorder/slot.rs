@@ -1,14 +1,14 @@
-//! `emulate --trace`: a slot whose traffic is written down.
+//! A card that is served to a host, with its traffic written down.
 
 use xuejika_apdu::ChannelError;
 use xuejika_emulator::transport::{CardDied, Slot};
 
-use crate::recorder::{Event, Tap};
+use super::{Event, Tap};
 
 /// A slot, and where its traffic goes.
-pub(super) struct Tapped<'a, S> {
-    pub(super) slot: &'a mut S,
-    pub(super) tap: Tap,
+pub(crate) struct Tapped<'a, S> {
+    pub(crate) slot: &'a mut S,
+    pub(crate) tap: Tap,
 }
 
 impl<S: Slot> Slot for Tapped<'_, S> {

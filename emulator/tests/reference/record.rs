@@ -1,0 +1,274 @@
+//! Records of the education zone and the codings in them: section 6 and appendix A of the card profile.
+
+/// CRC-16/X-25, big-endian.
+pub(crate) fn crc(bytes: &[u8]) -> [u8; 2] {
+    let mut crc = 0xFFFF_u16;
+    for byte in bytes {
+        crc ^= u16::from(*byte);
+        for _ in 0..8 {
+            crc = crc >> 1 ^ if crc & 1 == 1 { 0x8408 } else { 0 };
+        }
+    }
+    (!crc).to_be_bytes()
+}
+
+/// A group with its CRC.
+pub(crate) fn seal(group: &[u8]) -> Vec<u8> {
+    [group, &crc(group)].concat()
+}
+
+/// Whether a group ends in its CRC.
+pub(crate) fn sealed(group: &[u8]) -> bool {
+    let (bytes, check) = group.split_at(group.len() - 2);
+    crc(bytes) == check
+}
+
+/// The value of packed decimal digits.
+pub(crate) fn bcd(bytes: &[u8]) -> Option<u64> {
+    bytes.iter().try_fold(0, |sum, byte| {
+        let (high, low) = (byte >> 4, byte & 0xF);
+        (high < 10 && low < 10).then(|| sum * 100 + u64::from(high) * 10 + u64::from(low))
+    })
+}
+
+/// Whether this is a set date.
+pub(crate) fn is_date(bytes: &[u8]) -> bool {
+    let (Some(year), Some(month), Some(day)) =
+        (bcd(&bytes[..2]), bcd(&bytes[2..3]), bcd(&bytes[3..4]))
+    else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    (1900..=2099).contains(&year) && (1..=12).contains(&month) && (1..=days).contains(&day)
+}
+
+/// Whether this is a time.
+pub(crate) fn is_time(bytes: &[u8]) -> bool {
+    let part = |i: usize, end| bcd(&bytes[i..=i]).is_some_and(|value| value < end);
+    part(0, 24) && part(1, 60) && part(2, 60)
+}
+
+const DISTRICTS: &[u8] = &[
+    0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
+    0x18, 0x19, 0x28, 0x29,
+];
+const REASONS: &[u8] = &[
+    0x11, 0x12, 0x13, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x31, 0x32, 0x33, 0x51, 0x52,
+    0x53, 0x54, 0x55, 0x56, 0x57,
+];
+
+/// Whether this is the code of a reason, or none.
+pub(crate) fn is_reason(code: u8) -> bool {
+    code == 0 || REASONS.contains(&code)
+}
+
+/// A unit code.
+pub(crate) type Unit = [u8; 3];
+
+/// The city.
+pub(crate) const CITY: Unit = [0; 3];
+
+/// Whether this is a unit code.
+pub(crate) fn is_unit(unit: Unit) -> bool {
+    unit == CITY || (DISTRICTS.contains(&unit[0]) && (unit[1..] == [0, 0] || is_school(unit)))
+}
+
+/// Whether this is the unit code of a school.
+pub(crate) fn is_school(unit: Unit) -> bool {
+    let number = bcd(&unit[1..]).is_some_and(|digits| digits % 1000 != 0 && digits / 1000 <= 7);
+    DISTRICTS.contains(&unit[0]) && number
+}
+
+/// Whether unit `a` covers unit `b`.
+pub(crate) fn covers(a: Unit, b: Unit) -> bool {
+    a == CITY || a == b || (a[1..] == [0, 0] && a[0] == b[0])
+}
+
+/// Unit of a student number; `None` unless it is one.
+pub(crate) fn number_unit(number: &[u8]) -> Option<Unit> {
+    bcd(number)?;
+    let unit = number[1..4].try_into().unwrap();
+    let taught: &[u8] = match number[2] >> 4 {
+        0 => &[0, 4, 7],
+        1 => &[1, 5, 8],
+        2 => &[0, 1, 4, 5, 7, 8],
+        3 => &[0, 1, 2, 4, 5, 6, 7, 8, 9],
+        4 => &[1, 2, 5, 6, 8, 9],
+        _ => &[2, 6, 9],
+    };
+    let category = number[4] >> 4;
+    (number[0] == 1 && is_school(unit) && taught.contains(&category)).then_some(unit)
+}
+
+/// Padded text: a byte other than 00 behind the first 00 is an error. The rest.
+fn text(field: &[u8]) -> Option<&[u8]> {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    field[end..].iter().all(|byte| *byte == 0).then_some(&field[..end])
+}
+
+/// Chinese text, as far as tests use it: two-byte characters and letters.
+fn is_chinese(field: &[u8]) -> bool {
+    let Some(mut rest) = text(field) else { return false };
+    let mut characters = 0;
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (0x21..=0x7E, _) => tail,
+            (0x81..=0xFE, [0x40..=0x7E | 0x80..=0xFE, tail @ ..]) => tail,
+            _ => return false,
+        };
+        characters += 1;
+    }
+    characters > 0
+}
+
+fn is_issuance(record: &[u8]) -> bool {
+    [&record[..16], &record[16..32], &record[32..48]].into_iter().all(sealed)
+        && is_serial(&record[..8])
+        && [0x01, 0x7F].contains(&record[8])
+        && record[9] == 1
+        && [1, 3, 4].contains(&record[10])
+        && bcd(&record[11..13]).is_some()
+        && record[12] == record[3]
+        && record[13] != 0
+        && is_date(&record[16..20])
+        && bcd(&record[20..26]).is_some()
+        && record[29] == 0
+        && is_date(&record[32..36])
+        && is_date(&record[36..40])
+        && record[32..36] <= record[36..40]
+        && record[40..46] == [0; 6]
+}
+
+/// 1100, digits, and the Luhn digit.
+fn is_serial(serial: &[u8]) -> bool {
+    let digits: Vec<u8> = serial.iter().flat_map(|byte| [byte >> 4, byte & 0xF]).collect();
+    let sum: u32 = digits.iter().enumerate().map(|(place, digit)| {
+        let value = u32::from(*digit) * if place % 2 == 0 { 2 } else { 1 };
+        value / 10 + value % 10
+    }).sum();
+    bcd(serial).is_some() && serial[..2] == [0x11, 0x00] && sum.is_multiple_of(10)
+}
+
+/// Whether an issuance record is valid and names this card and profile.
+pub(crate) fn issuance_of(record: &[u8], before: &[u8]) -> bool {
+    is_issuance(record) && record[..8] == before[..8] && record[10] == before[10]
+}
+
+/// Whether an identity record is valid.
+pub(crate) fn is_identity(record: &[u8]) -> bool {
+    let groups = [&record[..16], &record[16..48], &record[48..96], &record[96..128]];
+    let kind = record[8];
+    let (rare, pinyin) = (kind & 0x80 != 0, text(&record[48..94]));
+    groups.into_iter().all(sealed)
+        && number_unit(&record[..8]).is_some()
+        && kind & 0x7F < 2
+        && [0, 1, 2, 9].contains(&record[9])
+        && is_date(&record[10..14])
+        && is_chinese(&record[16..46])
+        && pinyin.is_some_and(|latin| {
+            let set = latin.iter().any(|byte| *byte != b' ');
+            let letters =
+                latin.iter().all(|byte| byte.is_ascii_alphabetic() || b" '-".contains(byte));
+            letters && (set || (latin.is_empty() && !rare))
+        })
+        && is_document(record)
+}
+
+/// Prefix, type and number of a document, and what follows from them.
+fn is_document(record: &[u8]) -> bool {
+    let (prefix, kind) = (record[96], record[115]);
+    let (Some(number), Some(education)) = (text(&record[97..115]), text(&record[116..126])) else {
+        return false;
+    };
+    let printable = |text: &[u8]| text.iter().all(|byte| (0x21..=0x7E).contains(byte));
+    let day = |number: &[u8]| number.len() == 18 && digits_day(&number[6..14]).is_some();
+    let resident = prefix == b'G' || (prefix == 0 && kind == b'1');
+    let form = match prefix {
+        b'G' | b'J' => is_gb11643(number) && day(number),
+        b'L' => number.len() == 18 && number.iter().all(u8::is_ascii_digit) && day(number),
+        _ if kind == b'1' => is_gb11643(number) && day(number),
+        _ => true,
+    };
+    let dated = prefix != 0 || kind == b'1';
+    (prefix == 0 || b"GJL".contains(&prefix))
+        && (kind == 0 || b"16789AZ".contains(&kind))
+        && printable(number)
+        && printable(education)
+        && (prefix == 0 || kind == 0 || (prefix == b'G') == (kind == b'1'))
+        && (number.is_empty() || prefix != 0 || kind != 0)
+        && (!number.is_empty() || (prefix == 0 && [0, b'Z'].contains(&kind)))
+        && form
+        && (!dated || digits_day(&number[6..14]).as_deref() == Some(&record[10..14]))
+        && (!resident || record[9] == if number[16] % 2 == 1 { 1 } else { 2 })
+}
+
+/// Eight digits that are a day, packed.
+fn digits_day(digits: &[u8]) -> Option<Vec<u8>> {
+    let packed: Vec<u8> = digits.chunks(2).map(|two| (two[0] & 0xF) << 4 | two[1] & 0xF).collect();
+    (digits.iter().all(u8::is_ascii_digit) && is_date(&packed)).then_some(packed)
+}
+
+fn is_gb11643(number: &[u8]) -> bool {
+    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    if number.len() != 18 || !number[..17].iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let sum: u32 = WEIGHTS.iter().zip(number).map(|(by, digit)| by * u32::from(digit & 0xF)).sum();
+    number[17] == b"10X98765432"[(sum % 11) as usize]
+}
+
+/// Whether an enrolment record is valid.
+pub(crate) fn is_enrolment(record: &[u8]) -> bool {
+    let groups = [&record[..64], &record[64..80], &record[80..96]];
+    let (stage, category) = (record[72], record[73]);
+    let of_category = match category {
+        0 | 4 | 7 => 1,
+        1 | 5 | 8 => 2,
+        2 | 6 | 9 => 3,
+        _ => return false,
+    };
+    let years = match bcd(&record[77..78]) {
+        Some(years @ 1..=12) => years,
+        _ => return false,
+    };
+    let grades = match (stage, years) {
+        (1, 5) => 1..=5,
+        (1, _) => 1..=6,
+        (2, 4) => 6..=9,
+        (2, _) => 7..=9,
+        _ => 10..=12,
+    };
+    groups.into_iter().all(sealed)
+        && is_chinese(&record[..62])
+        && (record[64..69] == [0; 5] || (bcd(&record[64..69]).is_some() && record[65] == 0x11))
+        && is_school(record[69..72].try_into().unwrap())
+        && stage == of_category
+        && grades.contains(&record[74])
+        && bcd(&record[75..77]).is_some()
+        && is_date(&record[80..84])
+        && is_date(&record[84..88])
+        && record[80..84] <= record[84..88]
+        && [1, 2].contains(&record[88])
+        && [0x11, 0x12, 0x21, 0x22, 0x23, 0x99].contains(&record[89])
+        && record[90] < 3
+        && record[91..94] == [0; 3]
+}
+
+/// Whether identity and enrolment are those of one pupil.
+pub(crate) fn agree(identity: &[u8], enrolment: &[u8]) -> bool {
+    let number = &identity[..8];
+    // Digits 10 and 11, then 12 and 13, stand across bytes.
+    let cohort = (number[4] & 0xF) << 4 | number[5] >> 4;
+    let class = (number[5] & 0xF) << 4 | number[6] >> 4;
+    enrolment[69..72] == number[1..4]
+        && enrolment[73] == number[4] >> 4
+        && enrolment[75] == class
+        && enrolment[76] == cohort
+        && identity[10..14] <= enrolment[80..84]
+}
