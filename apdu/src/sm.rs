@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq;
 use xuejika_keyscheme::algorithm::BLOCK_LEN;
 use xuejika_keyscheme::algorithm::cipher::Block;
 use xuejika_keyscheme::auth::SessionKeys;
+use xuejika_keyscheme::bytes::concat;
 use xuejika_keyscheme::fault::{Fault, seeded};
 use xuejika_keyscheme::{CardCipher, cbc, padding};
 
@@ -125,7 +126,10 @@ impl<C: Profile> Engine<C> {
     /// The counter as one block.
     fn counter(&self) -> Block<C> {
         let mut block = Block::<C>::default();
-        block.iter_mut().rev().zip(self.ssc.to_le_bytes()).for_each(|(to, from)| *to = from);
+        let bytes = self.ssc.to_be_bytes();
+        if let Some(low) = bytes.get(bytes.len() - block.len()..) {
+            block.copy_from_slice(low);
+        }
         block
     }
 
@@ -172,9 +176,13 @@ impl<C: Profile> Engine<C> {
 
     /// Over counter, header (commands only) and objects, each part padded to whole blocks.
     fn checksum(&self, header: Option<[u8; 4]>, objects: &[u8]) -> [u8; CHECKSUM_LEN] {
-        let header = header.as_ref().map_or(&[][..], |header| header);
-        let [header_fill, objects_fill] = [header, objects].map(|part| fill(part, C::block_size()));
-        self.mac.checksum(&[&self.counter(), header, header_fill, objects, objects_fill])
+        let size = C::block_size();
+        let (whole, rest) = objects.split_at(objects.len() - objects.len() % size);
+        let header = header.map(|header| padded(&header));
+        let last = if objects.is_empty() { None } else { Some(padded(rest)) };
+        let [header, last] = [&header, &last]
+            .map(|block| block.as_ref().and_then(|block| block.get(..size)).unwrap_or(&[]));
+        self.mac.checksum(&[&self.counter(), header, whole, last])
     }
 
     fn append_checksum(&self, header: Option<[u8; 4]>, out: &mut Vec<u8>, start: usize) {
@@ -192,11 +200,9 @@ impl<C: Profile> Engine<C> {
     }
 }
 
-/// The padding behind a part, none behind an empty one.
-fn fill(part: &[u8], block_len: usize) -> &'static [u8] {
-    const PAD: [u8; BLOCK_LEN] = [padding::MARKER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let length = if part.is_empty() { 0 } else { block_len - part.len() % block_len };
-    PAD.get(..length).unwrap_or(&PAD)
+/// The last bytes of a part, less than a block, and the padding behind them.
+fn padded(rest: &[u8]) -> [u8; BLOCK_LEN] {
+    concat(&[rest, &[padding::MARKER]])
 }
 
 /// The card's end of a session.

@@ -1,15 +1,17 @@
 //! Measures pieces of this workspace beside a floor and a named alternative, in the same run, and
 //! prints the ratios: they mean something on any machine, the times do not.
 //!
-//! A floor is the primitive operations the work cannot do without, with nothing around them. Timing
-//! never fails a run. `docs/performance.md` says what each floor contains.
+//! A floor is the primitive operations the work cannot do without, with nothing around them. Times
+//! are processor time of the measuring thread ([`Clock`]), so that other work on the machine matters
+//! little. Timing never fails a run. `docs/performance.md` says what each floor contains.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Samples of each contestant; the table has their median.
 const SAMPLES: usize = 50;
@@ -169,11 +171,33 @@ impl Row<'_> {
 
 fn repeated<T>(mut work: impl FnMut() -> T) -> impl FnMut(u64) -> Duration {
     move |repeats| {
-        let started = Instant::now();
+        let clock = Clock::start();
         for _ in 0..repeats {
             black_box(work());
         }
-        started.elapsed()
+        clock.elapsed()
+    }
+}
+
+/// Processor time of this thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Duration);
+
+impl Clock {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Self::now())
+    }
+
+    /// What this thread has used since.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Self::now().saturating_sub(self.0)
+    }
+
+    fn now() -> Duration {
+        clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
     }
 }
 

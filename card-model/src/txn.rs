@@ -203,7 +203,7 @@ impl<N: Nvm> Transaction<'_, N> {
             self.store.nvm.write(journal.start, &self.record)?;
         }
         self.store.barrier(Fault::BarrierOmitted)?;
-        for (offset, bytes) in Entries::of_record(&self.record) {
+        for (offset, bytes) in Entries::new(self.record.get(HEADER_LEN..).unwrap_or(&[])) {
             self.store.nvm.write(offset, &bytes)?;
         }
         if journal_late {

@@ -21,7 +21,7 @@ use crate::card::Summary;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::recorder::Tapped;
-use crate::target::{copy_image, fresh_memory, open_image};
+use crate::target::{copy_image, memory_of, open_image, other_serial};
 
 use renewed::Renewed;
 
@@ -73,7 +73,8 @@ fn misbehaving(card: VirtualCard, plan: Plan) -> Outcome<Misbehaving> {
         Algorithm::Aes128 => Profile::CpuAes,
         Algorithm::Sm4 => Profile::CpuSm4,
     };
-    let other = VirtualCard::new(fresh_memory(profile)?, Env::seeded(0)).map_err(Failure::device)?;
+    let other = memory_of(other_serial(&card.header().serial.0), profile)?;
+    let other = VirtualCard::new(other, Env::seeded(0)).map_err(Failure::device)?;
     Ok(Misbehaving::new(card, other, Some(plan)))
 }
 

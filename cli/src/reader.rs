@@ -25,8 +25,8 @@ use crate::args::{DeskCard, PupilArgs, ReaderArgs, ReaderCommand, RegisterArgs};
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
-use crate::target::Channel;
 use crate::recorder::{Tap, Trace};
+use crate::target::Channel;
 use crate::trace::Traced;
 use crate::{clock, keys};
 

@@ -21,6 +21,14 @@ use crate::recorder::{Event, Tap, Trace};
 /// Serial of the test card in process.
 pub(crate) const SERIAL: &str = "1100260100000014";
 
+/// Serial of another test card.
+const OTHER_SERIAL: &str = "1100070100000017";
+
+/// The serial of a test card that is another than this card, of 8 bytes.
+pub(crate) fn other_serial(serial: &[u8]) -> &'static str {
+    if crate::hex::emit(serial) == SERIAL { OTHER_SERIAL } else { SERIAL }
+}
+
 /// Longest wait for an answer over TCP; longer than a card may take there.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -96,8 +104,13 @@ impl fmt::Display for Target {
 
 /// Memory of the test card in process.
 pub(crate) fn fresh_memory(profile: Profile) -> Outcome<RamNvm> {
+    memory_of(SERIAL, profile)
+}
+
+/// Memory of a test card with this serial.
+pub(crate) fn memory_of(serial: &str, profile: Profile) -> Outcome<RamNvm> {
     let memory = || -> anyhow::Result<RamNvm> {
-        let issuance = test_card::issuance(SERIAL.parse()?, profile)?;
+        let issuance = test_card::issuance(serial.parse()?, profile)?;
         Ok(RamNvm::new(test_card::student_memory(&issuance)?))
     };
     memory().map_err(Failure::device)

@@ -23,8 +23,8 @@ use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::keys;
 use crate::output::Output;
-use crate::target::Channel;
 use crate::recorder::{Tap, Trace};
+use crate::target::Channel;
 use crate::trace::Traced;
 
 use args::{CappArgs, ProveArgs, ProveWhat, PsamArg, PurchaseArgs, TransferArgs, WalletArgs};

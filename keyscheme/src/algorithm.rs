@@ -79,6 +79,7 @@ pub enum CardCipher {
 
 impl CardCipher {
     /// Expands `key` for `algorithm`.
+    #[inline]
     #[must_use]
     pub fn new(algorithm: Algorithm, key: &[u8; BLOCK_LEN]) -> Self {
         match algorithm {

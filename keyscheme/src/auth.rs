@@ -104,12 +104,7 @@ impl Derived {
     fn new(key: &Key<Card>, context: &Context) -> Self {
         use Constant::{CardToken, ReaderToken, SessionEnc, SessionMac};
         let constants = [ReaderToken, CardToken, SessionEnc, SessionMac].map(|it| it as u8);
-        let blocks = kdf::scp03_blocks::<_, { kdf::PREFIX_LEN + Context::LEN }, 4>(
-            &key.mac(),
-            &LABEL,
-            constants,
-            &context.emit(),
-        );
+        let blocks = kdf::scp03_blocks(&key.mac(), &LABEL, constants, &context.emit());
         let [reader_token, card_token, enc, mac] = blocks.map(<[u8; BLOCK_LEN]>::from);
         let algorithm = key.algorithm();
         let keys = SessionKeys { enc: Key::new(algorithm, enc), mac: Key::new(algorithm, mac) };

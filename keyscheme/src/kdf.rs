@@ -1,7 +1,9 @@
 //! SP 800-108 key derivation in counter mode with CMAC as the pseudo-random function.
 
+use cipher::consts::U16;
 use cipher::{Block, BlockCipherEncrypt};
 
+use crate::algorithm::BLOCK_LEN;
 use crate::bytes::concat;
 use crate::cmac::Cmac;
 
@@ -28,9 +30,6 @@ pub fn counter_mode<C: BlockCipherEncrypt>(
 /// Length of the label in front of the derivation constant.
 pub const LABEL_LEN: usize = 11;
 
-/// Length of what stands in front of the context: label, constant, 00, length, counter.
-pub(crate) const PREFIX_LEN: usize = LABEL_LEN + 5;
-
 /// Derives with the block layout of GlobalPlatform SCP03 (Amendment D §4.1.5):
 /// `label (11) ‖ constant ‖ 00 ‖ length in bits (2) ‖ counter (1) ‖ context`.
 ///
@@ -45,21 +44,21 @@ pub fn scp03<C: BlockCipherEncrypt>(
     counter_mode(prf, &fixed_input(label, constant, out.len()), 1, context, out);
 }
 
-/// The SCP03 derivations of one block each with these constants, side by side. `M` is the length of
-/// the whole input: [`PREFIX_LEN`] and that of the context.
-pub(crate) fn scp03_blocks<C: BlockCipherEncrypt, const M: usize, const N: usize>(
+/// The SCP03 derivations of one block each with these constants, side by side. What stands in front
+/// of the context is one block of a 16-byte cipher.
+pub(crate) fn scp03_blocks<C: BlockCipherEncrypt<BlockSize = U16>, const N: usize>(
     prf: &Cmac<C>,
     label: &[u8; LABEL_LEN],
     constants: [u8; N],
     context: &[u8],
 ) -> [Block<C>; N] {
-    prf.tags(&constants.map(|constant| {
-        concat::<M>(&[&fixed_input(label, constant, C::block_size()), &[1], context])
-    }))
+    let first =
+        |constant| -> [u8; BLOCK_LEN] { concat(&[&fixed_input(label, constant, BLOCK_LEN), &[1]]) };
+    prf.tags(constants.map(|constant| first(constant).into()), context)
 }
 
 /// What stands in front of the counter: label ‖ constant ‖ 00 ‖ length in bits.
-fn fixed_input(label: &[u8; LABEL_LEN], constant: u8, out_len: usize) -> [u8; PREFIX_LEN - 1] {
+fn fixed_input(label: &[u8; LABEL_LEN], constant: u8, out_len: usize) -> [u8; LABEL_LEN + 4] {
     let bits = u16::try_from(out_len * 8).unwrap_or(u16::MAX).to_be_bytes();
     concat(&[label, &[constant, 0], &bits])
 }

@@ -146,12 +146,14 @@ impl<P: Purpose> Key<P> {
     }
 
     /// Expands the key schedule.
+    #[inline]
     #[must_use]
     pub fn cipher(&self) -> CardCipher {
         CardCipher::new(self.algorithm, &self.bytes)
     }
 
     /// Expands the key for CMAC.
+    #[inline]
     #[must_use]
     pub fn mac(&self) -> Cmac<CardCipher> {
         Cmac::new(self.cipher())

@@ -47,7 +47,9 @@ impl SlotsHeader {
     ///
     /// # Errors
     /// Returns [`InvalidSlots`] when a field holds an undefined value.
-    pub fn parse([f1, f2, algorithm, active, other]: [u8; Self::LEN]) -> Result<Self, InvalidSlots> {
+    pub fn parse(
+        [f1, f2, algorithm, active, other]: [u8; Self::LEN],
+    ) -> Result<Self, InvalidSlots> {
         let version = |number| KeyVersion::new(number).ok_or(InvalidSlots::Version(number));
         Ok(Self {
             failures: u16::from_be_bytes([f1, f2]),

@@ -137,11 +137,8 @@ fn the_reader_keeps_its_duties_with_every_card() {
 
 /// Whether the reader can end the transaction well: done, and the card is there to prove it.
 fn recovers(what: &Misbehaviour) -> bool {
-    match what.act {
-        Act::Lose { executed: true, then: Then::Back } => what.duty == Duty::Ask,
-        Act::Bare(_) => what.duty == Duty::Ask,
-        _ => false,
-    }
+    let returns = matches!(what.act, Act::Lose { executed: true, then: Then::Back } | Act::Bare(_));
+    returns && what.duty == Duty::Ask
 }
 
 /// The proof of the session before, to a reader that opens a second one.

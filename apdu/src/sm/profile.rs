@@ -60,7 +60,8 @@ impl Profile for TdesEde2 {
 
 impl<C: BlockCipherEncrypt<BlockSize = U16>> Checksum for Cmac<C> {
     fn checksum(&self, parts: &[&[u8]]) -> [u8; CHECKSUM_LEN] {
-        let message = parts.iter().fold(self.start(), |message, part| message.with(part));
+        let mut message = self.start();
+        parts.iter().for_each(|part| message.update(part));
         let [a, b, c, d, e, f, g, h, ..]: [u8; 16] = message.finish().into();
         [a, b, c, d, e, f, g, h]
     }

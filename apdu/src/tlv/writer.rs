@@ -18,6 +18,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes an object with this value.
+    #[inline]
     pub fn object(&mut self, tag: Tag, value: &[u8]) -> &mut Self {
         self.head(tag, value.len());
         self.out.extend_from_slice(value);
@@ -53,9 +54,14 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn head(&mut self, tag: Tag, value_len: usize) {
         let bytes = tag.number().to_be_bytes();
+        let (length, used) = length(value_len);
+        // Nearly always one byte each, which is one move.
+        if let ([0, 0, 0, tag], [length, ..], 1) = (bytes, length, used) {
+            self.out.extend_from_slice(&[tag, length]);
+            return;
+        }
         self.out.extend_from_slice(bytes.get(bytes.len() - tag.len()..).unwrap_or(&[]));
-        let (bytes, used) = length(value_len);
-        self.out.extend_from_slice(bytes.get(..used).unwrap_or(&[]));
+        self.out.extend_from_slice(length.get(..used).unwrap_or(&[]));
     }
 }
 

@@ -1,14 +1,14 @@
 //! Secure messaging: READ BINARY of 32 bytes, wrapped and unwrapped at both ends.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aes::Aes128;
 use cipher::{Block, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use cmac::{Cmac, Mac};
 use xuejika_apdu::sm::{CardSm, MAX_COMMANDS, ReaderSm};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
-use xuejika_benches::Bench;
+use xuejika_benches::{Bench, Clock};
 use xuejika_keyscheme::auth::SessionKeys;
 use xuejika_keyscheme::{Algorithm, Key};
 
@@ -41,7 +41,7 @@ fn secured(repeats: u64) -> Duration {
     while left > 0 {
         let (mut reader, mut card) = (ReaderSm::new(&keys), CardSm::new(&keys));
         let turns = left.min(MAX_COMMANDS.into());
-        let started = Instant::now();
+        let clock = Clock::start();
         for _ in 0..turns {
             wire.clear();
             answer.clear();
@@ -52,7 +52,7 @@ fn secured(repeats: u64) -> Duration {
             let received = Response::parse(&answer).unwrap();
             reader.unwrap_response(&received, &mut plain).unwrap();
         }
-        taken += started.elapsed();
+        taken += clock.elapsed();
         left -= turns;
     }
     taken

@@ -16,7 +16,10 @@ const FCI: &[u8] = b"\x6F\x2F\x84\x07\xF0BJEDU\x01\x8A\x01\x05\xA5\x21\
 pub(crate) fn run(bench: &mut Bench) {
     bench
         .row("parse a command (case 4)")
-        .ours(|| Command::parse(black_box(SELECT_EDUCATION)))
+        .ours(|| {
+            Command::parse(black_box(SELECT_EDUCATION))
+                .map(|command| (command.instruction, command.data, command.ne))
+        })
         .floor(|| by_hand(black_box(SELECT_EDUCATION)))
         .against("nom", || with_nom(black_box(SELECT_EDUCATION)))
         .done();
@@ -30,15 +33,15 @@ pub(crate) fn run(bench: &mut Bench) {
         .done();
 }
 
-/// Header, data and Le.
-type Case4<'a> = (&'a [u8], &'a [u8], u8);
+/// What a card looks at first: instruction, data and Le.
+type Case4<'a> = (u8, &'a [u8], u32);
 
 /// The bounds checks, and nothing else.
 fn by_hand(apdu: &[u8]) -> Option<Case4<'_>> {
     let (header, body) = apdu.split_at_checked(4)?;
     let (&lc, rest) = body.split_first()?;
     match rest.split_at_checked(lc.into())? {
-        (data, &[le]) => Some((header, data, le)),
+        (data, &[le]) => Some((*header.get(1)?, data, le.into())),
         _ => None,
     }
 }
@@ -49,7 +52,9 @@ fn with_nom(input: &[u8]) -> nom::IResult<&[u8], Case4<'_>> {
     use nom::bytes::complete::take;
     use nom::multi::length_data;
     use nom::number::complete::u8;
-    (take(4_usize), length_data(u8), u8).parse(input)
+    (take(4_usize), length_data(u8), u8)
+        .map(|(header, data, le): (&[u8], _, _)| (header[1], data, le.into()))
+        .parse(input)
 }
 
 /// Number of objects, those inside templates included.

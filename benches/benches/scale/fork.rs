@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use xuejika_benches::Bench;
+use xuejika_benches::{Bench, Clock};
 use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::image;
 use xuejika_card_model::nvm::{Nvm, RamNvm};
@@ -35,9 +35,9 @@ pub(crate) fn run(bench: &mut Bench) {
 fn farm(bench: &mut Bench) {
     let contents = test_card::student(cards::SERIAL).unwrap().bytes().len();
     let before = resident();
-    let started = Instant::now();
+    let clock = Clock::start();
     let mut cards: Vec<VirtualCard> = (0..CARDS).map(independent).collect();
-    let made = started.elapsed();
+    let made = clock.elapsed();
     let mut response = Vec::with_capacity(256);
     let first = in_turn(&mut cards, &mut response, 2 * u64::from(CARDS));
     let each = (resident() - before) as f64 / f64::from(CARDS) - contents as f64;
@@ -68,7 +68,7 @@ fn independent(number: u32) -> VirtualCard {
 
 /// So many commands, two for each card before the next one has its turn.
 fn in_turn<S: Slot>(cards: &mut [S], response: &mut Vec<u8>, commands: u64) -> Duration {
-    let started = Instant::now();
+    let clock = Clock::start();
     let mut left = commands;
     while left > 0 {
         for card in &mut *cards {
@@ -80,7 +80,7 @@ fn in_turn<S: Slot>(cards: &mut [S], response: &mut Vec<u8>, commands: u64) -> D
             left = left.saturating_sub(2);
         }
     }
-    started.elapsed()
+    clock.elapsed()
 }
 
 /// Bytes of this process that are in memory.

@@ -88,6 +88,7 @@ pub struct PendingCompound(PendingPurchase);
 
 /// What a finished transaction changes beside the purse record.
 struct Settlement<'a> {
+    before: PurseRecord,
     after: PurseRecord,
     log: LogRecord,
     flag: Option<EnableFlag>,
@@ -143,7 +144,7 @@ impl<N: Nvm> Card<N> {
             _ => None,
         };
         let log = log_record(online, load.amount, kind, load.terminal, consent.at);
-        self.settle(&key, verified, &Settlement { after, log, flag, records: &[] })?;
+        self.settle(&key, verified, &Settlement { before, after, log, flag, records: &[] })?;
         Ok(tac)
     }
 
@@ -259,7 +260,11 @@ impl<N: Nvm> Card<N> {
             ..before
         };
         let log = log_record(offline, purchase.amount, kind, purchase.terminal, at);
-        self.settle(&key, verified, &Settlement { after, log, flag: None, records: &records })?;
+        self.settle(
+            &key,
+            verified,
+            &Settlement { before, after, log, flag: None, records: &records },
+        )?;
         Ok((tac, mac2))
     }
 
@@ -310,7 +315,7 @@ impl<N: Nvm> Card<N> {
             _ => None,
         };
         let log = log_record(online, unload.amount, kind, unload.terminal, consent.at);
-        self.settle(&key, verified, &Settlement { after, log, flag, records: &[] })?;
+        self.settle(&key, verified, &Settlement { before, after, log, flag, records: &[] })?;
         Ok(mac3)
     }
 
@@ -376,12 +381,12 @@ impl<N: Nvm> Card<N> {
         _verified: Verified<M>,
         settlement: &Settlement<'_>,
     ) -> Result<(), CardError> {
-        let Settlement { after, log, flag, records } = settlement;
+        let Settlement { before, after, log, flag, records } = settlement;
         let file = |sfi| self.wallet_file(sfi).ok_or(WalletError::Absent);
         let (purse, control) = (file(wallet_sfi::PURSE)?, file(wallet_sfi::CONTROL)?);
         let log_file = file(wallet_sfi::LOG)?;
         let base = self.store_offset()?;
-        let early = half_done(self.purse()?, after);
+        let early = half_done(*before, after);
         let mut txn = self.begin();
         if let Some(early) = early {
             txn.write(purse.offset, &early.emit());

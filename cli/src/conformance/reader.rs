@@ -58,7 +58,7 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     let sound = rig.run(None)?;
     let cases = plan(&chosen, &sound, &rig);
     let mut report =
-        Report { made_with: made_with(args, &cases), serial: rig.serial(), cases: Vec::new() };
+        Report { made_with: made_with(args, &cases), serial: rig.serial()?, cases: Vec::new() };
     if out.is_json() {
         out.object(&show::Head::new(&report))?;
     }

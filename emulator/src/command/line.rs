@@ -150,10 +150,13 @@ fn addressed<N: Nvm>(
 ) -> Option<&'static Ef> {
     let sfi = match operation {
         Operation::ReadRecord => command.p2 >> 3,
-        Operation::ReadBinary | Operation::UpdateBinary => match command.p1 & SHORT_IDENTIFIER {
-            0 => 0,
-            _ => command.p1 & !SHORT_IDENTIFIER,
-        },
+        Operation::ReadBinary | Operation::UpdateBinary => {
+            match command.p1 & SHORT_IDENTIFIER {
+                0 => 0,
+                // Here 0 is no short identifier, and does not stand for the current EF.
+                _ => return context.state.df.by_sfi(command.p1 & !SHORT_IDENTIFIER),
+            }
+        }
         _ => return None,
     };
     if sfi == 0 { context.state.ef } else { context.state.df.by_sfi(sfi) }

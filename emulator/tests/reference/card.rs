@@ -328,10 +328,14 @@ impl RefCard {
             self.v.transaction = kept;
         }
         match result {
-            Ok(data) => (data, self.selected(found).unwrap_or(0x9000)),
             Err(sw) => (Vec::new(), sw),
+            Ok(data) => match self.selected(found) {
+                None => (data, 0x9000),
+                // The one error with data beside it.
+                Some(0x6A81) => (data, 0x6A81),
+                Some(sw) => (Vec::new(), sw),
+            },
         }
-        .after(found, self)
     }
 
     /// Steps 11a to 13.
@@ -360,21 +364,6 @@ impl RefCard {
             Lock::Blocked if here => Some(0x6A81),
             Lock::ForGood if here => Some(0x9303),
             _ => None,
-        }
-    }
-}
-
-/// An answer on its way out.
-trait After {
-    fn after(self, found: command::Name, card: &RefCard) -> Self;
-}
-
-impl After for (Vec<u8>, u16) {
-    /// Only SELECT of a blocked wallet has data beside an error.
-    fn after(self, _: command::Name, _: &RefCard) -> Self {
-        match self {
-            (data, sw @ (0x9000 | 0x6A81)) => (data, sw),
-            (_, sw) => (Vec::new(), sw),
         }
     }
 }

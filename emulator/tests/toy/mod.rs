@@ -125,6 +125,7 @@ pub(crate) fn dialling<T>(client: &Client, test: impl FnOnce(&Diary) -> T) -> T 
 pub(crate) struct Limits {
     pub(crate) budget: Option<Duration>,
     pub(crate) frame_deadline: Option<Duration>,
+    pub(crate) idle_deadline: Option<Duration>,
 }
 
 /// Runs `serve` beside `test`, and stops it afterwards, also when the test fails.
@@ -147,6 +148,7 @@ fn served<T>(
     let mut service = Service::new(&stop, &log);
     service.budget = limits.budget.unwrap_or(service.budget);
     service.frame_deadline = limits.frame_deadline.unwrap_or(service.frame_deadline);
+    service.idle_deadline = limits.idle_deadline.unwrap_or(service.idle_deadline);
     thread::scope(|scope| {
         let _stop = Stop(&stop, &diary);
         scope.spawn(|| serve(&mut Toy(&diary), &service));

@@ -31,14 +31,11 @@ use crate::output::Output;
 use crate::pupil_file;
 use crate::reader::VALID_UNTIL;
 use crate::recorder::{Tap, Tapped, Trace};
-use crate::target::SERIAL;
+use crate::target::{SERIAL, memory_of, other_serial};
 
 /// What stands for the address of a card in the command.
 const TARGET: &str = "{target}";
 const MANAGEMENT: &str = "{management}";
-
-/// Serial of the card that another one is exchanged for.
-const OTHER: &str = "1100070100000017";
 
 /// What the wallets hold.
 const MONEY: Fen = Fen(10_000);
@@ -119,13 +116,15 @@ impl<'a> Rig<'a> {
             _ => Algorithm::Aes128,
         };
         let until: Date = VALID_UNTIL.parse().map_err(Failure::device)?;
+        let student = match &args.image {
+            Some(path) => read_image(path)?,
+            None => prepared(profile, SERIAL, env)?,
+        };
+        let other = other_serial(&serial(&student)?);
         Ok(Self {
             args,
-            student: match &args.image {
-                Some(path) => read_image(path)?,
-                None => prepared(profile, SERIAL, env)?,
-            },
-            other: prepared(profile, OTHER, env)?,
+            student,
+            other: prepared(profile, other, env)?,
             management: test_card::management(algorithm, unit, until).into_bytes(),
             verbose: out.verbose,
             trace: out.trace.clone(),
@@ -138,9 +137,8 @@ impl<'a> Rig<'a> {
     }
 
     /// Serial of the student card.
-    pub(super) fn serial(&self) -> String {
-        let card = VirtualCard::new(RamNvm::new(self.student.clone()), Env::seeded(0));
-        card.map(|card| hex::emit(&card.header().serial.0)).unwrap_or_default()
+    pub(super) fn serial(&self) -> Outcome<String> {
+        Ok(hex::emit(&serial(&self.student)?))
     }
 
     /// Runs the program with the cards, one of them misbehaving as planned.
@@ -269,8 +267,7 @@ impl Road {
 fn prepared(profile: Profile, serial: &str, env: &mut Env) -> Outcome<Vec<u8>> {
     let (date, time) = clock::stamp(env, None, None)?;
     let mut prepare = || -> anyhow::Result<Vec<u8>> {
-        let issuance = test_card::issuance(serial.parse()?, profile)?;
-        let memory = RamNvm::new(test_card::student_memory(&issuance)?);
+        let memory = memory_of(serial, profile).map_err(|error| anyhow!(error.text()))?;
         let mut card = powered(memory)?;
         let pupil = pupil_file::sample().map_err(|error| anyhow!(error.text()))?;
         let (unit, until) = (pupil.enrolment.unit, VALID_UNTIL.parse()?);
@@ -291,6 +288,11 @@ fn prepared(profile: Profile, serial: &str, env: &mut Env) -> Outcome<Vec<u8>> {
         Ok(card.model().nvm().bytes().to_vec())
     };
     prepare().map_err(Failure::device)
+}
+
+fn serial(memory: &[u8]) -> Outcome<[u8; 8]> {
+    let card = VirtualCard::new(RamNvm::new(memory.to_vec()), Env::seeded(0));
+    Ok(card.map_err(Failure::usage)?.header().serial.0)
 }
 
 fn powered(memory: RamNvm) -> anyhow::Result<VirtualCard> {

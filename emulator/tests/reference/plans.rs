@@ -1,0 +1,629 @@
+//! What a terminal sets out to do: short plans that make sense on the card as it is, and some that do not.
+
+use crate::card::RefCard;
+use crate::command::Command;
+use crate::files::{self, ACT, BLANK, FRZ, IN, INIT, MF, OUT, PZG, RCL, SECTOR, WALLET, ZONE};
+use crate::keys;
+use crate::record::{Unit, seal};
+use crate::session::{TWISTS, Twist};
+use crate::terminal::{Proof, Step, Terminal};
+
+/// Steps in their order.
+pub(crate) type Plan = Vec<Step>;
+
+/// The school of the pupil, another one, and offices.
+const OWN: Unit = [0x08, 0x40, 0x12];
+const OTHER: Unit = [0x08, 0x40, 0x13];
+const DISTRICT: Unit = [0x08, 0x00, 0x00];
+const CITY: Unit = [0; 3];
+const UNITS: [Unit; 6] = [OWN, OWN, OTHER, DISTRICT, CITY, [0x05, 0x00, 0x00]];
+
+fn sam(unit: Unit) -> [u8; 8] {
+    [0, 0, unit[0], unit[1], unit[2], 0x00, 0x00, 0x42]
+}
+
+fn send(header: [u8; 4], data: &[u8], ne: u32) -> Step {
+    Step::Send(Command::new(header, data, ne))
+}
+
+fn secure(header: [u8; 4], data: &[u8], ne: u32) -> Step {
+    Step::Secure(Command::new(header, data, ne), Twist::None)
+}
+
+fn select(df: u16) -> Step {
+    send([0x00, 0xA4, 0x00, 0x00], &df.to_be_bytes(), 256)
+}
+
+/// A pupil's number at this school.
+fn number(unit: Unit) -> [u8; 8] {
+    [0x01, unit[0], unit[1], unit[2], 0x20, 0x90, 0x31, 0x75]
+}
+
+/// Identity and enrolment of a pupil at this school.
+fn pupil(unit: Unit, document: bool) -> [Vec<u8>; 2] {
+    let padded = |text: &[u8], length| {
+        let mut text = text.to_vec();
+        text.resize(length, 0);
+        text
+    };
+    let head = [&number(unit)[..], &[0, 2, 0x19, 0x90, 0x12, 0x31]].concat();
+    let name = padded(b"\xCD\xF5\xD0\xA1\xC3\xF7", 30);
+    let id = match document {
+        true => [&b"G11010519901231002X1"[..], &[0; 10]].concat(),
+        false => vec![0; 30],
+    };
+    let identity = [seal(&head), seal(&name), seal(&[0; 46]), seal(&id)].concat();
+    let school = padded(b"\xB1\xB1\xBE\xA9\xCA\xD0\xB5\xDA\xD2\xBB\xD6\xD0\xD1\xA7", 62);
+    let place = [&[0; 5][..], &unit, &[3, 2, 10, 0x03, 0x09, 0x03]].concat();
+    let dates = [0x20, 0x06, 0x09, 0x01, 0x20, 0x09, 0x08, 0x31, 1, 0x21, 0, 0, 0, 0];
+    [identity, [seal(&school), seal(&place), seal(&dates)].concat()]
+}
+
+/// Select, choose, challenge, prove.
+fn authenticate(card: &RefCard, df: u16, key: u8, unit: Unit, proof: Proof) -> Plan {
+    let version = card.slots.get(&(df, key)).map_or(1, |slots| slots.active.0);
+    let challenge = send([0x00, 0x84, 0x00, 0x00], &[], 16);
+    vec![select(df), Step::Choose(key, version), challenge, Step::Authenticate(sam(unit), proof)]
+}
+
+/// A whole event, from SELECT on.
+fn event(card: &RefCard, code: u8, key: u8, unit: Unit, body: &[u8]) -> Plan {
+    let data = [&[0x20, 0x06, 0x09, 0x04, 0x09, 0x30, 0x00, 0, 0, 0, 9, 0][..], body].concat();
+    let mut plan = authenticate(card, ZONE, key, unit, Proof::Right);
+    plan.push(secure([0x80, 0xF0, code, 0], &data, 4));
+    plan
+}
+
+/// From stock into the hands of a pupil.
+pub(crate) fn personalise(card: &RefCard, begin: u8) -> Plan {
+    let mut plan = event(card, begin, 2, OWN, &[]);
+    plan.extend(write_pupil(OWN, false));
+    plan.push(secure([0x80, 0xF0, 3, 0], &[0x20, 6, 9, 4, 9, 0x30, 0, 0, 0, 0, 9, 0, 1], 4));
+    plan
+}
+
+fn write_pupil(unit: Unit, document: bool) -> Plan {
+    let [identity, enrolment] = pupil(unit, document);
+    vec![
+        secure([0x00, 0xD6, 0x87, 0], &identity, 0),
+        secure([0x00, 0xD6, 0x88, 0], &enrolment, 0),
+    ]
+}
+
+/// Opens the first sector to its own school.
+pub(crate) fn open_sector(card: &RefCard) -> Plan {
+    event(card, 0x0A, 6, OWN, &opening(card.algorithm, 1, OWN))
+}
+
+fn opening(algorithm: u8, n: u8, owner: Unit) -> Vec<u8> {
+    let key = [0x5A ^ n; 16];
+    let head = [&[n, 0x12, 0x34][..], &owner, &[0x20, 0x07, 0x00, 0x01, 1, algorithm, 1]].concat();
+    [&head[..], &key, &keys::kcv(algorithm, key)].concat()
+}
+
+/// Money in the wallet.
+pub(crate) fn charge(amount: u32) -> Plan {
+    let request = [&[1][..], &amount.to_be_bytes(), &[1, 2, 3, 4, 5, 6]].concat();
+    vec![
+        select(WALLET),
+        send([0x00, 0x20, 0x00, 0x01], &[0x12, 0x34, 0x56], 0),
+        send([0x80, 0x50, 0x00, 0x02], &request, 16),
+        Step::Finish(Proof::Right),
+    ]
+}
+
+impl Terminal {
+    /// What is done next.
+    pub(crate) fn plan(&mut self, card: &RefCard) -> Plan {
+        match self.rng.below(20) {
+            0..=8 if !card.card_blocked => self.wallet(card),
+            9..=16 => self.zone(card),
+            _ => self.files(card),
+        }
+    }
+
+    fn unit(&mut self) -> Unit {
+        self.rng.pick(&UNITS)
+    }
+
+    /// Files in the clear, chains, names.
+    fn files(&mut self, card: &RefCard) -> Plan {
+        let df = self.rng.pick(&files::DFS);
+        let mut plan = Vec::new();
+        match self.rng.below(5) {
+            0 => {
+                let mut name = self.rng.pick(&[0, 1, 2, 10]);
+                name = name.min(files::DFS.len() - 1);
+                let names = files::names(files::DFS[name]);
+                let mut name = names[self.rng.below(names.len())].clone();
+                if self.rng.one_in(3) {
+                    name.truncate(1 + self.rng.below(name.len()));
+                }
+                let (p2, ne) = (self.rng.pick(&[0, 0, 0x0C, 4]), self.rng.pick(&[0, 256, 10]));
+                plan.push(send([0x00, 0xA4, 0x04, p2], &name, ne));
+                plan.push(send([0x00, 0xC0, 0, self.rng.pick(&[0, 0, 0, 1])], &[], 16));
+                plan.push(send([0x00, 0xC0, 0, 0], &[], 256));
+            }
+            1 => {
+                // A chain that selects.
+                let (a, b) = df.to_be_bytes().into();
+                plan.push(send([0x10, 0xA4, 0, 0], &[a], 0));
+                plan.push(send([0x00, 0xA4, self.rng.pick(&[0, 0, 0, 4]), 0], &[b], 256));
+            }
+            2 => {
+                let long = vec![7; 900];
+                plan.push(send([0x10, 0xD6, 0x87, 0], &long, 0));
+                let rest = self.rng.pick(&[100, 124, 125, 300]);
+                plan.push(send([0x00, 0xD6, 0x87, 0], &long[..rest], 0));
+            }
+            _ => plan.push(select(df)),
+        }
+        for _ in 0..4 {
+            let command = self.access(card, df);
+            plan.push(Step::Send(command));
+        }
+        plan
+    }
+
+    /// A command that reads or writes some file of a DF.
+    fn access(&mut self, _: &RefCard, df: u16) -> Command {
+        let known = files::files(df);
+        let file = known[self.rng.below(known.len())];
+        let offset = self.rng.pick(&[0, 0, 0, 0, 1, 16, 31, 47, 48, 54, 127, 240, 255]);
+        let ne = self.rng.pick(&[0, 256, 256, 256, 1, 16, 23, 32, 48, 128, 65_536]);
+        let by = self.rng.below(12);
+        match by {
+            0 => Command::new([0x00, 0xA4, 0, 0], &file.fid.to_be_bytes(), ne),
+            1 => Command::new([0x00, 0xB0, self.rng.pick(&[0, 0, 1]), offset], &[], ne),
+            2 => Command::new([0x00, 0xB2, 1, 4], &[], ne),
+            3 => {
+                let data = self.rng.bytes::<9>();
+                let end = self.rng.below(10);
+                Command::new([0x00, 0xD6, 0x80 | file.sfi, offset], &data[..end], 0)
+            }
+            4 => Command::new([0x00, 0xB0, 0x80 | self.rng.pick(&[0, 3, 0x1F, 0x45]), 0], &[], ne),
+            5..=7 => {
+                let number = self.rng.pick(&[0, 1, 1, 2, 3, 8, 9, 15, 24, 25]);
+                Command::new([0x00, 0xB2, number, file.sfi << 3 | 4], &[], ne)
+            }
+            _ => Command::new([0x00, 0xB0, 0x80 | file.sfi, offset], &[], ne),
+        }
+    }
+
+    /// The education zone and the sectors.
+    fn zone(&mut self, card: &RefCard) -> Plan {
+        match self.rng.below(12) {
+            0..=5 => self.life(card),
+            6 | 7 => self.sector(card),
+            8 => self.put_key(card),
+            9 => self.issuance(card),
+            10 => self.wrong_choice(card),
+            _ => self.session(card, ZONE),
+        }
+    }
+
+    /// A session in which files are read, rightly and wrongly.
+    fn session(&mut self, card: &RefCard, df: u16) -> Plan {
+        let numbers = files::keys(df);
+        let key = if numbers.is_empty() { 1 } else { self.rng.pick(numbers) };
+        let (unit, proof) = (self.unit(), self.proof());
+        let mut plan = authenticate(card, df, key, unit, proof);
+        if proof != Proof::Right {
+            // A second try with the same choice, and the same challenge.
+            plan.push(send([0x00, 0x84, 0x00, 0x00], &[], 16));
+        }
+        for _ in 0..self.rng.below(6) {
+            let command = self.access(card, df);
+            let twisted = self.rng.one_in(4);
+            let twist = if twisted { self.rng.pick(&TWISTS) } else { Twist::None };
+            plan.push(Step::Secure(command, twist));
+            if self.rng.one_in(12) {
+                plan.push(Step::Again);
+            }
+        }
+        plan
+    }
+
+    /// Keys that are not there, in versions that are not there.
+    fn wrong_choice(&mut self, card: &RefCard) -> Plan {
+        let (key, version) = (self.rng.pick(&[0, 1, 5, 6, 7, 9]), self.rng.pick(&[0, 1, 2, 0xFF]));
+        let data = [0x80, 1, 3 - card.algorithm, 0x83, 2, 1, 1];
+        vec![
+            select(ZONE),
+            Step::Choose(1, 1),
+            match self.rng.below(3) {
+                0 => select(self.rng.pick(&[SECTOR + 1, ZONE])),
+                1 => Step::Choose(key, version),
+                _ => send([0x00, 0x22, 0xC1, 0xA4], &data, 0),
+            },
+            send([0x00, 0x84, 0x00, 0x00], &[], 16),
+            Step::Authenticate(sam(OWN), Proof::Right),
+        ]
+    }
+
+    /// An event that may happen, or any.
+    fn life(&mut self, card: &RefCard) -> Plan {
+        let state = card.status().map_or(BLANK, |status| status.state);
+        let likely: &[u8] = match state {
+            BLANK => &[1],
+            INIT => &[2, 2, 4, 0x0F],
+            PZG => &[3, 3, 3, 3, 2, 0x12, 0x0F],
+            ACT => &[5, 6, 7, 0x0A, 0x0B, 0x0C, 2, 0x0F, 5, 0x12],
+            OUT => &[0x0D, 0x0E, 6, 0x0B, 0x0F],
+            IN => &[2, 6, 0x0F],
+            FRZ => &[7, 7, 6, 0x0F, 0x12, 0x0B],
+            RCL => &[0x10, 0x10, 0x0F],
+            _ => &[8, 9, 0x11, 0x0F],
+        };
+        let code = match self.rng.below(8) {
+            0 => 1 + u8::try_from(self.rng.below(18)).unwrap_or_default(),
+            _ => self.rng.pick(likely),
+        };
+        let right = [0, 2, 2, 2, 3, 5, 5, 5, 5, 6, 6, 4, 4, 4, 5, 0, 5, 5][usize::from(code) - 1];
+        let key = if self.rng.one_in(10) { self.rng.pick(&[0, 1, 2, 5]) } else { right };
+        let unit = match (self.rng.below(6), code) {
+            (0, _) => self.unit(),
+            (_, 0x01) => CITY,
+            (_, 0x10) => self.rng.pick(&[DISTRICT, CITY]),
+            (_, 0x0D) => OTHER,
+            _ => card.at_home().unwrap_or(OWN),
+        };
+        let body = self.body(card, code);
+        let mut plan = event(card, code, key, unit, &body);
+        if code == 3 || (code == 2 && self.rng.one_in(2)) {
+            let last = plan.pop();
+            let mut write = self.writing(unit);
+            if code == 2 {
+                write.push(secure([0x00, 0xB0, 0x87, 0], &[], 256));
+            }
+            if code == 3 {
+                plan.extend(write);
+                plan.extend(last);
+            } else {
+                plan.extend(last);
+                plan.extend(write);
+            }
+        }
+        plan
+    }
+
+    /// Writes a pupil's data, with a mistake now and then.
+    fn writing(&mut self, unit: Unit) -> Plan {
+        let school = if crate::record::is_school(unit) { unit } else { OWN };
+        let [mut identity, mut enrolment] = pupil(school, self.rng.one_in(3));
+        if self.rng.one_in(6) {
+            let at = self.rng.pick(&[0, 4, 5, 7, 8, 9, 11]);
+            identity[at] ^= 1 << self.rng.below(8);
+            let sealed = seal(&identity[..14]);
+            identity[..16].copy_from_slice(&sealed);
+        }
+        if self.rng.one_in(6) {
+            let (start, end) = self.rng.pick(&[(64, 78), (80, 94)]);
+            let at = start + self.rng.below(end - start);
+            enrolment[at] ^= 1 << self.rng.below(8);
+            let sealed = seal(&enrolment[start..end]);
+            enrolment[start..end + 2].copy_from_slice(&sealed);
+        }
+        if self.rng.one_in(12) {
+            identity[self.rng.below(128)] ^= 1;
+        }
+        vec![
+            secure([0x00, 0xD6, 0x87, 0], &identity, 0),
+            secure([0x00, 0xD6, 0x88, 0], &enrolment, 0),
+        ]
+    }
+
+    fn body(&mut self, card: &RefCard, code: u8) -> Vec<u8> {
+        let mut body = match code {
+            3 => vec![self.rng.pick(&[0, 1])],
+            5 => vec![0x20, self.rng.pick(&[0x06, 0x07]), self.rng.pick(&[1, 2])],
+            0x0A => {
+                let n = self.rng.pick(&[1, 1, 2, 8]);
+                let owner = self.rng.pick(&[OWN, DISTRICT, CITY, OTHER]);
+                let mut body = opening(card.algorithm, n, owner);
+                if self.rng.one_in(8) {
+                    body[31] ^= 1;
+                }
+                body
+            }
+            0x0B => vec![self.rng.pick(&[1, 1, 2, 8])],
+            0x0C => {
+                let to = self.rng.pick(&[OTHER, OTHER, CITY, DISTRICT]);
+                [&[self.rng.pick(&[1, 2])][..], &to].concat()
+            }
+            0x0D => number(OTHER).to_vec(),
+            _ => Vec::new(),
+        };
+        if self.rng.one_in(30) {
+            body.push(0);
+        }
+        body
+    }
+
+    /// An extension sector and its application.
+    fn sector(&mut self, card: &RefCard) -> Plan {
+        let df = SECTOR + self.rng.pick(&[1, 1, 2, 8]);
+        let key = self.rng.pick(&[7, 7, 7, 6]);
+        let unit = self.unit();
+        let mut plan = authenticate(card, df, key, unit, Proof::Right);
+        let data = self.rng.bytes::<20>();
+        plan.push(secure([0x00, 0xD6, 0x81, self.rng.pick(&[0, 16, 220, 221])], &data, 0));
+        plan.push(secure([0x00, 0xB0, 0x81, 0], &[], self.rng.pick(&[256, 16])));
+        plan
+    }
+
+    fn put_key(&mut self, card: &RefCard) -> Plan {
+        let by = self.rng.pick(&[0, 0, 0, 0, 1, 5]);
+        let mut plan = authenticate(card, ZONE, by, CITY, Proof::Right);
+        let number = self.rng.pick(&[0, 1, 2, 5, 6, 9]);
+        let slots = card.slots.get(&(ZONE, number));
+        let newest = slots.map_or(1, |it| it.active.0);
+        let version = newest.saturating_add(self.rng.pick(&[1, 1, 1, 2, 0]));
+        let (algorithm, key) = (card.algorithm, self.rng.bytes());
+        let mut data = [&[algorithm, 1][..], &key, &keys::kcv(algorithm, key)].concat();
+        if self.rng.one_in(6) {
+            data[20] ^= 1;
+        }
+        plan.push(secure([0x80, 0xD8, number, version], &data, self.rng.pick(&[3, 256])));
+        let retire = secure([0x80, 0xD8, number, 0xFF], &[], 0);
+        let challenge = || send([0x00, 0x84, 0x00, 0x00], &[], 16);
+        match self.rng.below(3) {
+            0 => plan.push(retire),
+            _ => {
+                for version in [version, newest] {
+                    plan.extend([Step::Choose(number, version), challenge()]);
+                    plan.push(Step::Authenticate(sam(CITY), Proof::Right));
+                    if number == 0 {
+                        plan.push(retire.clone());
+                    }
+                }
+            }
+        }
+        plan
+    }
+
+    /// The issuance record, of this card or another.
+    fn issuance(&mut self, card: &RefCard) -> Plan {
+        let mut record = files::issuance(card.serial, card.algorithm);
+        match self.rng.below(4) {
+            0 => record[..8].copy_from_slice(&[0x11, 0x00, 0x07, 0x01, 0, 0, 0, 0x25]),
+            1 => record[10] = 7 - record[10],
+            2 => record[24] ^= 0x10,
+            _ => record[28] = self.rng.pick(&[254, 255]),
+        }
+        let groups = [seal(&record[..14]), seal(&record[16..30]), record[32..].to_vec()].concat();
+        let mut plan = authenticate(card, ZONE, 0, CITY, Proof::Right);
+        plan.push(secure([0x00, 0xD6, 0x85, 0], &groups, 0));
+        plan
+    }
+
+    /// The wallet.
+    fn wallet(&mut self, card: &RefCard) -> Plan {
+        let mut plan = Vec::new();
+        if card.v.df != WALLET || self.rng.one_in(8) {
+            plan.push(select(WALLET));
+        }
+        match self.rng.below(14) {
+            0..=6 => plan.extend(self.purse(card)),
+            7 => plan.extend(self.pin(card)),
+            8 | 9 => plan.extend(self.operator(card)),
+            10 => plan.extend(self.external()),
+            11 => {
+                let p1 = self.rng.pick(&[0, 1, 2, 3]);
+                let data = self.rng.bytes::<16>();
+                let length = self.rng.pick(&[8, 16, 5, 0]);
+                plan.push(send([0x00, 0x88, p1, 1], &data[..length], self.rng.pick(&[0, 4, 256])));
+            }
+            12 => plan.extend(self.lock()),
+            _ => plan.extend(self.prove(card)),
+        }
+        plan
+    }
+
+    /// A whole transaction.
+    fn purse(&mut self, card: &RefCard) -> Plan {
+        let mut plan = Vec::new();
+        let balance = card.purse.balance;
+        let p1 = self.rng.pick(&[0, 0, 1, 1, 1, 3, 3, 5, 2]);
+        if matches!(p1, 0 | 5) && !self.rng.one_in(6) {
+            plan.push(self.verify(card));
+        }
+        let amount = match self.rng.below(8) {
+            0 => balance,
+            1 => balance.saturating_add(1),
+            2 => 100_000_u32.saturating_sub(balance),
+            3 => 100_001_u32.saturating_sub(balance),
+            4 => self.rng.pick(&[0, u32::MAX, u32::MAX - 10]),
+            _ => u32::try_from(self.rng.below(3_000)).unwrap_or_default(),
+        };
+        let id = if self.rng.one_in(30) { 2 } else { 1 };
+        let request = [&[id][..], &amount.to_be_bytes(), &self.rng.bytes::<6>()].concat();
+        let ne = self.rng.pick(&[0, 256, if matches!(p1, 0 | 5) { 16 } else { 15 }]);
+        plan.push(send([0x80, 0x50, p1, 2], &request, ne));
+        if p1 == 3 {
+            for _ in 0..self.rng.pick(&[0, 1, 1, 1, 2]) {
+                plan.push(self.record());
+            }
+        }
+        if self.rng.one_in(6) {
+            plan.push(self.interruption());
+        }
+        let proof = self.proof();
+        plan.push(Step::Finish(proof));
+        if self.rng.one_in(4) {
+            plan.push(Step::Again);
+        }
+        if self.rng.one_in(3) {
+            plan.push(send([0x80, 0x50, p1, 2], &request, 0));
+            let proof = self.proof();
+            plan.push(Step::Finish(proof));
+        }
+        plan.extend(self.prove(card));
+        plan
+    }
+
+    /// A command in the middle of a transaction.
+    fn interruption(&mut self) -> Step {
+        match self.rng.below(7) {
+            0 => send([0x80, 0x5C, 0, 2], &[], 4),
+            1 => send([0x80, 0x5A, 0, 6], &[0, 1], 8),
+            2 => send([0x00, 0x88, 0, 1], &[0; 8], 0),
+            3 => send([0x00, 0xB0, 0x95, 0], &[], 256),
+            4 => send([0x80, 0x50, 3, 2], &[1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6], 0),
+            5 => Step::Reset,
+            _ => send([0x00, 0xB0, 0x95, 0], &[], 0),
+        }
+    }
+
+    fn record(&mut self) -> Step {
+        let (tag, length) = (self.rng.pick(&[1, 1, 2, 4, 5]), self.rng.pick(&[3, 3, 10, 0x2E, 0x2F]));
+        let mut data = vec![tag, u8::try_from(length).unwrap_or_default()];
+        data.extend((0..length).map(|_| self.rng.next().to_le_bytes()[0]));
+        if self.rng.one_in(12) {
+            data[1] ^= 1;
+        }
+        let (sfi, mode) = (self.rng.pick(&[0x19, 0x19, 0x19, 0x19, 0x18, 3]), self.rng.pick(&[0, 4]));
+        send([0x80, 0xDC, tag, sfi << 3 | mode], &data, 0)
+    }
+
+    fn prove(&mut self, card: &RefCard) -> Plan {
+        let last = &card.purse.proof;
+        let kind = self.rng.pick(&[last.kind, last.kind, 2, 3, 6, 9]);
+        let counter = if matches!(kind, 2 | 3) { card.purse.online } else { card.purse.offline };
+        let sequence = counter.wrapping_add(self.rng.pick(&[0, 0, 1, 1, 0xFFFF]));
+        let ask = send([0x80, 0x5A, 0, kind], &sequence.to_be_bytes(), self.rng.pick(&[0, 8]));
+        let record = send([0x00, 0xB2, self.rng.pick(&[1, 1, 2]), 0xC4], &[], 23);
+        vec![ask, record, send([0x80, 0x5C, 0, 2], &[], self.rng.pick(&[0, 4]))]
+    }
+
+    fn verify(&mut self, card: &RefCard) -> Step {
+        let end = card.pin.iter().position(|byte| *byte == 0xFF).unwrap_or(8);
+        let mut pin = card.pin[..end].to_vec();
+        if self.rng.one_in(9) {
+            pin[0] ^= 1;
+        }
+        if self.rng.one_in(6) {
+            pin.push(0xFF);
+        }
+        send([0x00, 0x20, 0x00, self.rng.pick(&[1, 1, 1, 0])], &pin, 0)
+    }
+
+    fn pin(&mut self, card: &RefCard) -> Plan {
+        let new: &[u8] = self.rng.pick(&[
+            &[0x12, 0x34, 0x56][..],
+            &[0x12, 0x34],
+            &[0x98, 0x76, 0x54, 0x32, 0x10, 0x99],
+            &[0x12, 0x3F],
+            &[0x12, 0x34, 0xA6],
+            &[0x12, 0x34, 0x5F],
+        ]);
+        let end = card.pin.iter().position(|byte| *byte == 0xFF).unwrap_or(8);
+        let old = &card.pin[..end];
+        match self.rng.below(4) {
+            0 => {
+                let mut data = [old, &[0xFF], new].concat();
+                data[0] ^= u8::from(self.rng.one_in(4));
+                vec![send([0x80, 0x5E, 1, 1], &data, 0), self.verify(card)]
+            }
+            1 => {
+                let key = crate::tdes::folded(card.wallet_keys[&crate::security::PIN_RELOAD].key);
+                let mut data = [new, &key.mac(new)].concat();
+                data[0] ^= u8::from(self.rng.one_in(8));
+                vec![send([0x80, 0x5E, 0, 1], &data, 0), self.verify(card)]
+            }
+            2 => {
+                let (command, proof) = (Command::new([0x84, 0x24, 0, 1], new, 0), self.proof());
+                let wrong = send([0x00, 0x20, 0, 1], &[0, 0], 0);
+                let mut plan = vec![wrong; self.rng.pick(&[0, 1, 3])];
+                plan.push(self.challenge());
+                plan.push(Step::Line(command, true, proof));
+                plan
+            }
+            _ => vec![self.verify(card)],
+        }
+    }
+
+    fn challenge(&mut self) -> Step {
+        send([0x00, 0x84, 0, 0], &[], self.rng.pick(&[4, 4, 8, 256]))
+    }
+
+    /// A command of the operator.
+    fn operator(&mut self, card: &RefCard) -> Plan {
+        let mut plan = Vec::new();
+        if self.rng.one_in(4) {
+            plan.push(select(MF));
+        }
+        let (sfi, fid) = self.rng.pick(&[(4, 4), (5, 5), (5, 5), (0x15, 0x15), (0x16, 0x16)]);
+        let data = match self.rng.below(3) {
+            0 => vec![self.rng.pick(&[0, 1, 2, 3, 9])],
+            _ => self.rng.bytes::<11>()[..self.rng.below(12)].to_vec(),
+        };
+        let secret = fid == 0x16;
+        let offset = self.rng.pick(&[0, 0, 0, 1, 20, 50, 64]);
+        let ne = self.rng.pick(&[0, 0, 256, 5]);
+        let command = match self.rng.below(3) {
+            0 => Command::new([0x04, 0xB0, 0x80 | sfi, offset], &[], ne),
+            _ => Command::new([0x04, 0xD6, 0x80 | sfi, offset], &data, 0),
+        };
+        let proof = self.proof();
+        plan.push(self.challenge());
+        if proof == Proof::Stale {
+            plan.push(self.challenge());
+        }
+        plan.push(Step::Line(command, secret && !self.rng.one_in(10), proof));
+        if self.rng.one_in(4) {
+            plan.push(Step::Again);
+        }
+        let _ = card;
+        plan
+    }
+
+    fn external(&mut self) -> Plan {
+        let mut plan = Vec::new();
+        if self.rng.one_in(2) {
+            plan.push(select(MF));
+        }
+        plan.push(self.challenge());
+        let proof = self.proof();
+        plan.push(Step::External(proof));
+        match self.rng.below(4) {
+            0 => plan.push(Step::Again),
+            1 => plan.push(Step::External(Proof::Stale)),
+            _ => {}
+        }
+        if self.rng.one_in(4) {
+            plan.push(select(self.rng.pick(&[MF, WALLET])));
+        }
+        if self.rng.one_in(12) {
+            let command = Command::new([0x84, 0x16, 0, 0], &[], 0);
+            plan.extend([self.challenge(), Step::Line(command, false, Proof::Right)]);
+        }
+        plan
+    }
+
+    /// Blocks and unblocks.
+    fn lock(&mut self) -> Plan {
+        let (ins, p2) = match self.rng.below(12) {
+            0..=3 => (0x1E, 0),
+            4 if self.rng.one_in(3) => (0x1E, 1),
+            5 => (0x16, 0),
+            _ => (0x18, 0),
+        };
+        let command = Command::new([0x84, ins, 0, p2], &[], 0);
+        let proof = self.proof();
+        let mut plan = vec![self.challenge(), Step::Line(command, false, proof)];
+        if ins == 0x1E {
+            plan.extend([Step::Reset, select(WALLET), send([0x80, 0x5C, 0, 2], &[], 4)]);
+            let unblock = Command::new([0x84, 0x18, 0, 0], &[], 0);
+            plan.extend([self.challenge(), Step::Line(unblock, false, Proof::Right)]);
+        }
+        plan
+    }
+}
+
+impl RefCard {
+    /// The school that has the pupil.
+    fn at_home(&self) -> Option<Unit> {
+        self.owner(&self.status()?)
+    }
+}
