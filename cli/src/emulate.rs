@@ -142,6 +142,7 @@ impl Change {
             Event::Listening(address) => ("listening", address.to_string()),
             Event::Connected(host) => ("connected", host.to_string()),
             Event::Disconnected(host, _) => ("disconnected", host.to_string()),
+            Event::Refused(host, _) => ("refused", host.to_string()),
             Event::Unreachable(address, _) => ("unreachable", address.clone()),
             _ => ("other", String::new()),
         };
