@@ -134,7 +134,8 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
     }
     let tap = scope.target.tap(&out.trace);
     let mut bench = Recorded::new(bench, tap.clone(), can, &serial);
-    let runner = Runner { suite: &suite, ics: &ics, roots: roots.provider(), serial, today };
+    let (provider, wallet) = (roots.source.provider(), &roots.wallet);
+    let runner = Runner { suite: &suite, ics: &ics, roots: provider, wallet, serial, today };
     let mut printed = Ok(());
     report.cases = runner.run(&plan, &mut bench, |case| {
         tap.verdict("case", &case.id, case.verdict, &case.reason);

@@ -11,17 +11,18 @@ use core::fmt;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::kcv::Kcv;
+use xuejika_keyscheme::legacy::WalletKeyType;
 use xuejika_reader::channel::secret::forbid_core_dumps;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use secret::Kind;
 pub(crate) use secret::SecretArg;
-use source::{SourceArgs, key_id};
+use source::{SourceArgs, key_id, wallet_type};
 
 const SECRETS: &str = "\
 Secrets (SECRET) come from
@@ -58,9 +59,9 @@ pub(crate) enum KeysCommand {
     /// Check a key block and take the key out.
     #[command(after_help = SECRETS)]
     Unwrap(UnwrapArgs),
-    /// Show what a key block says, without its protection key.
+    /// Show what a key block says, or whose roots a key file holds, without any key.
     Inspect {
-        /// The key block, `-` for stdin.
+        /// The key block or key file, `-` for stdin.
         #[arg(value_name = "FILE")]
         block: PathBuf,
     },
@@ -91,7 +92,7 @@ pub(crate) struct DestinationArgs {
 #[derive(Debug, Args)]
 pub(crate) struct KcvArgs {
     /// A key.
-    #[arg(value_name = "SECRET", conflicts_with_all = ["keys", "kbpk", "kek", "key"])]
+    #[arg(value_name = "SECRET", conflicts_with_all = ["keys", "kbpk", "kek", "key", "wallet_type"])]
     secret: Option<SecretArg>,
     /// Kind of the key.
     #[arg(long, value_enum, requires = "secret")]
@@ -101,6 +102,9 @@ pub(crate) struct KcvArgs {
     /// Root whose check value is wanted. By default all of the source.
     #[arg(long, value_name = "ID", value_parser = key_id, requires = "keys")]
     key: Vec<KeyId>,
+    /// Wallet keys whose root's check value is wanted: an FMCOS type, as 3E.
+    #[arg(long, value_name = "TT", value_parser = wallet_type, requires = "keys")]
+    wallet_type: Vec<WalletKeyType>,
 }
 
 /// `keys derive`.
@@ -160,6 +164,7 @@ pub(crate) struct CombineArgs {
 
 /// `keys wrap`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("name").args(["key", "wallet_type"]))]
 pub(crate) struct WrapArgs {
     /// The key.
     #[arg(value_name = "SECRET")]
@@ -173,12 +178,15 @@ pub(crate) struct WrapArgs {
     /// Version that the block must have: D or B.
     #[arg(long, value_name = "V", value_parser = block::version, requires = "kbpk")]
     version: Option<xuejika_keyscheme::keyblock::BlockVersion>,
-    /// Key of an envelope, for roots of either algorithm.
-    #[arg(long, value_name = "SECRET", conflicts_with = "kbpk", requires = "key")]
+    /// Key of an envelope, for roots of any algorithm.
+    #[arg(long, value_name = "SECRET", conflicts_with = "kbpk", requires = "name")]
     kek: Option<SecretArg>,
     /// Name of a root, as DF01-01-01-01. It is bound to the key.
     #[arg(long, value_name = "ID", value_parser = key_id, conflicts_with_all = ["usage", "mode"])]
     key: Option<KeyId>,
+    /// Wallet keys whose root it is: an FMCOS type, as 3E. It is bound to the key, of kind tdes-2.
+    #[arg(long, value_name = "TT", value_parser = wallet_type, requires = "kek", conflicts_with_all = ["kbpk", "usage", "mode"])]
+    wallet_type: Option<WalletKeyType>,
     /// Usage of a key that is no root, as in X9.143.
     #[arg(long, value_name = "UU", default_value = "B3", value_parser = block::usage)]
     usage: xuejika_keyscheme::keyblock::Usage,

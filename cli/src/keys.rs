@@ -7,15 +7,29 @@ use xuejika_card_model::file::Df;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_card_model::psam::{PsamKey, PsamView};
 use xuejika_card_model::sam::SamStore;
+use xuejika_keyscheme::legacy::{NoWalletRoot, WalletRoots};
 use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, test_keys};
 
-use crate::exit::say;
+use crate::exit::{Failure, say};
 
 /// Says on stderr, once in a run, that test keys are in use.
 pub(crate) fn announce() {
     static SAID: Once = Once::new();
     SAID.call_once(|| say(format_args!("xuejika: WARNING: {}", test_keys::WARNING)));
+}
+
+/// Says so when one of these roots is a test key.
+pub(crate) fn announce_in(roots: &WalletRoots) {
+    if roots.types().any(|key_type| roots.is_test_key(key_type) == Ok(true)) {
+        announce();
+    }
+}
+
+impl From<NoWalletRoot> for Failure {
+    fn from(error: NoWalletRoot) -> Self {
+        Self::usage(error)
+    }
 }
 
 /// Says so when the card holds a test key.

@@ -1,4 +1,5 @@
-//! `wallet`: a terminal, a load host and the operator's desk, all with test keys.
+//! `wallet`: a terminal, a load host and the operator's desk, all with test keys: the published ones
+//! or an operator's own.
 
 mod args;
 mod report;
@@ -12,7 +13,7 @@ use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::psam::{PsamIssue, PsamKey};
 use xuejika_card_model::wallet::EnableFlag;
 use xuejika_emulator::Env;
-use xuejika_keyscheme::legacy::Moment;
+use xuejika_keyscheme::legacy::{Moment, NoWalletRoot, WalletRoots};
 use xuejika_reader::wallet::psam::{CardPsam, Psam, PsamError, SoftPsam};
 use xuejika_reader::wallet::{
     CacheRecord, CacheUpdate, Debited, Direction, Fate, HostError, InDoubt, Meaning, Order, Pin,
@@ -101,6 +102,12 @@ impl From<PsamError> for End {
     }
 }
 
+impl From<NoWalletRoot> for End {
+    fn from(error: NoWalletRoot) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -110,6 +117,7 @@ impl From<Failure> for End {
 /// What a wallet operation works at: the card in the field, and the clock.
 struct Desk<'a> {
     args: &'a WalletArgs,
+    roots: WalletRoots,
     env: Env,
     date: Date,
     time: Time,
@@ -122,13 +130,14 @@ type Wallet<'c> = WalletCard<&'c mut Traced<Channel>>;
 
 impl<'a> Desk<'a> {
     fn open(args: &'a WalletArgs, out: &Output) -> Outcome<Self> {
+        let roots = args.roots()?;
         let trace = out.trace.clone();
         let mut env = trace.env(args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
         let channel = args.card.target.open(&mut env, &trace, "card")?;
         let channel = Traced::new(channel, Tap::default(), out.language);
-        keys::announce();
-        Ok(Self { args, env, date, time, channel, trace })
+        keys::announce_in(&roots);
+        Ok(Self { args, roots, env, date, time, channel, trace })
     }
 
     fn run(&mut self, command: &WalletCommand, pin: &Pin, out: &Output) -> Result<Code, End> {
@@ -186,7 +195,8 @@ impl<'a> Desk<'a> {
         flag: EnableFlag,
         out: &Output,
     ) -> Result<Code, End> {
-        self.wallet()?.set_flag(&mut SoftLoadHost::test(), flag)?;
+        let mut operator = SoftLoadHost::new(&self.roots)?;
+        self.wallet()?.set_flag(&mut operator, flag)?;
         self.balance(operation, out)
     }
 
@@ -198,7 +208,7 @@ impl<'a> Desk<'a> {
         out: &Output,
     ) -> Result<Code, End> {
         let (amount, terminal, at) = (args.amount.0, self.args.terminal, self.at());
-        let mut host = SoftLoadHost::test();
+        let mut host = SoftLoadHost::new(&self.roots)?;
         let mut wallet = self.wallet()?;
         wallet.verify(pin)?;
         let ended = wallet.transfer(&mut host, direction, amount, terminal, at);
@@ -247,7 +257,7 @@ impl<'a> Desk<'a> {
         Ok(self.again(ended, |wallet, doubt| terminal.settle(wallet, doubt))?)
     }
 
-    /// A PSAM with the published keys. It has no memory, so its number comes from the clock and the
+    /// A PSAM with the keys of the command. It has no memory, so its number comes from the clock and the
     /// card: seconds since 2020 and the purchases the card has counted. That grows with every
     /// purchase of one card, several in one second included.
     fn test_psam(&mut self) -> Result<SoftPsam, End> {
@@ -262,7 +272,8 @@ impl<'a> Desk<'a> {
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
         let issue = PsamIssue::test(self.args.terminal).map_err(Failure::device)?;
         let issue = PsamIssue { sequence: seconds + u32::from(counted), ..issue };
-        let memory = RamNvm::new(factory::psam(&issue, &PsamKey::test()));
+        let key = PsamKey::purchase(&self.roots)?;
+        let memory = RamNvm::new(factory::psam(&issue, &[key]));
         let psam = SoftPsam::open(memory).map_err(Failure::device)?;
         psam.ok_or_else(|| Failure::device(PsamError::Memory).into())
     }
@@ -305,7 +316,7 @@ impl<'a> Desk<'a> {
 
     fn refund(&mut self, pin: &Pin, out: &Output) -> Result<Code, End> {
         let (terminal, at) = (self.args.terminal, self.at());
-        let mut host = SoftLoadHost::test();
+        let mut host = SoftLoadHost::new(&self.roots)?;
         let ended = self.wallet()?.refund(&mut host, pin, terminal, at);
         let settle = |wallet: &mut Wallet<'_>, doubt| {
             let done = wallet.settle_online(&mut host, doubt)?;

@@ -3,9 +3,10 @@
     python3 learn.py PROGRAM [--walks N] [--view NAME] [--faults FAULTY_CARD] [--write]
 
 For each view of model.py: the committed table must be what the model says; the machine that AALpy
-learns from the served card must be equal to it, no state and no edge more; then a W-method suite of the
-model, for cards with one state more than it has, is run against the card. Exit code 1 and the shortest
-word that shows a difference otherwise. `--faults` expects a difference from each of a few faulty cards.
+learns from the served card must be equal to it, no state and no edge more. The learner is given all
+words of the model's W-method suite to try, and random walks. After that, words of the suite for cards
+with one state more are run, as many as there is time for. Exit code 1 and the shortest word that shows
+a difference otherwise. `--faults` expects a difference from each of a few faulty cards.
 """
 
 import argparse
@@ -156,14 +157,14 @@ def check(view, table, mapper, walks, seconds):
     inputs, begun = VIEWS[view].INPUTS, time.monotonic()
     card = Served(mapper)
     # The model lends the learner words to try, not answers.
-    words = sorted(set(w_method(table, inputs, more=0)), key=len)
+    words = sorted(set(w_method(table, inputs, more=0)), key=lambda word: (len(word), word))
     walker = StatePrefixEqOracle(inputs, card, walks_per_state=walks, walk_len=15)
     oracle = ProvidedSequencesOracleWrapper(inputs, card, walker, words)
     learned = table_of(run_KV(inputs, card, oracle, "mealy", print_level=0))
     found = difference(table, learned)
-    tried = complete = 0
+    tried = suite = 0
     if not found:
-        suite = list(w_method(table, inputs, more=1))
+        suite = list(set(w_method(table, inputs, more=1)) - set(words))
         random.shuffle(suite)
         for word in suite:
             if time.monotonic() - begun > seconds:
@@ -174,11 +175,11 @@ def check(view, table, mapper, walks, seconds):
                 at = next(i for i, pair in enumerate(zip(right, said)) if pair[0] != pair[1])
                 found = word[: at + 1], right[at], said[at]
                 break
-        complete = tried * 100 // len(suite)
+        suite = len(suite)
     spent = time.monotonic() - begun
     print(
-        f"{view}: {len(learned)} states, {len(inputs)} inputs, {mapper.card.exchanges} exchanges, "
-        f"{complete} % of the suite, {spent:.1f} s",
+        f"{view}: {len(learned)} states, {len(inputs)} inputs, {mapper.card.exchanges} commands, "
+        f"{tried} of {suite} words for a state more, {spent:.1f} s",
         flush=True,
     )
     if found:

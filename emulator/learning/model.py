@@ -270,7 +270,7 @@ class Sessions:
     INPUTS = (
         "reset select_mf select_zone select_in_part get_response choose_k1 choose_k2 choose_unknown "
         "get_challenge authenticate authenticate_wrong authenticate_replayed read_plain "
-        "read_status_plain unknown chain read_status read_status_wrong replayed update_identity "
+        "read_status_plain unknown chain read_status read_status_wrong read_status_twice update_identity "
         "select_protected get_response_protected unknown_protected"
     ).split()
 
@@ -293,7 +293,7 @@ class Sessions:
             "get_response_protected": "6882",
             "unknown_protected": COMMAND_UNKNOWN,
             "read_status_wrong": None,
-            "replayed": None,
+            "read_status_twice": None,
         }
         if given in protected:
             at = replace(at, chain=False)

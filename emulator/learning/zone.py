@@ -28,7 +28,6 @@ class Zone:
         self.random = bytes(16)
         self.session = Session(bytes(16), bytes(16))
         self.proof = Handshake(SERIAL, ZONE, *self.key, bytes(16), bytes(16)).data()
-        self.protected = Session(bytes(16), bytes(16)).wrap(b"\x00\xb0\x86\x00", le=0)
 
     def send(self, command, check=lambda body: body == b""):
         answer = self.card.transmit(command)
@@ -109,8 +108,7 @@ class Zone:
     # Secure messaging.
 
     def protect(self, header, data=b"", le=None):
-        self.protected = self.session.wrap(bytes.fromhex(header), data, le)
-        return self.exchange(self.protected)
+        return self.exchange(self.session.wrap(bytes.fromhex(header), data, le))
 
     def exchange(self, command):
         answer = self.card.transmit(command)
@@ -123,11 +121,14 @@ class Zone:
         return self.protect("00B08600", le=0)
 
     def read_status_wrong(self):
-        self.protected = self.session.wrap(bytes.fromhex("00B08600"), le=0)
-        return self.exchange(self.protected[:-2] + bytes([self.protected[-2] ^ 1]) + b"\x00")
+        command = self.session.wrap(bytes.fromhex("00B08600"), le=0)
+        return self.exchange(command[:-2] + bytes([command[-2] ^ 1]) + b"\x00")
 
-    def replayed(self):
-        return self.exchange(self.protected)
+    def read_status_twice(self):
+        """The same bytes again; what the second time answers."""
+        command = self.session.wrap(bytes.fromhex("00B08600"), le=0)
+        self.exchange(command)
+        return self.exchange(command)
 
     def update_identity(self):
         return self.protect("00D68700", data=b"\x00")

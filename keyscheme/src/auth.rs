@@ -30,8 +30,8 @@
 //! ```
 
 use cipher::BlockCipherEncrypt;
-use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 use crate::algorithm::BLOCK_LEN;
 use crate::bytes::concat;
@@ -95,8 +95,8 @@ impl Context {
 /// Everything one handshake derives. Both sides always derive all of it, so that a failure takes
 /// as long as a success.
 struct Derived {
-    reader_token: [u8; TOKEN_LEN],
-    card_token: [u8; TOKEN_LEN],
+    reader_token: Zeroizing<[u8; TOKEN_LEN]>,
+    card_token: Zeroizing<[u8; TOKEN_LEN]>,
     keys: SessionKeys,
 }
 
@@ -106,27 +106,26 @@ impl Derived {
         let constants = [ReaderToken, CardToken, SessionEnc, SessionMac].map(|it| it as u8);
         let blocks = kdf::scp03_blocks(&key.mac(), &LABEL, constants, &context.emit());
         let [reader_token, card_token, enc, mac] = blocks.map(<[u8; BLOCK_LEN]>::from);
+        let [reader_token, card_token] = [reader_token, card_token].map(Zeroizing::new);
         let algorithm = key.algorithm();
         let keys = SessionKeys { enc: Key::new(algorithm, enc), mac: Key::new(algorithm, mac) };
         Self { reader_token, card_token, keys }
     }
-}
 
-impl Derived {
     /// Whether this is the reader's proof; compared in constant time.
     fn proves(&self, token: &[u8; TOKEN_LEN]) -> bool {
         let half = |token: &[u8; TOKEN_LEN]| token.first_chunk::<{ TOKEN_LEN / 2 }>().copied();
-        bool::from(self.reader_token.ct_eq(token))
-            || (seeded(Fault::ReflectionAccepted) && self.card_token == *token)
+        equal(&self.reader_token, token)
+            || (seeded(Fault::ReflectionAccepted) && *self.card_token == *token)
             || (seeded(Fault::TokenHalfCompared) && half(&self.reader_token) == half(token))
     }
 }
 
-impl Drop for Derived {
-    fn drop(&mut self) {
-        self.reader_token.zeroize();
-        self.card_token.zeroize();
-    }
+/// Compares in constant time, eight bytes at once.
+fn equal(one: &[u8; TOKEN_LEN], other: &[u8; TOKEN_LEN]) -> bool {
+    let (one, other) = (one.as_chunks().0, other.as_chunks().0);
+    let words = one.iter().zip(other).map(|(a, b)| [a, b].map(|word| u64::from_ne_bytes(*word)));
+    words.fold(Choice::from(1), |same, [a, b]| same & a.ct_eq(&b)).into()
 }
 
 /// One 16-byte output of the scheme's derivation function.
@@ -245,9 +244,8 @@ impl CardChallenge {
         if !derived.proves(&request.token) {
             return Err(Mismatch);
         }
-        let session =
-            CardSession { id: self.id, reader: request.reader, keys: derived.keys.clone() };
-        Ok((derived.card_token, session))
+        let Derived { card_token, keys, .. } = derived;
+        Ok((*card_token, CardSession { id: self.id, reader: request.reader, keys }))
     }
 }
 
@@ -272,7 +270,7 @@ pub fn respond(
     reader_nonce: [u8; TOKEN_LEN],
 ) -> (Request, AwaitingCard) {
     let derived = Derived::new(key, &Context { id, card, reader, card_nonce, reader_nonce });
-    let request = Request { nonce: reader_nonce, reader, token: derived.reader_token };
+    let request = Request { nonce: reader_nonce, reader, token: *derived.reader_token };
     (request, AwaitingCard { derived })
 }
 
@@ -288,10 +286,10 @@ impl AwaitingCard {
     /// # Errors
     /// Returns [`Mismatch`] when the card is not the one it claims to be.
     pub fn verify(self, card_token: &[u8]) -> Result<SessionKeys, Mismatch> {
-        if bool::from(self.derived.card_token.as_slice().ct_eq(card_token)) {
-            Ok(self.derived.keys.clone())
-        } else {
-            Err(Mismatch)
+        let Derived { card_token: expected, keys, .. } = self.derived;
+        match card_token.try_into() {
+            Ok(token) if equal(&expected, token) => Ok(keys),
+            _ => Err(Mismatch),
         }
     }
 }

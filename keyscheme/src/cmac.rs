@@ -197,7 +197,8 @@ pub(crate) fn double<N: ArraySize>(block: &Array<u8, N>) -> Array<u8, N> {
         carry = value >> 63;
     }
     if let Some(last) = result.last_mut() {
-        *last ^= reduction & 0_u8.wrapping_sub(u8::from(carry == 1));
+        let [.., carry] = carry.to_be_bytes();
+        *last ^= reduction & 0_u8.wrapping_sub(carry);
     }
     result
 }

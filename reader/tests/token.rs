@@ -137,7 +137,7 @@ fn file_root(id: &KeyId) -> Roots {
         id.zone, id.number.0
     );
     secret::write_new(&path, text.as_bytes()).unwrap();
-    key_file::open(&path, &Protection::default()).unwrap()
+    key_file::open(&path, &Protection::default()).unwrap().roots
 }
 
 #[test]

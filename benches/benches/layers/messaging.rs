@@ -70,7 +70,7 @@ fn blocks(enc: &Aes128, mac: &Aes128) -> Block<Aes128> {
     chain(mac, &mut block, 3);
     chain(mac, &mut block, 3);
     chain(enc, &mut block, 1 + 3);
-    let mut received = [block.clone(), block.clone(), block.clone()];
+    let mut received = [block; 3];
     chain(mac, &mut block, 5);
     chain(mac, &mut block, 5);
     chain(enc, &mut block, 1);
@@ -107,7 +107,7 @@ fn with_cmac(enc: &Aes128, mac: &Cmac<Aes128>) -> Vec<u8> {
     enc.encrypt_block(&mut before);
     for block in sent.chunks_exact_mut(16) {
         let received: Block<Aes128> = Block::<Aes128>::try_from(&*block).unwrap();
-        let mut plain = received.clone();
+        let mut plain = received;
         enc.decrypt_block(&mut plain);
         for (to, (a, b)) in block.iter_mut().zip(plain.iter().zip(&before)) {
             *to = a ^ b;

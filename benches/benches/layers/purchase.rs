@@ -60,7 +60,7 @@ fn chain(cipher: &Des, count: usize) -> Block<Des> {
 struct Script(Vec<[Vec<u8>; 2]>);
 
 impl Script {
-    const LEN: u32 = 500;
+    const LEN: usize = 500;
 
     fn record(card: &VirtualCard, setup: &WalletSetup) -> Self {
         let mut card = cards::fresh(card);
@@ -79,7 +79,7 @@ impl Script {
             cards::ask(&mut card, &debit, &mut response);
             [initialise.clone(), debit]
         };
-        Self((1..=Self::LEN).map(turn).collect())
+        Self((1..).take(Self::LEN).map(turn).collect())
     }
 
     fn play(&self, card: &VirtualCard, repeats: u64) -> Duration {
@@ -89,14 +89,14 @@ impl Script {
         while left > 0 {
             let mut card = cards::fresh(card);
             cards::ask(&mut card, SELECT_WALLET, &mut response);
-            let turns = left.min(Self::LEN.into());
+            let turns = usize::try_from(left).unwrap().min(Self::LEN);
             let clock = Clock::start();
-            for command in self.0.iter().take(turns as usize).flatten() {
+            for command in self.0.iter().take(turns).flatten() {
                 card.transmit(command, &mut response).unwrap();
             }
             taken += clock.elapsed();
             assert!(response.ends_with(&[0x90, 0x00]));
-            left -= turns;
+            left -= turns as u64;
         }
         taken
     }

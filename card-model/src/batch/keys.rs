@@ -1,6 +1,5 @@
 //! Key check values: recomputed from the roots, and told apart when they are wrong.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -9,9 +8,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use xuejika_keyscheme::auth::CardId;
-use xuejika_keyscheme::kcv::{Kcv, KcvMethod};
+use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::key::{Card, Key};
-use xuejika_keyscheme::legacy::{self, PurchaseKey, TdesKey, WalletPurpose, test_keys};
+use xuejika_keyscheme::legacy::{NoWalletRoot, PurchaseKey, TdesKey, WalletKeyType, WalletRoots};
 use xuejika_keyscheme::provider::{KeyProvider, Path, ProviderError, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
 
@@ -19,7 +18,7 @@ use super::catalogue::Check;
 use super::finding::{Finding, Place};
 use super::plan::Plan;
 use super::row::Row;
-use super::schema::{Column, KeyPlace, KeySlot, WALLET_TYPES, with_wallet_purposes};
+use super::schema::{Column, KeyPlace, KeySlot};
 
 /// A key check value.
 type Value = [u8; 3];
@@ -54,61 +53,10 @@ const WEAK: [[u8; 8]; 2] = [
     [0x1F, 0x1F, 0x1F, 0x1F, 0x0E, 0x0E, 0x0E, 0x0E],
 ];
 
-/// A root of one wallet key.
-trait WalletRoot: Send + Sync {
-    fn root(&self) -> Value;
-    fn card(&self, number: [u8; 8]) -> Value;
-    fn cards(&self, numbers: &[[u8; 8]]) -> Vec<Value>;
-}
-
-impl<P: WalletPurpose + Send + Sync> WalletRoot for TdesKey<legacy::Root<P>> {
-    fn root(&self) -> Value {
-        self.kcv().bytes()
-    }
-
-    fn card(&self, number: [u8; 8]) -> Value {
-        self.card_key(number).kcv().bytes()
-    }
-
-    fn cards(&self, numbers: &[[u8; 8]]) -> Vec<Value> {
-        let mut values = vec![Kcv::new(KcvMethod::ZeroBlock, [0; 3]); numbers.len()];
-        // One place for each card: the lengths cannot differ.
-        let _ = self.card_kcvs(numbers, &mut values);
-        values.iter().map(Kcv::bytes).collect()
-    }
-}
-
-/// The operator's roots of the wallet keys, in the order of the columns.
-pub struct WalletRoots([Box<dyn WalletRoot>; WALLET_TYPES.len()]);
-
-impl WalletRoots {
-    /// The published test roots.
-    #[must_use]
-    pub fn test() -> Self {
-        macro_rules! roots {
-            ($($purpose:ident),*) => {
-                Self([$(Box::new(test_keys::root::<legacy::$purpose>())),*])
-            };
-        }
-        with_wallet_purposes!(roots)
-    }
-
-    fn of(&self, key_type: u8) -> Option<&dyn WalletRoot> {
-        let at = WALLET_TYPES.iter().position(|known| *known == key_type)?;
-        self.0.get(at).map(Box::as_ref)
-    }
-}
-
-impl fmt::Debug for WalletRoots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WalletRoots(..)")
-    }
-}
-
 /// Where the keys of a batch come from.
 pub struct KeySource<'a> {
     roots: Option<&'a (dyn KeyProvider + Sync)>,
-    wallet: Option<WalletRoots>,
+    wallet: Option<&'a WalletRoots>,
     version: KeyVersion,
     algorithm: Algorithm,
 }
@@ -124,7 +72,7 @@ impl<'a> KeySource<'a> {
     #[must_use]
     pub const fn new(
         roots: Option<&'a (dyn KeyProvider + Sync)>,
-        wallet: Option<WalletRoots>,
+        wallet: Option<&'a WalletRoots>,
         version: KeyVersion,
         algorithm: Algorithm,
     ) -> Self {
@@ -137,7 +85,9 @@ impl<'a> KeySource<'a> {
     /// Returns a [`ProviderError`] when the place of the roots fails.
     pub fn root(&self, slot: KeySlot) -> Result<Option<Value>, ProviderError> {
         let value = match (slot.place(), slot.id(self.version, self.algorithm)) {
-            (KeyPlace::Wallet(key_type), _) => Ok(self.wallet(key_type).map(WalletRoot::root)),
+            (KeyPlace::Wallet(code), _) => {
+                Ok(self.wallet(code, WalletRoots::kcv).map(|kcv| kcv.bytes()))
+            }
             (KeyPlace::Card(..), id) => match (self.roots, id) {
                 (Some(roots), Some(id)) => roots.kcv(&id).map(|kcv| Some(kcv.bytes())),
                 _ => Ok(None),
@@ -158,8 +108,9 @@ impl<'a> KeySource<'a> {
     ) -> Result<Option<Vec<Value>>, ProviderError> {
         let id = slot.id(self.version, self.algorithm);
         match (slot.place(), self.roots, id) {
-            (KeyPlace::Wallet(key_type), ..) => {
-                Ok(self.wallet(key_type).map(|root| root.cards(cards)))
+            (KeyPlace::Wallet(code), ..) => {
+                let values = self.wallet(code, |roots, key_type| roots.card_kcvs(key_type, cards));
+                Ok(values.map(|values| values.iter().map(Kcv::bytes).collect()))
             }
             (KeyPlace::Card(..), Some(roots), Some(id)) => {
                 let cards: Vec<_> = cards.iter().copied().map(CardId).collect();
@@ -182,9 +133,10 @@ impl<'a> KeySource<'a> {
     ) -> Result<Option<Vec<Value>>, ProviderError> {
         let id = slot.id(self.version, self.algorithm);
         match (slot.place(), self.roots, id) {
-            (KeyPlace::Wallet(key_type), ..) => Ok(self
-                .wallet(key_type)
-                .map(|root| cards.iter().map(|number| root.card(*number)).collect())),
+            (KeyPlace::Wallet(code), ..) => Ok(self.wallet(code, |roots, key_type| {
+                let one = |number: &[u8; 8]| Ok(roots.card_kcv(key_type, *number)?.bytes());
+                cards.iter().map(one).collect()
+            })),
             (KeyPlace::Card(..), Some(roots), Some(id)) => {
                 let one = |card: &[u8; 8]| {
                     Ok(roots.card_key(&id, Path::City, CardId(*card))?.kcv().bytes())
@@ -195,8 +147,13 @@ impl<'a> KeySource<'a> {
         }
     }
 
-    fn wallet(&self, key_type: u8) -> Option<&dyn WalletRoot> {
-        self.wallet.as_ref()?.of(key_type)
+    /// What the wallet roots give for a key type; none if its root is not here.
+    fn wallet<T>(
+        &self,
+        code: u8,
+        give: impl FnOnce(&WalletRoots, WalletKeyType) -> Result<T, NoWalletRoot>,
+    ) -> Option<T> {
+        give(self.wallet?, WalletKeyType::new(code)?).ok()
     }
 
     /// The key of one card in another version, or from another place.
@@ -341,9 +298,10 @@ fn diagnose(
     if let Some((other, _)) = other {
         return (Check::KeySwapped, format!(", that of {}", other.name()));
     }
-    let Some(card) = row.card_id().filter(|_| !wallet) else {
-        return (Check::KeyWrong, String::new());
-    };
+    if let KeyPlace::Wallet(code) = slot.place() {
+        return (diagnose_wallet(row, code, found), String::new());
+    }
+    let Some(card) = row.card_id() else { return (Check::KeyWrong, String::new()) };
     let version = source.version.number();
     for other in [version.wrapping_sub(1), version.wrapping_add(1)] {
         let key = source
@@ -367,6 +325,13 @@ fn diagnose(
         Some(key) if key.kcv().bytes() == found => (Check::KeyTest, String::new()),
         _ => (Check::KeyWrong, String::new()),
     }
+}
+
+/// Whether a wrong check value of a wallet key is at least that of the published test key.
+fn diagnose_wallet(row: &Row, code: u8, found: Value) -> Check {
+    let test = row.wallet_number.zip(WalletKeyType::new(code));
+    let test = test.and_then(|(number, it)| WalletRoots::test().card_kcv(it, number).ok());
+    if test.is_some_and(|kcv| kcv.bytes() == found) { Check::KeyTest } else { Check::KeyWrong }
 }
 
 fn hex([a, b, c]: Value) -> String {
@@ -412,12 +377,12 @@ impl KnownValues {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::boxed::Box;
     use proptest::prelude::*;
     use xuejika_keyscheme::Zone;
 
-    fn source(algorithm: Algorithm) -> KeySource<'static> {
-        let wallet = Some(WalletRoots::test());
-        KeySource::new(Some(&TestRoots), wallet, KeyVersion::FIRST, algorithm)
+    fn source(wallet: &WalletRoots, algorithm: Algorithm) -> KeySource<'_> {
+        KeySource::new(Some(&TestRoots), Some(wallet), KeyVersion::FIRST, algorithm)
     }
 
     proptest! {
@@ -428,7 +393,8 @@ mod tests {
             cards in proptest::collection::vec(any::<[u8; 8]>(), 0..40),
         ) {
             for algorithm in [Algorithm::Aes128, Algorithm::Sm4] {
-                let source = source(algorithm);
+                let roots = WalletRoots::test();
+                let source = source(&roots, algorithm);
                 for slot in KeySlot::all() {
                     let values = source.check_values(slot, &cards).unwrap();
                     prop_assert_eq!(values.as_ref().map(Vec::len), Some(cards.len()));
@@ -456,5 +422,37 @@ mod tests {
         let checks: Vec<_> = checked.findings.iter().map(|finding| finding.check).collect();
         assert_eq!(checks, [Check::KeyTest]);
         assert_eq!(id.zone, Zone::EDUCATION);
+    }
+
+    #[test]
+    fn wallet_keys_are_checked_as_far_as_their_roots_are_here() {
+        let algorithm = Algorithm::Aes128;
+        let number = [0x10, 0, 0x75, 0x10, 0, 0, 0, 1];
+        let (load, purchase) = (0x3F, 0x3E);
+        let mut roots = WalletRoots::new();
+        roots.add(WalletKeyType::new(purchase).unwrap(), b"an own test root").unwrap();
+        let source = KeySource::new(None, Some(&roots), KeyVersion::FIRST, algorithm);
+        let slot = |name| KeySlot::from_name(name).unwrap();
+        let kcv = |roots: &WalletRoots, code| {
+            roots.card_kcv(WalletKeyType::new(code).unwrap(), number).unwrap().bytes()
+        };
+        let test = WalletRoots::test();
+        let mut row = Row { wallet_number: Some(number), ..Row::default() };
+        row.kcv[slot("w3f").index()] = Some(kcv(&test, load));
+        let known = KnownValues::new(algorithm);
+        let mut found = |value| {
+            row.kcv[slot("w3e").index()] = Some(value);
+            let checked = check_block(&source, &known, &[(Place::row(1), row.clone())]).unwrap();
+            // The root of w3f is not here.
+            assert_eq!(checked.values, 1);
+            checked.findings.iter().map(|finding| finding.check).collect::<Vec<_>>()
+        };
+        assert_eq!(found(kcv(&roots, purchase)), []);
+        assert_eq!(found([1, 2, 3]), [Check::KeyWrong]);
+        assert_eq!(found(kcv(&test, purchase)), [Check::KeyTest]);
+        assert_eq!(
+            found(roots.kcv(WalletKeyType::new(purchase).unwrap()).unwrap().bytes()),
+            [Check::KeyRoot]
+        );
     }
 }

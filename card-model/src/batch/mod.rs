@@ -22,7 +22,7 @@ pub mod tally;
 
 pub use catalogue::{Check, Severity};
 pub use finding::{Finding, Place};
-pub use keys::{KeySource, WalletRoots};
+pub use keys::KeySource;
 pub use manifest::Manifest;
 pub use plan::Plan;
 pub use row::{Row, State};

@@ -62,23 +62,20 @@ const EDUCATION: u8 = 7;
 /// Extension sectors.
 const SECTORS: u8 = 8;
 
-/// Calls a macro with the purposes of the wallet keys, in the order of the columns.
-macro_rules! with_wallet_purposes {
-    ($then:ident) => {
-        $then! {
-            InternalEncryptKey, InternalDecryptKey, InternalMacKey, TacKey, LineKey, PinUnblockKey,
-            PinReloadKey, ExternalAuthKey, UnloadKey, PurchaseKey, LoadKey
-        }
-    };
-}
-pub(super) use with_wallet_purposes;
-
-macro_rules! types {
-    ($($purpose:ident),*) => { [$(<legacy::$purpose as WalletPurpose>::KEY_TYPE),*] };
-}
-
 /// FMCOS types of the wallet keys, in the order of the columns.
-pub const WALLET_TYPES: [u8; 11] = with_wallet_purposes!(types);
+pub const WALLET_TYPES: [u8; 11] = [
+    legacy::InternalEncryptKey::KEY_TYPE,
+    legacy::InternalDecryptKey::KEY_TYPE,
+    legacy::InternalMacKey::KEY_TYPE,
+    legacy::TacKey::KEY_TYPE,
+    legacy::LineKey::KEY_TYPE,
+    legacy::PinUnblockKey::KEY_TYPE,
+    legacy::PinReloadKey::KEY_TYPE,
+    legacy::ExternalAuthKey::KEY_TYPE,
+    legacy::UnloadKey::KEY_TYPE,
+    legacy::PurchaseKey::KEY_TYPE,
+    legacy::LoadKey::KEY_TYPE,
+];
 
 /// A column of a row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

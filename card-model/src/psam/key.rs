@@ -3,8 +3,8 @@
 use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::legacy::check::KEY_LEN;
 use xuejika_keyscheme::legacy::{
-    ExternalAuthKey, InternalEncryptKey, InternalMacKey, LineKey, PurchaseKey, Root, TdesKey,
-    WalletPurpose, test_keys,
+    ExternalAuthKey, InternalEncryptKey, InternalMacKey, LineKey, NoWalletRoot, PurchaseKey, Root,
+    TdesKey, WalletPurpose, WalletRoots, test_keys,
 };
 use zeroize::Zeroizing;
 
@@ -111,17 +111,25 @@ impl PsamKey {
     /// The published test keys of a PSAM: version 01, one level by the wallet's card number.
     #[must_use]
     pub fn test() -> [Self; 5] {
-        fn key<P: WalletPurpose>(kind: KeyKind) -> PsamKey {
-            let bytes = Zeroizing::new(*test_keys::root::<P>().expose());
-            PsamKey { kind, levels: 1, version: 0x01, bytes }
-        }
         [
-            key::<PurchaseKey>(KeyKind::Purchase),
-            key::<LineKey>(KeyKind::Maintenance),
-            key::<InternalMacKey>(KeyKind::Mac),
-            key::<InternalEncryptKey>(KeyKind::Encryption),
-            key::<ExternalAuthKey>(KeyKind::ExternalAuthentication),
+            Self::of(KeyKind::Purchase, &test_keys::root::<PurchaseKey>()),
+            Self::of(KeyKind::Maintenance, &test_keys::root::<LineKey>()),
+            Self::of(KeyKind::Mac, &test_keys::root::<InternalMacKey>()),
+            Self::of(KeyKind::Encryption, &test_keys::root::<InternalEncryptKey>()),
+            Self::of(KeyKind::ExternalAuthentication, &test_keys::root::<ExternalAuthKey>()),
         ]
+    }
+
+    /// The purchase key of a PSAM under an operator's roots, as [`Self::test`] has it.
+    ///
+    /// # Errors
+    /// Returns [`NoWalletRoot`] if its root is not here.
+    pub fn purchase(roots: &WalletRoots) -> Result<Self, NoWalletRoot> {
+        Ok(Self::of(KeyKind::Purchase, &roots.root::<PurchaseKey>()?))
+    }
+
+    fn of<P: WalletPurpose>(kind: KeyKind, root: &TdesKey<Root<P>>) -> Self {
+        Self { kind, levels: 1, version: 0x01, bytes: Zeroizing::new(*root.expose()) }
     }
 
     /// Whether it is one of the published test keys.

@@ -5,8 +5,8 @@ use core::fmt;
 
 use xuejika_keyscheme::legacy::{
     ExternalAuthKey, Fen, InternalDecryptKey, InternalEncryptKey, InternalMacKey, LineKey, LoadKey,
-    PinReloadKey, PinUnblockKey, PurchaseKey, Purpose, TacKey, TdesKey, UnloadKey, WalletPurpose,
-    test_keys,
+    NoWalletRoot, PinReloadKey, PinUnblockKey, PurchaseKey, Purpose, TacKey, TdesKey, UnloadKey,
+    WalletPurpose, WalletRoots, test_keys,
 };
 use zeroize::Zeroizing;
 
@@ -182,6 +182,18 @@ macro_rules! wallet_keys {
                     version: 1,
                     algorithm: 0,
                 }
+            }
+
+            /// The keys of the card with this number under an operator's roots.
+            ///
+            /// # Errors
+            /// Returns [`NoWalletRoot`] unless all roots are here.
+            pub fn derive(roots: &WalletRoots, number: [u8; 8]) -> Result<Self, NoWalletRoot> {
+                Ok(Self {
+                    $($field: roots.root::<$purpose>()?.card_key(number),)*
+                    version: 1,
+                    algorithm: 0,
+                })
             }
 
             /// The entries of the store, one behind the other.

@@ -2,9 +2,11 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use xuejika_card_model::batch::{KeySlot, KeySource, Plan, WalletRoots};
+use xuejika_card_model::batch::{KeySlot, KeySource, Plan};
+use xuejika_keyscheme::legacy::WalletRoots;
 use xuejika_keyscheme::provider::{KeyProvider, Roots};
 use xuejika_keyscheme::{Algorithm, KeyVersion, test_keys};
+use xuejika_reader::channel::key_file::{KeyFile, RootName};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::key_verbs::source::{Source, SourceArgs};
@@ -20,30 +22,23 @@ pub(crate) struct RootArgs {
     source: SourceArgs,
 }
 
-/// The roots that are here.
-pub(crate) enum BatchRoots {
-    /// The published test roots.
-    Test(Roots),
-    /// Roots of a key file.
-    File(Roots),
-    /// None.
-    None,
-}
+/// The roots that are here: the city's, and the operator's as far as it gave them.
+pub(crate) struct BatchRoots(Option<KeyFile>);
 
 impl BatchRoots {
     /// Opens the source, and refuses published roots that were not asked for as `test`.
     pub(crate) fn open(args: &RootArgs, plan: &Plan) -> Outcome<Self> {
         if args.source.keys == NONE {
-            return Ok(Self::None);
+            return Ok(Self(None));
         }
         match Source::open(&args.source)? {
             Source::Test => {
                 keys::announce();
                 Self::test(plan.key_version, plan.algorithm)
             }
-            Source::File(roots) => {
-                refuse_test_keys(&roots)?;
-                Ok(Self::File(roots))
+            Source::File(keys) => {
+                refuse_test_keys(&keys)?;
+                Ok(Self(Some(keys)))
             }
             #[cfg(feature = "hsm")]
             Source::Token(_) => Err(Failure::usage(anyhow!(
@@ -62,38 +57,42 @@ impl BatchRoots {
                 roots.add(id, Box::new(test_keys::root(&id))).map_err(Failure::device)?;
             }
         }
-        Ok(Self::Test(roots))
+        Ok(Self(Some(KeyFile { roots, wallet: WalletRoots::test() })))
     }
 
-    /// The roots, if there are any.
+    /// The city's roots, if there are any.
     pub(crate) fn provider(&self) -> Option<&dyn KeyProvider> {
-        match self {
-            Self::Test(roots) | Self::File(roots) => Some(roots),
-            Self::None => None,
-        }
+        self.0.as_ref().map(|keys| &keys.roots as &dyn KeyProvider)
     }
 
     /// The roots as the checks take them.
     pub(crate) fn source(&self, version: KeyVersion, algorithm: Algorithm) -> KeySource<'_> {
-        match self {
-            Self::Test(roots) => {
-                KeySource::new(Some(roots), Some(WalletRoots::test()), version, algorithm)
+        match &self.0 {
+            Some(KeyFile { roots, wallet }) => {
+                KeySource::new(Some(roots), Some(wallet), version, algorithm)
             }
-            Self::File(roots) => KeySource::new(Some(roots), None, version, algorithm),
-            Self::None => KeySource::new(None, None, version, algorithm),
+            None => KeySource::new(None, None, version, algorithm),
         }
     }
 }
 
-fn refuse_test_keys(roots: &Roots) -> Outcome<()> {
+fn refuse_test_keys(KeyFile { roots, wallet }: &KeyFile) -> Outcome<()> {
     for id in roots.ids() {
-        if roots.is_test_key(id)? {
-            let error = anyhow!(
-                "the root of key {id} is a published TEST key, which protects nothing; only --keys \
-                 test checks a batch of test cards"
-            );
-            return Err(Failure::Because(Code::Unsafe, error));
-        }
+        refuse((*id).into(), roots.is_test_key(id)?)?;
+    }
+    for key_type in wallet.types() {
+        refuse(key_type.into(), wallet.is_test_key(key_type)?)?;
     }
     Ok(())
+}
+
+fn refuse(name: RootName, published: bool) -> Outcome<()> {
+    if !published {
+        return Ok(());
+    }
+    let error = anyhow!(
+        "the root of {name} is a published TEST key, which protects nothing; only --keys test \
+         checks a batch of test cards"
+    );
+    Err(Failure::Because(Code::Unsafe, error))
 }

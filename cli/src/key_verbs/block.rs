@@ -8,28 +8,37 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use xuejika_keyscheme::keyblock::{
-    self, BlockVersion, Claims, Header, KeyAlgorithm, KeyBlock, KeyMaterial, ModeOfUse, ReadError,
-    Reader, Usage, WriteError,
+    self, BlockVersion, Claims, Header, KeyAlgorithm, KeyBlock, KeyKind, KeyMaterial, ModeOfUse,
+    ReadError, Reader, Usage, WriteError,
 };
-use xuejika_reader::channel::key_file::{self, Form};
+use xuejika_keyscheme::legacy::{WalletKeyType, WalletRoots};
+use xuejika_reader::channel::key_file::{self, Claim, Form};
 use xuejika_reader::channel::{key_block, label, secret};
 
 use super::ceremony::{import, randomness, root, write};
+use super::secret::Kind;
 use super::source::{TOKEN, kek, protection_key};
 use super::{KeyReport, UnwrapArgs, WrapArgs};
 use crate::exit::{Code, Failure, Outcome, say};
+use crate::keys;
 use crate::output::Output;
 
-/// Longest key block, in bytes, with a line end.
-const MAX_LEN: u64 = 10_001;
+/// Longest text, in bytes: more than any key block or key file has.
+const MAX_LEN: u64 = 1 << 20;
 
 /// Wraps a key.
 pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
-    let key = args.secret.key("key", args.kind)?.key;
-    let text = match (&args.kek, &args.key) {
-        (Some(secret), Some(id)) => {
+    let kind = args.kind.or(args.wallet_type.map(|_| Kind::Tdes2));
+    let key = args.secret.key("key", kind)?.key;
+    let text = match (&args.kek, &args.key, args.wallet_type) {
+        (Some(secret), Some(id), None) => {
             let sealed = key_file::seal(&kek(secret)?, id, &root(&key, id)?);
             key_file::emit(id, &Form::Envelope(&sealed))
+        }
+        (Some(secret), None, Some(key_type)) => {
+            let roots = wallet_root(&key, key_type)?;
+            let sealed = key_file::seal_wallet(&kek(secret)?, key_type, roots.expose(key_type)?);
+            key_file::emit_wallet(key_type, &sealed)
         }
         _ => block(&key, args)? + "\n",
     };
@@ -72,9 +81,14 @@ pub(super) fn unwrap(args: &UnwrapArgs, out: &Output) -> Outcome<Code> {
     Ok(Code::AsExpected)
 }
 
-/// Shows the header of a block.
+/// Shows the header of a block, or the names in a key file.
 pub(super) fn inspect(path: &Path, out: &Output) -> Outcome<Code> {
     let text = read(path)?;
+    if text.lines().any(|line| line.starts_with("[[")) {
+        let claims = key_file::inspect(path, &text)?;
+        claims.into_iter().try_for_each(|claim| out.report(&RootView::new(claim)))?;
+        return Ok(Code::AsExpected);
+    }
     let claims = keyblock::inspect(text.trim_end()).map_err(ReadError::from)?;
     let view = View::new(&claims);
     out.report(&view)?;
@@ -122,6 +136,16 @@ fn block(key: &KeyMaterial, args: &WrapArgs) -> Outcome<String> {
     Ok(text?)
 }
 
+/// A key as the root of wallet keys.
+fn wallet_root(key: &KeyMaterial, key_type: WalletKeyType) -> Outcome<WalletRoots> {
+    let wrong = || anyhow!("the key is of {}, expected one of two-key TDES", key.kind());
+    let bytes = (key.kind() == KeyKind::Tdes2).then(|| key.expose().try_into().ok()).flatten();
+    let mut roots = WalletRoots::new();
+    roots.add(key_type, bytes.ok_or_else(|| Failure::usage(wrong()))?)?;
+    keys::announce_in(&roots);
+    Ok(roots)
+}
+
 /// The key in an authentic block, for what the block says it is for.
 fn take(block: KeyBlock) -> Outcome<KeyMaterial> {
     let (usage, mode, kind) = (block.header().usage, block.header().mode, block.kind());
@@ -160,6 +184,26 @@ impl From<WriteError> for Failure {
             _ => Code::Usage,
         };
         Self::Because(code, error.into())
+    }
+}
+
+/// What a key file says of a root.
+#[derive(Debug, Serialize)]
+struct RootView {
+    key: String,
+    /// The field that holds it.
+    form: &'static str,
+}
+
+impl RootView {
+    fn new(Claim { name, form }: Claim) -> Self {
+        Self { key: name.to_string(), form }
+    }
+}
+
+impl fmt::Display for RootView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", self.key, self.form)
     }
 }
 

@@ -4,12 +4,14 @@ use anyhow::anyhow;
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::keyblock::KeyMaterial;
 use xuejika_keyscheme::provider::Path;
+use xuejika_reader::channel::key_file::RootName;
 
 use super::ceremony::write;
 use super::source::Source;
 use super::{DeriveArgs, KcvArgs, KeyReport};
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex;
+use crate::keys;
 use crate::output::Output;
 
 /// Shows the check values of a key, or of roots.
@@ -22,14 +24,30 @@ pub(super) fn kcv(args: &KcvArgs, out: &Output) -> Outcome<Code> {
     let missing = || anyhow!("expected a SECRET or --keys SOURCE");
     let source = args.source.as_ref().ok_or_else(|| Failure::usage(missing()))?;
     let source = Source::open(source)?;
-    let ids = if args.key.is_empty() { source.ids() } else { args.key.clone() };
-    if ids.is_empty() {
+    let wallet = source.wallet();
+    let (mut ids, mut types) = (args.key.clone(), args.wallet_type.clone());
+    if ids.is_empty() && types.is_empty() {
+        ids = source.ids();
+        if let Source::File(_) = source {
+            types = wallet.types().collect();
+        }
+    }
+    if ids.is_empty() && types.is_empty() {
         return Err(Failure::usage(anyhow!("the source names no roots; name some with --key ID")));
     }
     for id in ids {
         let kcv = source.provider().kcv(&id)?;
         let test = Some(source.announce(&id)?);
         out.report(&KeyReport { test, ..KeyReport::new(id, kcv) })?;
+    }
+    for key_type in types {
+        let kcv = wallet.kcv(key_type)?;
+        let test = wallet.is_test_key(key_type)?;
+        if test {
+            keys::announce();
+        }
+        let name = RootName::Wallet(key_type);
+        out.report(&KeyReport { test: Some(test), ..KeyReport::new(name, kcv) })?;
     }
     Ok(Code::AsExpected)
 }

@@ -5,8 +5,9 @@ use clap::Args;
 use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::key::{Kek, Key};
 use xuejika_keyscheme::keyblock::ProtectionKey;
-use xuejika_keyscheme::provider::{KeyProvider, ProviderError, Roots, TestRoots};
-use xuejika_reader::channel::key_file::{self, KeyFileError, Protection};
+use xuejika_keyscheme::legacy::{InvalidWalletRoot, WalletKeyType, WalletRoots};
+use xuejika_keyscheme::provider::{KeyProvider, ProviderError, TestRoots};
+use xuejika_reader::channel::key_file::{self, KeyFile, KeyFileError, Protection};
 use xuejika_reader::channel::label;
 #[cfg(feature = "hsm")]
 use xuejika_reader::channel::token::{Token, TokenError, TokenUri};
@@ -32,12 +33,36 @@ pub(crate) struct SourceArgs {
     pub(crate) kek: Option<SecretArg>,
 }
 
+/// Root keys, by default the published ones.
+#[derive(Debug, Args)]
+pub(crate) struct DefaultSourceArgs {
+    /// Root keys: `test` for the published ones, a key file, a key block, or a pkcs11: URI (feature
+    /// hsm). Those of the wallet come from a key file with [[wallet-root]] tables.
+    #[arg(long, value_name = "SOURCE", default_value = "test")]
+    keys: String,
+    /// Key that opens the key blocks in a key file.
+    #[arg(long, value_name = "SECRET")]
+    kbpk: Option<SecretArg>,
+    /// Key that opens the envelopes in a key file.
+    #[arg(long, value_name = "SECRET")]
+    kek: Option<SecretArg>,
+}
+
+impl DefaultSourceArgs {
+    /// Opens the source and says on stderr where its keys live.
+    pub(crate) fn open(&self) -> Outcome<Source> {
+        let Self { keys, kbpk, kek } = self;
+        let args = SourceArgs { keys: keys.clone(), kbpk: kbpk.clone(), kek: kek.clone() };
+        Source::open(&args)
+    }
+}
+
 /// An open source of root keys.
 pub(crate) enum Source {
     /// The published roots.
     Test,
     /// Roots from a file.
-    File(Roots),
+    File(KeyFile),
     /// Roots in a token.
     #[cfg(feature = "hsm")]
     Token(Token),
@@ -59,7 +84,7 @@ impl Source {
     pub(crate) fn provider(&self) -> &dyn KeyProvider {
         match self {
             Self::Test => &TestRoots,
-            Self::File(roots) => roots,
+            Self::File(keys) => &keys.roots,
             #[cfg(feature = "hsm")]
             Self::Token(token) => token,
         }
@@ -69,9 +94,19 @@ impl Source {
     pub(crate) fn ids(&self) -> Vec<KeyId> {
         match self {
             Self::Test => Vec::new(),
-            Self::File(roots) => roots.ids().copied().collect(),
+            Self::File(keys) => keys.roots.ids().copied().collect(),
             #[cfg(feature = "hsm")]
             Self::Token(token) => token.ids(),
+        }
+    }
+
+    /// The roots of the wallet that it has; a token has none.
+    pub(crate) fn wallet(&self) -> WalletRoots {
+        match self {
+            Self::Test => WalletRoots::test(),
+            Self::File(keys) => keys.wallet.clone(),
+            #[cfg(feature = "hsm")]
+            Self::Token(_) => WalletRoots::new(),
         }
     }
 
@@ -91,6 +126,16 @@ pub(crate) fn key_id(text: &str) -> Result<KeyId, String> {
     let fields = upper.strip_prefix("XJK-").unwrap_or(&upper);
     label::parse(&format!("{}{fields}", label::PREFIX)).ok_or_else(|| {
         "expected zone, number, version and algorithm in hexadecimal, as DF01-01-01-01".to_owned()
+    })
+}
+
+/// An FMCOS type of wallet keys: two hexadecimal digits.
+pub(crate) fn wallet_type(text: &str) -> Result<WalletKeyType, String> {
+    let code = u8::from_str_radix(text, 16).ok();
+    code.and_then(WalletKeyType::new).ok_or_else(|| {
+        let known: Vec<_> =
+            WalletKeyType::all().map(|known| format!("{:02X}", known.code())).collect();
+        format!("expected an FMCOS type of wallet keys: {}", known.join(" "))
     })
 }
 
@@ -149,6 +194,16 @@ pub(crate) fn no_hsm() -> Failure {
 impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         let code = if error.is_refusal() { Code::Unsafe } else { Code::Usage };
+        Self::Because(code, error.into())
+    }
+}
+
+impl From<InvalidWalletRoot> for Failure {
+    fn from(error: InvalidWalletRoot) -> Self {
+        let code = match error {
+            InvalidWalletRoot::Weak { .. } => Code::Unsafe,
+            _ => Code::Usage,
+        };
         Self::Because(code, error.into())
     }
 }

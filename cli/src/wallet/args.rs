@@ -4,7 +4,7 @@ use core::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand};
 use xuejika_card_model::date::{Date, Time};
-use xuejika_keyscheme::legacy::{Fen, TerminalId, TransactionType};
+use xuejika_keyscheme::legacy::{Fen, TerminalId, TransactionType, WalletRoots};
 use xuejika_reader::wallet::{InDoubt, Pin};
 
 use zeroize::Zeroizing;
@@ -14,6 +14,8 @@ use crate::exit::{Failure, Outcome};
 use crate::hex;
 #[cfg(unix)]
 use crate::key_verbs::SecretArg;
+#[cfg(unix)]
+use crate::key_verbs::source::DefaultSourceArgs;
 use crate::target::Target;
 
 /// PIN of test cards.
@@ -23,7 +25,8 @@ const ENDING: &str = "\
 Amounts (YUAN) are yuan with two decimals, such as 10.00.
 
 The first load opens the wallet of a new card. Loads and unloads ask for the PIN; without --pin it is
-the published one of test cards, 123456. Keys, host and operator are test ones.
+the published one of test cards, 123456. Host and operator are test ones; they have the published
+test keys, or the [[wallet-root]] tables of a key file (--keys FILE).
 
 An answer that is lost is asked for again at once (GET TRANSACTION PROVE). When the card is gone by
 then, the program prints the transaction and ends with 3; give it to `wallet prove --doubt` when the
@@ -130,6 +133,23 @@ pub(crate) struct WalletArgs {
     /// Number of the terminal: 12 hexadecimal digits.
     #[arg(long, value_name = "ID", default_value = "000000000001", value_parser = terminal_number)]
     pub(crate) terminal: TerminalId,
+    #[cfg(unix)]
+    #[command(flatten)]
+    keys: DefaultSourceArgs,
+}
+
+impl WalletArgs {
+    /// The roots of host, operator and terminal.
+    #[cfg(unix)]
+    pub(super) fn roots(&self) -> Outcome<WalletRoots> {
+        Ok(self.keys.open()?.wallet())
+    }
+
+    /// The roots of host, operator and terminal.
+    #[cfg(not(unix))]
+    pub(super) fn roots(&self) -> Outcome<WalletRoots> {
+        Ok(WalletRoots::test())
+    }
 }
 
 /// The PIN.
@@ -269,7 +289,7 @@ pub(crate) struct Bytes(pub(crate) Vec<u8>);
 /// A PSAM.
 #[derive(Clone, Debug)]
 pub(crate) enum PsamArg {
-    /// One in software, with the published test keys.
+    /// One in software, with the keys of the command.
     Test,
     /// A card.
     Card(Target),

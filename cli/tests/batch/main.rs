@@ -16,3 +16,4 @@ mod sample;
 mod support;
 mod tables;
 mod verdict;
+mod wallet_roots;

@@ -138,6 +138,47 @@ fn an_sm4_root_goes_into_an_envelope_alone() {
 }
 
 #[test]
+fn a_wallet_root_goes_into_an_envelope_for_its_type() {
+    let safe = Safe::new();
+    let made = kcv(safe.keys("generate --kind tdes-2 -o @root"));
+    safe.keys("generate -o @kek").expect(0);
+    let wrap = "wrap @root --kek @kek --wallet-type 3e";
+    assert_eq!(kcv(safe.keys(&format!("{wrap} -o @roots.toml"))), made);
+    let name = "wallet keys of type 3E (purchase key)";
+    let shown = safe.keys("kcv --keys @roots.toml --kek @kek").expect(0).object();
+    let expected = (&name.into(), &made.clone().into(), &false.into());
+    assert_eq!((&shown["key"], &shown["kcv"], &shown["test"]), expected);
+    let asked = safe.keys("kcv --keys @roots.toml --kek @kek --wallet-type 3E").expect(0);
+    assert_eq!(asked.object(), shown);
+    let none = safe.keys("kcv --keys @roots.toml --kek @kek --wallet-type 3F").expect(2);
+    assert!(none.err.contains("no root of wallet keys of type 3F (load key)"), "{}", none.err);
+    let named = safe.keys("inspect @roots.toml").expect(0).object();
+    assert_eq!((&named["key"], &named["form"]), (&name.into(), &"envelope".into()));
+    // A root of the city in the same file.
+    safe.keys("generate -o @city").expect(0);
+    safe.keys(&format!("wrap @city --kek @kek --key {READ} -o @city.toml")).expect(0);
+    safe.write("both.toml", &(safe.text("roots.toml") + &safe.text("city.toml")));
+    let both = safe.keys("kcv --keys @both.toml --kek @kek").expect(0).objects();
+    assert_eq!((both.len(), &both[1]), (2, &shown));
+
+    for (command, code) in [
+        ("wrap @city --kek @kek --wallet-type 3E", 2),
+        ("wrap @root --kek @kek --wallet-type 33", 2),
+        ("wrap @root --kek @kek --wallet-type 3E --key DF01-01-01-01", 2),
+        ("wrap @root --kek @kek", 2),
+        ("wrap @root --kbpk @kek --wallet-type 3E", 2),
+    ] {
+        safe.keys(command).expect(code);
+    }
+    safe.write("weak", &format!("tdes-2 {}\n", "01".repeat(16)));
+    let weak = safe.keys("wrap @weak --kek @kek --wallet-type 3E").expect(4);
+    assert!(weak.err.contains("weak DES key"), "{}", weak.err);
+    let published = safe.keys("kcv --keys test --wallet-type 3E").expect(0);
+    assert!(published.err.contains("published TEST keys in use"));
+    assert_eq!(published.object()["test"], true);
+}
+
+#[test]
 fn test_keys_are_announced_however_they_come() {
     let safe = Safe::new();
     let warning = "published TEST keys in use";

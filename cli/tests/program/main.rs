@@ -14,6 +14,7 @@ mod conformance_reader;
 mod demo;
 mod desk;
 mod emulate;
+mod hostile_daemon;
 #[cfg(unix)]
 mod keys;
 mod life;
@@ -28,3 +29,5 @@ mod three_cards;
 mod trace;
 mod vectors;
 mod wallet;
+#[cfg(unix)]
+mod wallet_roots;

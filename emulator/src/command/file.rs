@@ -7,8 +7,8 @@ use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::tree::{MF_FID, PROFILE_VERSION, wallet_sfi};
 use xuejika_card_model::file::{Application, Caller, Df, Ef};
 use xuejika_card_model::nvm::Nvm;
-use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_keyscheme::slots::EMPTY;
+use xuejika_keyscheme::{KeyNumber, KeyVersion};
 
 use super::{exact_le, no_data, no_le};
 use crate::dispatch::Context;

@@ -53,7 +53,7 @@ impl Listener {
             lobby.look(service);
             match lobby.next() {
                 Some(guest) => {
-                    session::serve(guest, slot, service, &mut || lobby.look(service));
+                    session::serve(guest, slot, service, &mut || lobby.glance(service));
                 }
                 None => thread::sleep(POLL),
             }

@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 use super::wire::Inbox;
-use super::{End, Event, Service};
+use super::{End, Event, Service, TICK};
 
 /// Most hosts that wait here.
 const MOST: usize = 64;
@@ -48,17 +48,28 @@ impl Guest {
 pub(super) struct Lobby<'a> {
     socket: &'a TcpListener,
     guests: VecDeque<Guest>,
+    looked: Instant,
     failing: bool,
 }
 
 impl<'a> Lobby<'a> {
     /// Of a socket whose calls do not block.
-    pub(super) const fn new(socket: &'a TcpListener) -> Self {
-        Self { socket, guests: VecDeque::new(), failing: false }
+    pub(super) fn new(socket: &'a TcpListener) -> Self {
+        Self { socket, guests: VecDeque::new(), looked: Instant::now(), failing: false }
     }
 
-    /// Lets hosts in and hears those who are here. Returns whether one is ready. Never blocks.
-    pub(super) fn look(&mut self, service: &Service<'_>) -> bool {
+    /// Looks, once in a [`TICK`] at most, and says whether a host is ready: no, in between.
+    pub(super) fn glance(&mut self, service: &Service<'_>) -> bool {
+        if self.looked.elapsed() < TICK {
+            return false;
+        }
+        self.look(service);
+        self.guests.iter().any(|guest| guest.ready)
+    }
+
+    /// Lets hosts in and hears those who are here. Never blocks.
+    pub(super) fn look(&mut self, service: &Service<'_>) {
+        self.looked = Instant::now();
         self.guests.retain_mut(|guest| {
             let late = !guest.ready && guest.since.elapsed() >= service.frame_deadline;
             if late {
@@ -72,7 +83,6 @@ impl<'a> Lobby<'a> {
                 break;
             }
         }
-        self.guests.iter().any(|guest| guest.ready)
     }
 
     /// The host that is ready and came first.

@@ -83,13 +83,13 @@ pub struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    /// A service with a budget of 10 s, a frame deadline of 30 s and an idle deadline of 30 s.
+    /// A service with a budget of 10 s, a frame deadline of 30 s and an idle deadline of 10 s.
     #[must_use]
     pub const fn new(stop: &'a AtomicBool, log: &'a (dyn Fn(&Event) + Sync)) -> Self {
         Self {
             budget: Duration::from_secs(10),
             frame_deadline: Duration::from_secs(30),
-            idle_deadline: Duration::from_secs(30),
+            idle_deadline: Duration::from_secs(10),
             stop,
             log,
         }

@@ -16,7 +16,7 @@ use super::{End, Event, Service, Slot};
 const NO_DIAGNOSIS: [u8; 2] = StatusWord::UNKNOWN_ERROR.bytes();
 
 /// Lends `slot` to `guest` until either side ends it. `others` looks for hosts that wait and says
-/// whether one is ready; it is asked when the guest is silent. Returns whether it ever sent a frame.
+/// whether one is ready; it is asked often. Returns whether it ever sent a frame.
 pub(super) fn serve<S: Slot + ?Sized>(
     guest: Guest,
     slot: &mut S,

@@ -92,8 +92,8 @@ impl Inbox {
         Self { buffer: vec![0; HEADER + MAX_BODY].into_boxed_slice(), start: 0, end: 0 }
     }
 
-    /// The body of the next frame. `others` is asked whether another host is ready, each time that
-    /// nothing came within a [`TICK`].
+    /// The body of the next frame. `others` is asked whether another host is ready, for each frame and
+    /// each [`TICK`] without one.
     pub(super) fn next(
         &mut self,
         wire: &Wire<'_>,
@@ -101,6 +101,7 @@ impl Inbox {
     ) -> Result<&[u8], End> {
         let (mut begun, mut silent) = (None, None);
         wire.proceed()?;
+        others();
         while self.pending_body().is_none() {
             self.compact();
             if self.end == 0 {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use xuejika_card_model::fault::{Fault, seed};
 use xuejika_card_model::ident::CardSerial;
+use xuejika_keyscheme::legacy::WalletRoots;
 use xuejika_keyscheme::provider::TestRoots;
 use xuejika_vectors::conformance::{
     CaseReport, Ics, Kind, Plan, Runner, Scope, Suite, Verdict, suite,
@@ -223,7 +224,8 @@ fn failures(suite: &Suite, ics: &Ics, cards: &Cards, least: usize) -> (Vec<CaseR
     let plan = Plan::new(suite, ics, &scope, "mutants", None);
     let serial = SERIAL.parse::<CardSerial>().unwrap().bytes();
     let today = "2026-09-01".parse().unwrap();
-    let runner = Runner { suite, ics, roots: &TestRoots, serial, today };
+    let wallet = WalletRoots::test();
+    let runner = Runner { suite, ics, roots: &TestRoots, wallet: &wallet, serial, today };
     let mut bench = InProcess::new(cards.clone());
     let mut failed = Vec::new();
     for cases in plan.cases.chunks(BITE) {

@@ -1,11 +1,11 @@
 //! What every DF has: SELECT, READ BINARY, READ RECORD, UPDATE BINARY. Sections 4.3 and 9.7 to 9.10 of the
 //! card profile.
 
-use crate::card::{Answer, Challenge, RefCard, Road};
-use crate::command::{Command, Name};
-use crate::files::{self, File, Right, Structure};
-use crate::purse::Transaction;
-use crate::record;
+use super::card::{Answer, Challenge, RefCard, Road};
+use super::command::{Command, Name};
+use super::files::{self, File, Right, Structure};
+use super::purse::Transaction;
+use super::record;
 
 impl RefCard {
     /// Step 14.
@@ -28,7 +28,11 @@ impl RefCard {
             Name::Authenticate => self.authenticate(command, challenge),
             Name::LifeCycle => self.change_life_cycle(command),
             Name::PutKey => self.put_key(command),
-            Name::Balance | Name::Initialise | Name::Credit | Name::Debit | Name::Cache
+            Name::Balance
+            | Name::Initialise
+            | Name::Credit
+            | Name::Debit
+            | Name::Cache
             | Name::Prove => self.purse_command(name, command, transaction),
             _ => self.security_command(name, command, challenge),
         }
@@ -63,9 +67,8 @@ impl RefCard {
     }
 
     fn fci(&self, df: u16) -> Vec<u8> {
-        let object = |tag: &[u8], value: &[u8]| {
-            [tag, &[u8::try_from(value.len()).unwrap()], value].concat()
-        };
+        let object =
+            |tag: &[u8], value: &[u8]| [tag, &[u8::try_from(value.len()).unwrap()], value].concat();
         let name = object(&[0x84], &files::names(df)[0]);
         let mut inside = Vec::new();
         if df == files::WALLET {

@@ -2,13 +2,14 @@
 //! 14 of the card profile.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::cipher::Block;
-use crate::command::{self, Command};
-use crate::files::{self, Body, Files, Purse};
-use crate::keys;
-use crate::purse::Transaction;
-use crate::session::Session;
+use super::cipher::Block;
+use super::command::{self, Command};
+use super::files::{self, Body, Files, Purse};
+use super::keys;
+use super::purse::Transaction;
+use super::session::Session;
 
 /// What a step answers: data, or a status word.
 pub(crate) type Answer = Result<Vec<u8>, u16>;
@@ -51,6 +52,7 @@ pub(crate) enum Challenge {
 }
 
 /// What dies with power.
+#[derive(Clone)]
 pub(crate) struct Volatile {
     pub(crate) df: u16,
     pub(crate) ef: Option<u16>,
@@ -84,6 +86,7 @@ impl Volatile {
 }
 
 /// A student card.
+#[derive(Clone)]
 pub(crate) struct RefCard {
     pub(crate) algorithm: u8,
     pub(crate) serial: [u8; 8],
@@ -97,7 +100,7 @@ pub(crate) struct RefCard {
     pub(crate) lock: Lock,
     pub(crate) card_blocked: bool,
     pub(crate) v: Volatile,
-    random: Box<dyn FnMut(&mut [u8]) + Send>,
+    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
 }
 
 /// How a command came.
@@ -114,7 +117,7 @@ impl RefCard {
         serial: [u8; 8],
         algorithm: u8,
         blank: bool,
-        random: impl FnMut(&mut [u8]) + Send + 'static,
+        random: impl Fn(&mut [u8]) + Send + Sync + 'static,
     ) -> Self {
         let mut slots = BTreeMap::new();
         for df in files::DFS {
@@ -138,7 +141,7 @@ impl RefCard {
             lock: Lock::Open,
             card_blocked: false,
             v: Volatile::new(),
-            random: Box::new(random),
+            random: Arc::new(random),
         }
     }
 
@@ -274,11 +277,7 @@ impl RefCard {
         let ne = if ne == 0 { data.len() } else { ne as usize };
         let rest = data.split_off(ne.min(data.len()));
         let left = u16::try_from(rest.len()).unwrap();
-        let told = if left == 0 {
-            sw
-        } else {
-            0x6100 | if left < 256 { left } else { 0 }
-        };
+        let told = if left == 0 { sw } else { 0x6100 | if left < 256 { left } else { 0 } };
         self.v.pending = (rest, sw);
         [data, told.to_be_bytes().to_vec()].concat()
     }

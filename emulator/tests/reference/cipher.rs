@@ -49,9 +49,8 @@ impl Aes {
         let mut constant = 1;
         for round in 1..11 {
             let before = keys[round - 1];
-            let mut word: [u8; 4] = core::array::from_fn(|i| {
-                sbox[usize::from(before[12 + (i + 1) % 4])]
-            });
+            let mut word: [u8; 4] =
+                core::array::from_fn(|i| sbox[usize::from(before[12 + (i + 1) % 4])]);
             word[0] ^= constant;
             constant = double(constant);
             for place in 0..16 {
@@ -155,18 +154,13 @@ impl Cipher {
         };
         let k1 = subkey(self.encrypt([0; 16]));
         let whole = !data.is_empty() && data.len().is_multiple_of(16);
-        let (mut data, key) = if whole {
-            (data.to_vec(), k1)
-        } else {
-            (padded(data), subkey(k1))
-        };
+        let (mut data, key) = if whole { (data.to_vec(), k1) } else { (padded(data), subkey(k1)) };
         let last = data.len() - 16;
         for (byte, key) in data[last..].iter_mut().zip(key) {
             *byte ^= key;
         }
-        data.chunks(16).fold([0; 16], |state, block| {
-            self.encrypt(xor(state, block.try_into().unwrap()))
-        })
+        data.chunks(16)
+            .fold([0; 16], |state, block| self.encrypt(xor(state, block.try_into().unwrap())))
     }
 
     /// CBC over whole blocks.

@@ -1,6 +1,6 @@
 //! Commands: their bytes, the table of 9.1, and the rules of 9.4 for Le.
 
-use crate::files;
+use super::files;
 
 /// A command APDU.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,8 @@ impl Command {
     /// Cases 1 to 4, short and extended; every byte is accounted for.
     pub(crate) fn parse(apdu: &[u8]) -> Option<Self> {
         let (&header, body) = apdu.split_first_chunk::<4>()?;
-        let made = |data: &[u8], ne, extended| {
-            Some(Self { extended, ..Self::new(header, data, ne) })
-        };
+        let made =
+            |data: &[u8], ne, extended| Some(Self { extended, ..Self::new(header, data, ne) });
         let short = |le: u8| if le == 0 { 256 } else { u32::from(le) };
         let long = |h: u8, l: u8| match u32::from(h) << 8 | u32::from(l) {
             0 => 65_536,

@@ -4,10 +4,10 @@ use xuejika_card_model::file::{Df, Structure};
 use xuejika_card_model::nvm::Nvm;
 use xuejika_emulator::VirtualCard;
 
-use crate::card::{Lock, RefCard};
-use crate::files::{self, Body};
-use crate::keys;
-use crate::record::seal;
+use super::card::{Lock, RefCard};
+use super::files::{self, Body};
+use super::keys;
+use super::record::seal;
 
 /// Length of a stored key of the education zone: failures, algorithm, versions, keys.
 const SLOTS_LEN: usize = 37;

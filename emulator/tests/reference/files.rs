@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{crc, seal};
+use super::record::{crc, seal};
 
 /// Life-cycle states.
 pub(crate) const BLANK: u8 = 0x00;
@@ -54,12 +54,7 @@ pub(crate) struct File {
     pub(crate) update: Right,
 }
 
-const fn file(
-    (fid, sfi): (u16, u8),
-    structure: Structure,
-    read: Right,
-    update: Right,
-) -> File {
+const fn file((fid, sfi): (u16, u8), structure: Structure, read: Right, update: Right) -> File {
     File { fid, sfi, structure, read, update }
 }
 
@@ -102,9 +97,8 @@ const WALLET_FILES: &[File] = &[
 ];
 
 /// The DFs, in the order of the profile.
-pub(crate) const DFS: [u16; 11] = [
-    MF, ZONE, 0xDF11, 0xDF12, 0xDF13, 0xDF14, 0xDF15, 0xDF16, 0xDF17, 0xDF18, WALLET,
-];
+pub(crate) const DFS: [u16; 11] =
+    [MF, ZONE, 0xDF11, 0xDF12, 0xDF13, 0xDF14, 0xDF15, 0xDF16, 0xDF17, 0xDF18, WALLET];
 
 /// The files of a DF.
 pub(crate) fn files(df: u16) -> &'static [File] {

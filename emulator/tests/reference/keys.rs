@@ -1,7 +1,7 @@
 //! Test keys and what is derived from keys: sections 8, 10 and 16 of the card profile.
 
-use crate::cipher::{Block, Cipher};
-use crate::tdes::Tdes;
+use super::cipher::{Block, Cipher};
+use super::tdes::Tdes;
 
 const MASTER: Block = [
     0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF,
@@ -13,15 +13,16 @@ fn root(zone: u16, number: u8, version: u8, algorithm: u8) -> Block {
 }
 
 /// The card's key under the test root.
-pub(crate) fn card_key(zone: u16, number: u8, version: u8, algorithm: u8, serial: [u8; 8]) -> Block {
-    let input = [
-        &[0x01][..],
-        &serial,
-        &zone.to_be_bytes(),
-        &[number, version, algorithm, 3],
-        b"XJK1",
-    ]
-    .concat();
+pub(crate) fn card_key(
+    zone: u16,
+    number: u8,
+    version: u8,
+    algorithm: u8,
+    serial: [u8; 8],
+) -> Block {
+    let input =
+        [&[0x01][..], &serial, &zone.to_be_bytes(), &[number, version, algorithm, 3], b"XJK1"]
+            .concat();
     Cipher::new(algorithm, root(zone, number, version, algorithm)).cmac(&input)
 }
 

@@ -1,12 +1,12 @@
 //! The life of a card: sections 6.3, 9.14 and 12 of the card profile.
 
-use crate::card::{Answer, RefCard, Slots};
-use crate::command::Command;
-use crate::files::{
+use super::card::{Answer, RefCard, Slots};
+use super::command::Command;
+use super::files::{
     self, ACT, BLANK, Body, CAN, FLT, FRZ, IN, INIT, OUT, PZG, RCL, SECTOR, ZONE, closed_entry,
 };
-use crate::keys;
-use crate::record::{self, CITY, Unit, covers, is_school, seal};
+use super::keys;
+use super::record::{self, CITY, Unit, covers, is_school, seal};
 
 /// The status record, as far as the card looks at it.
 #[derive(Clone, Debug)]
@@ -238,8 +238,7 @@ impl RefCard {
         let counter = counter.wrapping_add(1).to_be_bytes();
         let previous = if run.state == before { previous } else { before };
         let head = [1, run.state, previous, flags];
-        let status =
-            seal(&[&head[..], &counter, run.date(), &run.unit, &[reason]].concat());
+        let status = seal(&[&head[..], &counter, run.date(), &run.unit, &[reason]].concat());
         self.bytes_mut(ZONE, 6)[16 - place..32 - place].copy_from_slice(&status);
         let log = [&[run.event, 0], run.date(), &run.data[4..7], &run.unit, &counter].concat();
         self.append(ZONE, 0x0D, 15, seal(&log));
@@ -287,11 +286,11 @@ impl RefCard {
     fn open_sector(&mut self, run: &Run<'_>) -> Result<(), u16> {
         let (n, owner) = (run.body[0], run.body[3..6].try_into().unwrap());
         let entry = &self.records(ZONE, 0x0C)[usize::from(n) - 1];
-        if entry[1] != 0 {
-            return Err(0x6985);
-        }
         if !covers(owner, run.unit) {
             return Err(0x6982);
+        }
+        if entry[1] != 0 {
+            return Err(0x6985);
         }
         let (version, key) = (run.body[10], &run.body[11..]);
         let value: [u8; 16] = key[2..18].try_into().unwrap();
@@ -327,7 +326,8 @@ impl RefCard {
     }
 
     fn transfer_out(&mut self, run: &Run<'_>) -> Result<(), u16> {
-        let of_school = |entry: &Vec<u8>| entry[1] != 0 && is_school(entry[4..7].try_into().unwrap());
+        let of_school =
+            |entry: &Vec<u8>| entry[1] != 0 && is_school(entry[4..7].try_into().unwrap());
         let temporary = run.status.flags & TEMPORARY != 0;
         if temporary || self.records(ZONE, 0x0C).iter().any(of_school) {
             return Err(0x6985);

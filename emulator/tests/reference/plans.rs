@@ -1,12 +1,12 @@
 //! What a terminal sets out to do: short plans that make sense on the card as it is, and some that do not.
 
-use crate::card::RefCard;
-use crate::command::Command;
-use crate::files::{self, ACT, BLANK, FRZ, IN, INIT, MF, OUT, PZG, RCL, SECTOR, WALLET, ZONE};
-use crate::keys;
-use crate::record::{Unit, seal};
-use crate::session::{TWISTS, Twist};
-use crate::terminal::{Proof, Step, Terminal};
+use super::card::RefCard;
+use super::command::Command;
+use super::files::{self, ACT, BLANK, FRZ, IN, INIT, MF, OUT, PZG, RCL, SECTOR, WALLET, ZONE};
+use super::keys;
+use super::record::{Unit, seal};
+use super::session::{TWISTS, Twist};
+use super::terminal::{Proof, Step, Terminal};
 
 /// Steps in their order.
 pub(crate) type Plan = Vec<Step>;
@@ -84,10 +84,7 @@ pub(crate) fn personalise(card: &RefCard, begin: u8) -> Plan {
 
 fn write_pupil(unit: Unit, document: bool) -> Plan {
     let [identity, enrolment] = pupil(unit, document);
-    vec![
-        secure([0x00, 0xD6, 0x87, 0], &identity, 0),
-        secure([0x00, 0xD6, 0x88, 0], &enrolment, 0),
-    ]
+    vec![secure([0x00, 0xD6, 0x87, 0], &identity, 0), secure([0x00, 0xD6, 0x88, 0], &enrolment, 0)]
 }
 
 /// Opens the first sector to its own school.
@@ -289,7 +286,7 @@ impl Terminal {
 
     /// Writes a pupil's data, with a mistake now and then.
     fn writing(&mut self, unit: Unit) -> Plan {
-        let school = if crate::record::is_school(unit) { unit } else { OWN };
+        let school = if super::record::is_school(unit) { unit } else { OWN };
         let [mut identity, mut enrolment] = pupil(school, self.rng.one_in(3));
         if self.rng.one_in(6) {
             let at = self.rng.pick(&[0, 4, 5, 7, 8, 9, 11]);
@@ -476,13 +473,15 @@ impl Terminal {
     }
 
     fn record(&mut self) -> Step {
-        let (tag, length) = (self.rng.pick(&[1, 1, 2, 4, 5]), self.rng.pick(&[3, 3, 10, 0x2E, 0x2F]));
+        let (tag, length) =
+            (self.rng.pick(&[1, 1, 2, 4, 5]), self.rng.pick(&[3, 3, 10, 0x2E, 0x2F]));
         let mut data = vec![tag, u8::try_from(length).unwrap_or_default()];
         data.extend((0..length).map(|_| self.rng.next().to_le_bytes()[0]));
         if self.rng.one_in(12) {
             data[1] ^= 1;
         }
-        let (sfi, mode) = (self.rng.pick(&[0x19, 0x19, 0x19, 0x19, 0x18, 3]), self.rng.pick(&[0, 4]));
+        let (sfi, mode) =
+            (self.rng.pick(&[0x19, 0x19, 0x19, 0x19, 0x18, 3]), self.rng.pick(&[0, 4]));
         send([0x80, 0xDC, tag, sfi << 3 | mode], &data, 0)
     }
 
@@ -526,7 +525,7 @@ impl Terminal {
                 vec![send([0x80, 0x5E, 1, 1], &data, 0), self.verify(card)]
             }
             1 => {
-                let key = crate::tdes::folded(card.wallet_keys[&crate::security::PIN_RELOAD].key);
+                let key = super::tdes::folded(card.wallet_keys[&super::security::PIN_RELOAD].key);
                 let mut data = [new, &key.mac(new)].concat();
                 data[0] ^= u8::from(self.rng.one_in(8));
                 vec![send([0x80, 0x5E, 0, 1], &data, 0), self.verify(card)]

@@ -1,9 +1,9 @@
 //! Purse transactions: section 17 of the card profile.
 
-use crate::card::{Answer, Lock, RefCard};
-use crate::command::{Command, Name};
-use crate::files::{Body, Proof, WALLET};
-use crate::tdes::{Des, Tdes, folded};
+use super::card::{Answer, Lock, RefCard};
+use super::command::{Command, Name};
+use super::files::{Body, Proof, WALLET};
+use super::tdes::{Des, Tdes, folded};
 
 /// Types of transactions.
 pub(crate) const LOAD: u8 = 2;
@@ -227,15 +227,9 @@ impl RefCard {
         self.purse.balance = balance;
         self.purse.proof = Proof { kind: of.kind, sequence, mac, tac };
         let amount = of.amount.to_be_bytes();
-        let log = [
-            &sequence.to_be_bytes()[..],
-            &[0, 0, 0],
-            &amount,
-            &[of.kind],
-            &of.terminal,
-            when,
-        ]
-        .concat();
+        let log =
+            [&sequence.to_be_bytes()[..], &[0, 0, 0], &amount, &[of.kind], &of.terminal, when]
+                .concat();
         self.append(WALLET, 0x18, 10, log);
         self.wallet_keys.get_mut(&key_of(of.kind)).unwrap().tries = 3;
         self.v.df_register = 0;
@@ -251,7 +245,7 @@ impl RefCard {
             return Err(0x6700);
         }
         let mut purchase = transaction.filter(|it| it.kind == COMPOUND).ok_or(0x6901_u16)?;
-        let file = crate::files::files(WALLET).iter().find(|file| file.sfi == command.p2 >> 3);
+        let file = super::files::files(WALLET).iter().find(|file| file.sfi == command.p2 >> 3);
         let fid = file.ok_or(0x6A82_u16)?.fid;
         let records = match self.files.get(&(WALLET, fid)) {
             Some(Body::Records(records)) if fid == 0x19 => records,

@@ -148,10 +148,14 @@ fn is_issuance(record: &[u8]) -> bool {
 /// 1100, digits, and the Luhn digit.
 fn is_serial(serial: &[u8]) -> bool {
     let digits: Vec<u8> = serial.iter().flat_map(|byte| [byte >> 4, byte & 0xF]).collect();
-    let sum: u32 = digits.iter().enumerate().map(|(place, digit)| {
-        let value = u32::from(*digit) * if place % 2 == 0 { 2 } else { 1 };
-        value / 10 + value % 10
-    }).sum();
+    let sum: u32 = digits
+        .iter()
+        .enumerate()
+        .map(|(place, digit)| {
+            let value = u32::from(*digit) * if place % 2 == 0 { 2 } else { 1 };
+            value / 10 + value % 10
+        })
+        .sum();
     bcd(serial).is_some() && serial[..2] == [0x11, 0x00] && sum.is_multiple_of(10)
 }
 

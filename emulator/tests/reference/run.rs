@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand_core::{TryCryptoRng, TryRng};
-use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::nvm::{Cut, RamNvm, Torn};
 use xuejika_card_model::record::Profile;
 use xuejika_card_model::wallet::{EnableFlag, WalletSetup};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::KeyNumber;
 use xuejika_keyscheme::legacy::Fen;
 
-use crate::card::RefCard;
-use crate::compare::difference;
-use crate::files::{self, WALLET, ZONE};
-use crate::plans;
-use crate::rng::Rng;
-use crate::terminal::Terminal;
+use super::card::RefCard;
+use super::compare::difference;
+use super::files::{self, WALLET, ZONE};
+use super::plans;
+use super::rng::Rng;
+use super::terminal::Terminal;
 
 const SERIAL: [u8; 8] = [0x11, 0x00, 0x07, 0x01, 0x00, 0x00, 0x00, 0x17];
+
+/// Power goes in one command of so many, if the command writes enough.
+const CUTS: usize = 25;
 
 /// After so many commands everything the cards keep is compared, and at the end.
 const LOOK: usize = 10;
@@ -31,6 +34,8 @@ pub(crate) struct Tally {
     pub(crate) commands: u64,
     pub(crate) resets: u64,
     pub(crate) done: u64,
+    /// Commands in which power went.
+    pub(crate) cuts: u64,
 }
 
 impl Tally {
@@ -38,6 +43,7 @@ impl Tally {
         self.commands += other.commands;
         self.resets += other.resets;
         self.done += other.done;
+        self.cuts += other.cuts;
     }
 }
 
@@ -99,6 +105,61 @@ impl Pair {
         reference.reset();
         Self { card, reference, command: at }
     }
+
+    fn reset(&mut self, tally: &mut Tally) -> Option<String> {
+        tally.resets += 1;
+        self.card.reset().unwrap();
+        self.reference.reset();
+        None
+    }
+
+    /// Sends a command to both.
+    fn send(
+        &mut self,
+        command: &[u8],
+        tally: &mut Tally,
+        transcript: &mut Vec<String>,
+    ) -> Option<String> {
+        tally.commands += 1;
+        self.command.fetch_add(1, Ordering::Relaxed);
+        let mut response = Vec::new();
+        self.card.transmit(command, &mut response).unwrap();
+        let expected = self.reference.transmit(command);
+        tally.done += u64::from(response.ends_with(&[0x90, 0x00]));
+        transcript.push(format!("> {}\n< {}", hex(command), hex(&response)));
+        (response != expected).then(|| format!("the reference answers {}", hex(&expected)))
+    }
+
+    /// Sends a command in which power may go. Afterwards the card is the one from before or the one from
+    /// after, or has spent a try.
+    fn send_and_cut(&mut self, command: &[u8], cut: Cut, tally: &mut Tally) -> Option<String> {
+        tally.commands += 1;
+        self.command.fetch_add(1, Ordering::Relaxed);
+        let before = self.reference.clone();
+        let expected = self.reference.transmit(command);
+        let mut response = Vec::new();
+        self.card.cut_power(cut);
+        let answered = self.card.transmit(command, &mut response).is_ok();
+        self.card.nvm_mut().arm(None);
+        if answered {
+            let what = || format!("the reference answers {}", hex(&expected));
+            return (response != expected).then(what);
+        }
+        tally.cuts += 1;
+        self.card.power_on().unwrap();
+        let candidates = [vec![before.clone(), self.reference.clone()], before.with_spent_tries()];
+        let same = |it: &mut RefCard| {
+            it.reset();
+            difference(&self.card, it).is_none()
+        };
+        match candidates.concat().into_iter().find_map(|mut it| same(&mut it).then_some(it)) {
+            None => Some("after the power cut the card is neither old nor new".to_owned()),
+            Some(found) => {
+                self.reference = found;
+                None
+            }
+        }
+    }
 }
 
 /// Random numbers that depend on nothing but the command they are drawn in: when a card draws them is its
@@ -157,40 +218,67 @@ fn wear(rng: &mut Rng, memory: &mut [u8], reference: &mut RefCard) {
 
 /// Runs the sequence of this seed.
 pub(crate) fn sequence(seed: u64, steps: usize) -> Result<Tally, Divergence> {
+    play(seed, Terminal::new(Rng::new(seed, "terminal")), steps)
+}
+
+/// Lets a terminal loose on the cards of this seed.
+pub(crate) fn play(seed: u64, mut terminal: Terminal, steps: usize) -> Result<Tally, Divergence> {
     let mut pair = Pair::new(seed);
-    let mut terminal = Terminal::new(seed);
     prelude(seed, &mut terminal, &pair.reference);
     let (mut tally, mut transcript) = (Tally::default(), Vec::new());
-    let mut response = Vec::new();
     for step in 0..steps {
-        let parted = |what, transcript| Err(Divergence { seed, step, what, transcript });
-        match terminal.next(&pair.reference) {
-            None => {
-                tally.resets += 1;
-                pair.card.reset().unwrap();
-                pair.reference.reset();
-                transcript.push("reset".to_owned());
-            }
-            Some(command) => {
-                tally.commands += 1;
-                pair.command.fetch_add(1, Ordering::Relaxed);
-                pair.card.transmit(&command, &mut response).unwrap();
-                let expected = pair.reference.transmit(&command);
-                tally.done += u64::from(response.ends_with(&[0x90, 0x00]));
-                transcript.push(format!("> {}\n< {}", hex(&command), hex(&response)));
-                if response != expected {
-                    let what = format!("the reference answers {}", hex(&expected));
-                    return parted(what, transcript);
-                }
-            }
+        if terminal.rng.is_used_up() {
+            break;
         }
-        if (step % LOOK == LOOK - 1 || step == steps - 1)
-            && let Some(what) = difference(&pair.card, &pair.reference)
-        {
-            return parted(what, transcript);
+        let mut parted = match terminal.next(&pair.reference) {
+            None => {
+                transcript.push("reset".to_owned());
+                pair.reset(&mut tally)
+            }
+            Some(command) if terminal.rng.one_in(CUTS) => {
+                let cut = cut(&mut terminal.rng);
+                transcript.push(format!("> {}, {cut:?}", hex(&command)));
+                pair.send_and_cut(&command, cut, &mut tally)
+            }
+            Some(command) => pair.send(&command, &mut tally, &mut transcript),
+        };
+        if step % LOOK == LOOK - 1 || step == steps - 1 {
+            parted = parted.or_else(|| difference(&pair.card, &pair.reference));
+        }
+        if let Some(what) = parted {
+            return Err(Divergence { seed, step, what, transcript });
         }
     }
-    Ok(tally)
+    match difference(&pair.card, &pair.reference) {
+        Some(what) => Err(Divergence { seed, step: steps, what, transcript }),
+        None => Ok(tally),
+    }
+}
+
+/// A power cut near the beginning of what a command writes.
+fn cut(rng: &mut Rng) -> Cut {
+    let after_writes = rng.pick(&[0, 0, 1, 2, 3, 5, 8, 12]);
+    let after_bytes = rng.pick(&[0, 1, 2, 7, 16, 40, 1000]);
+    let seed = rng.next();
+    let torn = rng.pick(&[Torn::Prefix, Torn::Erased(0), Torn::Erased(0xFF), Torn::Random(seed)]);
+    Cut { after_writes, after_bytes, torn }
+}
+
+/// Lets a terminal loose on the card of this seed alone: what the reference says shapes what is sent, and is
+/// not compared.
+pub(crate) fn play_alone(seed: u64, mut terminal: Terminal, steps: usize) {
+    let mut pair = Pair::new(seed);
+    prelude(seed, &mut terminal, &pair.reference);
+    let (mut tally, mut transcript) = (Tally::default(), Vec::new());
+    for _ in 0..steps {
+        if terminal.rng.is_used_up() {
+            break;
+        }
+        let _ = match terminal.next(&pair.reference) {
+            None => pair.reset(&mut tally),
+            Some(command) => pair.send(&command, &mut tally, &mut transcript),
+        };
+    }
 }
 
 /// What has happened to the card before it comes to the terminal.

@@ -1,9 +1,9 @@
 //! Security commands of the wallet and line protection: section 20 of the card profile.
 
-use crate::card::{Answer, Challenge, Lock, RefCard, Road};
-use crate::command::{Command, Name};
-use crate::files;
-use crate::tdes::{Tdes, folded, padded};
+use super::card::{Answer, Challenge, Lock, RefCard, Road};
+use super::command::{Command, Name};
+use super::files;
+use super::tdes::{Tdes, folded, padded};
 
 /// Types of keys.
 pub(crate) const LINE: u8 = 0x36;
@@ -34,9 +34,34 @@ impl RefCard {
         if right { Ok(()) } else { Err(key.tries) }
     }
 
+    /// The card between the two halves of an attempt (20.2), of each thing that has tries: one spent, or
+    /// all given back and nothing else done yet.
+    pub(crate) fn with_spent_tries(&self) -> Vec<Self> {
+        let mut spent = Vec::new();
+        if self.pin_tries > 0 {
+            let mut card = self.clone();
+            card.pin_tries -= 1;
+            spent.push(card);
+        }
+        for kind in [LINE, PIN_UNBLOCK, PIN_RELOAD, EXTERNAL] {
+            let mut card = self.clone();
+            let key = card.wallet_keys.get_mut(&kind).unwrap();
+            let left = key.tries;
+            key.tries = 3;
+            spent.push(card.clone());
+            if left > 0 {
+                card.wallet_keys.get_mut(&kind).unwrap().tries = left - 1;
+                spent.push(card);
+            }
+        }
+        spent
+    }
+
     /// As [`Self::attempt`], of a key whose last try blocks the wallet for good.
     fn attempt_or_block(&mut self, kind: u8, right: bool, wrong: u16) -> Result<(), u16> {
         if self.wallet_keys[&kind].tries == 0 {
+            // Power may have gone between the last try and the lock.
+            self.lock = Lock::ForGood;
             return Err(0x9303);
         }
         self.attempt(kind, right).map_err(|left| {

@@ -1,7 +1,7 @@
 //! Secure messaging from both ends: section 11 of the card profile.
 
-use crate::cipher::{Block, Cipher, padded};
-use crate::command::Command;
+use super::cipher::{Block, Cipher, padded};
+use super::command::Command;
 
 /// A session, as the card keeps it. The peer of the tests reads it there.
 #[derive(Clone)]
@@ -168,6 +168,23 @@ impl Session {
         let checksum = self.checksum(&[&padded(&body)]);
         body.extend(object(0x8E, &checksum));
         body
+    }
+
+    /// These objects, with the right checksum behind them.
+    pub(crate) fn sealed(&self, header: [u8; 4], objects: &[u8]) -> Vec<u8> {
+        let mut peer = self.clone();
+        peer.counter += 1;
+        let protected = if objects.is_empty() { Vec::new() } else { padded(objects) };
+        let checksum = peer.checksum(&[&padded(&header), &protected]);
+        [objects.to_vec(), object(0x8E, &checksum)].concat()
+    }
+
+    /// As [`Self::sealed`], of a response.
+    pub(crate) fn sealed_response(&self, objects: &[u8]) -> Vec<u8> {
+        let mut peer = self.clone();
+        peer.counter += 1;
+        let checksum = peer.checksum(&[&padded(objects)]);
+        [objects.to_vec(), object(0x8E, &checksum)].concat()
     }
 
     /// What a reader in step with this session sends.

@@ -3,16 +3,16 @@
 
 use std::collections::VecDeque;
 
-use crate::card::{Challenge, RefCard};
-use crate::command::Command;
-use crate::files::{self, WALLET, ZONE};
-use crate::keys::{self, Context};
-use crate::plans::Plan;
-use crate::purse::{LOAD, UNLOAD};
-use crate::rng::Rng;
-use crate::security::{EXTERNAL, LINE, PIN_UNBLOCK, closed};
-use crate::session::Twist;
-use crate::tdes::Tdes;
+use super::card::{Challenge, RefCard};
+use super::command::Command;
+use super::files::{self, WALLET, ZONE};
+use super::keys::{self, Context};
+use super::plans::Plan;
+use super::purse::{LOAD, UNLOAD};
+use super::rng::Rng;
+use super::security::{EXTERNAL, LINE, PIN_UNBLOCK, closed};
+use super::session::Twist;
+use super::tdes::Tdes;
 
 /// How right a proof is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn new(seed: u64) -> Self {
-        let rng = Rng::new(seed, "terminal");
+    pub(crate) fn new(rng: Rng) -> Self {
         Self { rng, queue: VecDeque::new(), sent: Vec::new(), stale: None, calm: 0 }
     }
 

@@ -1,12 +1,12 @@
 //! Authentication and keys: sections 8.4, 9.11 to 9.13 and 9.15 of the card profile.
 
-use crate::card::{Answer, Challenge, RefCard, Slots};
-use crate::cipher::Cipher;
-use crate::command::Command;
-use crate::files;
-use crate::keys::{self, Context};
-use crate::record::{self, Unit};
-use crate::session::Session;
+use super::card::{Answer, Challenge, RefCard, Slots};
+use super::cipher::Cipher;
+use super::command::Command;
+use super::files;
+use super::keys::{self, Context};
+use super::record::{self, Unit};
+use super::session::Session;
 
 /// Failures at which a key is blocked.
 const LIMIT: u16 = 1000;

@@ -32,10 +32,19 @@ impl<P: WalletPurpose> TdesKey<Root<P>> {
         numbers: &[[u8; FACTOR_LEN]],
         out: &mut [Kcv],
     ) -> Result<(), UnequalLengths> {
-        UnequalLengths::check(numbers.len(), out.len())?;
-        lanes::run(CheckValues { root: self.expose(), numbers, out });
-        Ok(())
+        card_kcvs(self.expose(), numbers, out)
     }
+}
+
+/// The check values of the keys of these cards under any root.
+pub(super) fn card_kcvs(
+    root: &[u8; KEY_LEN],
+    numbers: &[[u8; FACTOR_LEN]],
+    out: &mut [Kcv],
+) -> Result<(), UnequalLengths> {
+    UnequalLengths::check(numbers.len(), out.len())?;
+    lanes::run(CheckValues { root, numbers, out });
+    Ok(())
 }
 
 struct CheckValues<'a> {

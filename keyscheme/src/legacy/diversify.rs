@@ -28,7 +28,11 @@ impl<P: WalletPurpose> TdesKey<Root<P>> {
     }
 }
 
-fn diversify<P: Purpose, Q: Purpose>(key: &TdesKey<P>, factor: [u8; FACTOR_LEN]) -> TdesKey<Q> {
+/// One level below `key`.
+pub(super) fn diversify<P: Purpose, Q: Purpose>(
+    key: &TdesKey<P>,
+    factor: [u8; FACTOR_LEN],
+) -> TdesKey<Q> {
     let cipher = key.cipher();
     let mut halves = [factor, factor.map(|byte| !byte)];
     for half in &mut halves {

@@ -68,6 +68,9 @@ macro_rules! wallet_purposes {
                 const KEY_TYPE: u8 = $key_type;
             }
         )*
+
+        /// Types and names of the wallet keys, in the order of the types.
+        pub(super) const KEY_TYPES: &[(u8, &str)] = &[$(($key_type, $text)),*];
     };
 }
 
@@ -120,6 +123,26 @@ impl<P: WalletPurpose> sealed::Sealed for Root<P> {}
 
 impl<P: WalletPurpose> Purpose for Root<P> {
     const NAME: &'static str = P::ROOT_NAME;
+}
+
+/// A root whose purpose is known by the place where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AnyRoot {}
+
+impl sealed::Sealed for AnyRoot {}
+
+impl Purpose for AnyRoot {
+    const NAME: &'static str = "root of a wallet key";
+}
+
+/// A card key of such a root.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AnyPurpose {}
+
+impl sealed::Sealed for AnyPurpose {}
+
+impl Purpose for AnyPurpose {
+    const NAME: &'static str = "wallet key";
 }
 
 /// Legacy: a two-key TDES key of purpose `P`, 16 bytes. Wiped on drop, never shown.

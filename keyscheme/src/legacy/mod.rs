@@ -80,6 +80,7 @@ pub mod line;
 pub mod mac;
 pub mod proof;
 pub mod purse;
+pub mod roots;
 pub mod session;
 pub mod test_keys;
 #[cfg(test)]
@@ -98,6 +99,7 @@ pub use purse::{
     Fen, Input, LimitUpdate, Load, Moment, Purchase, PurchaseKind, Purse, TerminalId,
     TransactionType, Unload,
 };
+pub use roots::{InvalidWalletRoot, NoWalletRoot, WalletKeyType, WalletRoots};
 pub use session::{DesKey, ExpandedKey};
 
 use crate::key::Zone;

@@ -11,7 +11,8 @@
 use cipher::KeyInit;
 
 use super::check::{KEY_LEN, set_odd_parity};
-use super::key::{Root, TdesKey, WalletPurpose};
+use super::key::{Purpose, Root, TdesKey, WalletPurpose};
+use super::roots::WalletKeyType;
 use super::{ALGORITHM_CODE, ZONE};
 use crate::algorithm::Aes128;
 use crate::cmac::Cmac;
@@ -21,12 +22,17 @@ use crate::test_keys::{LABEL, MASTER};
 /// The test root of purpose `P`.
 #[must_use]
 pub fn root<P: WalletPurpose>() -> TdesKey<Root<P>> {
+    of_type(WalletKeyType::of::<P>())
+}
+
+/// The test root of a type.
+pub(super) fn of_type<P: Purpose>(key_type: WalletKeyType) -> TdesKey<P> {
     let mac = Cmac::new(Aes128::new(&MASTER.into()));
     let tag = mac
         .start()
         .with(&LABEL)
         .with(&ZONE.0.to_be_bytes())
-        .with(&[P::KEY_TYPE, KeyVersion::FIRST.number(), ALGORITHM_CODE])
+        .with(&[key_type.code(), KeyVersion::FIRST.number(), ALGORITHM_CODE])
         .finish();
     let mut bytes: [u8; KEY_LEN] = tag.into();
     set_odd_parity(&mut bytes);

@@ -11,6 +11,7 @@ mod wallet;
 use std::time::Instant;
 
 use xuejika_card_model::date::Date;
+use xuejika_keyscheme::legacy::WalletRoots;
 use xuejika_keyscheme::provider::KeyProvider;
 
 use super::bench::{Bench, BenchError};
@@ -33,6 +34,8 @@ pub struct Runner<'a> {
     pub ics: &'a Ics,
     /// The education zone's roots.
     pub roots: &'a dyn KeyProvider,
+    /// The operator's roots of the wallet.
+    pub wallet: &'a WalletRoots,
     /// Serial of the student card.
     pub serial: [u8; 8],
     /// Today, for waivers.

@@ -10,7 +10,7 @@ use xuejika_card_model::batch::manifest::{Carton, Count, Head, Keys, Range};
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{
     Cells, Check, Column, Finding, KeySlot, KeySource, Manifest, Place, Plan, Row, Tally,
-    WalletRoots, schema,
+    schema,
 };
 use xuejika_card_model::card::Header;
 use xuejika_card_model::factory;
@@ -19,6 +19,7 @@ use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::record::{CardType, Issuance, Profile};
 use xuejika_emulator::{atr, ats, test_card};
 use xuejika_keyscheme::auth::CardId;
+use xuejika_keyscheme::legacy::WalletRoots;
 use xuejika_keyscheme::provider::TestRoots;
 use xuejika_keyscheme::{Algorithm, KeyVersion};
 
@@ -43,7 +44,8 @@ pub(super) fn check(cards: u32, scrap: u32, faults: &[BatchFault]) -> anyhow::Re
     ensure!((1..=MAX_CARDS).contains(&cards), "cards: expected 1 to {MAX_CARDS}");
     ensure!(scrap <= cards, "scrap: more than there are cards");
     let (algorithm, version) = (Algorithm::Aes128, KeyVersion::FIRST);
-    let source = KeySource::new(Some(&TestRoots), Some(WalletRoots::test()), version, algorithm);
+    let wallet = WalletRoots::test();
+    let source = KeySource::new(Some(&TestRoots), Some(&wallet), version, algorithm);
     let plan = Plan::new(&manifest(cards, scrap, &source)?)
         .map_err(|findings| anyhow!("the manifest: {}", ids(&findings)))?;
     let mut findings = check_roots(&source, &plan)?;

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_keyscheme::legacy::{
-    Challenge, LineKey, LineMac, Load, LoadKey, Moment, Purchase, PurchaseKind, Purse, Root,
-    TacKey, TdesKey, TransactionType, Unload, UnloadKey, test_keys,
+    Challenge, LineKey, LineMac, Load, LoadKey, Moment, NoWalletRoot, Purchase, PurchaseKind,
+    Purse, Root, TacKey, TdesKey, TransactionType, Unload, UnloadKey, WalletRoots, test_keys,
 };
 
 use super::{Booking, Consent, HostError, LoadHost, OnlineRequest, Operator, Receipt};
@@ -67,6 +67,21 @@ impl SoftLoadHost {
             books: BTreeMap::new(),
             cancelled: Vec::new(),
         }
+    }
+
+    /// A host with these roots and empty books.
+    ///
+    /// # Errors
+    /// Returns [`NoWalletRoot`] unless the roots of load, unload, TAC and line protection are here.
+    pub fn new(roots: &WalletRoots) -> Result<Self, NoWalletRoot> {
+        Ok(Self {
+            load: roots.root()?,
+            unload: roots.root()?,
+            tac: roots.root()?,
+            line: roots.root()?,
+            books: BTreeMap::new(),
+            cancelled: Vec::new(),
+        })
     }
 
     /// The books, by card, number and type.

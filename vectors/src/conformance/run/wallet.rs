@@ -6,7 +6,7 @@ use xuejika_keyscheme::legacy::{
     Challenge, ExternalAuthKey, Fen, InternalDecryptKey, InternalEncryptKey, InternalMacKey,
     LineKey, LineMac, Load, LoadKey, Mac1, Mac2, Moment, PinReloadKey, PinUnblockKey, Purchase,
     PurchaseKey, PurchaseKind, Purse, Tac, TacKey, TdesKey, TerminalId, TransactionType, Unload,
-    UnloadKey, WalletPurpose, test_keys,
+    UnloadKey, WalletPurpose,
 };
 
 use super::machine::{Machine, Stop};
@@ -249,7 +249,9 @@ impl Machine<'_> {
 
     /// The card's key of this purpose, by its card number.
     fn key<P: WalletPurpose>(&self) -> Result<TdesKey<P>, Stop> {
-        Ok(test_keys::root::<P>().card_key(self.array("number")?))
+        let root = self.runner.wallet.root::<P>();
+        let root = root.map_err(|error| Stop::Cannot(error.to_string()))?;
+        Ok(root.card_key(self.array("number")?))
     }
 }
 
