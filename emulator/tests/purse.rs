@@ -15,6 +15,7 @@ use xuejika_apdu::fci::PurseFci;
 use xuejika_card_model::file::tree::{WALLET_NAME, wallet_sfi};
 use xuejika_card_model::wallet::message::Demand;
 use xuejika_card_model::wallet::{EnableFlag, LogRecord, MAX_BALANCE, WalletSetup};
+use xuejika_emulator::Env;
 use xuejika_keyscheme::legacy::{Fen, PurchaseKind, TransactionType as Type};
 
 fn reply(hex: &str) -> Reply {
@@ -500,6 +501,18 @@ fn the_purse_file_is_no_file_to_read_or_write() {
 /// The recorded source gives its bytes in order.
 #[test]
 fn recorded_randomness_is_what_it_says() {
-    let mut env = xuejika_emulator::Env::with_rng(Recorded(vec![1, 2, 3, 4, 5, 6]));
+    let mut env = Env::with_rng(Recorded(vec![1, 2, 3, 4, 5, 6]));
     assert_eq!((env.random::<4>(), env.random::<4>()), ([1, 2, 3, 4], [5, 6, 0, 0]));
+}
+
+#[test]
+fn a_fork_goes_its_own_way() {
+    let mut wallet = Wallet::new(&open_with(1000));
+    let mut fork = wallet.card.fork(Env::seeded(7));
+    assert!(!fork.is_powered());
+    assert_eq!(fork.model().purse().unwrap(), wallet.purse());
+    wallet.load(500).unwrap();
+    assert_eq!((wallet.balance(), fork.model().purse().unwrap().balance.0), (1500, 1000));
+    fork.power_on().unwrap();
+    assert_eq!(fork.atr(), wallet.card.atr());
 }

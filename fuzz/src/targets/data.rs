@@ -1,7 +1,10 @@
 //! Files that people exchange.
 
+use std::sync::LazyLock;
+
 use xuejika_card_model::batch::manifest::{self, Manifest};
-use xuejika_card_model::batch::{Cells, Column, Plan, Row};
+use xuejika_card_model::batch::plan::kcv_method;
+use xuejika_card_model::batch::{Cells, Column, KeySlot, Plan, Row};
 use xuejika_card_model::list::{Decoder, Delta, Header, List, ListMac, Lookup, MAC_LEN, key_id, key_path};
 use xuejika_keyscheme::keyblock::{
     BlockVersion, Header as BlockHeader, KeyAlgorithm, KeyKind, KeyMaterial, ModeOfUse,
@@ -20,10 +23,11 @@ pub fn batch_row(bytes: &[u8]) {
     for (column, cell) in Column::all().zip(text.split('\t')) {
         cells.set(column, Some(cell).filter(|cell| !cell.is_empty()));
     }
-    let plan = plan();
+    static PLAN: LazyLock<Plan> = LazyLock::new(plan);
+    let plan = &*PLAN;
     let (mut findings, mut again) = (Vec::new(), Vec::new());
-    let row = Row::read(&plan, sha256, &cells, &mut findings);
-    let second = Row::read(&plan, sha256, &cells, &mut again);
+    let row = Row::read(plan, sha256, &cells, &mut findings);
+    let second = Row::read(plan, sha256, &cells, &mut again);
     assert_eq!(row.card_id(), second.card_id());
     assert_eq!(format!("{findings:?}"), format!("{again:?}"));
 }
@@ -40,6 +44,10 @@ fn serial(sequence: u32) -> String {
 /// A plan for 99 cards.
 fn plan() -> Plan {
     let text = |text: &str| text.to_owned();
+    let roots = KeySlot::all().map(|slot| {
+        let method = kcv_method(slot, Algorithm::Aes128);
+        (slot.name().to_owned(), format!("{method}A1B2C3"))
+    });
     let manifest = Manifest {
         schema: 1,
         batch: manifest::Head {
@@ -57,7 +65,7 @@ fn plan() -> Plan {
             ats: text("127880700280 31A8739E01C065ssssssssss").replace(' ', ""),
         },
         count: manifest::Count { rows: 99, ordered: 99, spare: 0, good: 99, scrap: 0 },
-        keys: manifest::Keys { version: 1, root_kcv: Default::default() },
+        keys: manifest::Keys { version: 1, root_kcv: roots.collect() },
         files: Vec::new(),
         serials: vec![manifest::Range {
             first: text(&serial(1)),
