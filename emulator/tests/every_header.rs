@@ -1,6 +1,6 @@
-//! All 65,536 pairs of CLA and INS in every state of security a card can be in, and a quarter of a million
-//! commands of a wrong length: each is answered, with a status word of the card profile, and what is refused
-//! changes nothing but what counts wrong tries.
+//! All 65,536 pairs of CLA and INS in every state of security a card can be in, and a quarter of a
+//! million commands of a wrong length: each is answered, with a status word of the card profile,
+//! and what is refused changes nothing but what counts wrong tries.
 //!
 //! ```text
 //! cargo test -p xuejika-emulator --release --test every_header [-- --all]
@@ -21,7 +21,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use support::line::{authenticate as prove_external, keys, protect, challenge as transit_challenge};
+use support::line::{
+    authenticate as prove_external, challenge as transit_challenge, keys, protect,
+};
 use support::wallet::{memory_with, open_with};
 use support::{ask, authenticate, choose, key_id, memory_in, model, prepare, sam, send};
 use xuejika_apdu::Command;
@@ -118,12 +120,11 @@ fn wallet_scenes() -> Vec<Scene> {
     ] {
         scenes.push(scene(name, open(), script(commands)));
     }
-    scenes.push(scene("PIN blocked", open(), script(&[
-        WALLET,
-        "00 20 00 01 02 00 00",
-        "00 20 00 01 02 00 00",
-        "00 20 00 01 02 00 00",
-    ])));
+    scenes.push(scene(
+        "PIN blocked",
+        open(),
+        script(&[WALLET, "00 20 00 01 02 00 00", "00 20 00 01 02 00 00", "00 20 00 01 02 00 00"]),
+    ));
     scenes.push(scene("wallet blocked", open(), by_operator([0x84, 0x1E, 0, 0])));
     scenes.push(scene("wallet blocked for good", open(), by_operator([0x84, 0x1E, 0, 1])));
     scenes.push(scene("wallet authenticated", open(), |card| {

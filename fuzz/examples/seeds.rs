@@ -1,5 +1,5 @@
-//! Writes the corpus: a few inputs for each target, from the examples of the card profile, published
-//! vectors and test cards. Run in `fuzz/`: `cargo run --example seeds`.
+//! Writes the corpus: a few inputs for each target, from the examples of the card profile,
+//! published vectors and test cards. Run in `fuzz/`: `cargo run --example seeds`.
 #![allow(clippy::unwrap_used, reason = "a broken premise ends it")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use xuejika_apdu::{Class, Command};
 use xuejika_card_model::list::{Edition, List, ListMac, Moment, key_id, key_path};
-use xuejika_emulator::{VirtualCard, Env, atr, ats, test_card};
+use xuejika_emulator::{Env, VirtualCard, atr, ats, test_card};
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
 
@@ -45,7 +45,10 @@ fn main() {
         "00D6870000012C",
     ];
     save("command", commands.map(hex));
-    save("response", ["9000", "6A82", "6F0084009000", "87110100112233445566778899AABBCCDDEEFF9000"].map(hex));
+    save(
+        "response",
+        ["9000", "6A82", "6F0084009000", "87110100112233445566778899AABBCCDDEEFF9000"].map(hex),
+    );
     wire();
     sessions();
     cards();
@@ -108,9 +111,10 @@ fn cards() {
         VirtualCard::new(test_card::student("1100070100000017").unwrap(), Env::seeded(1)).unwrap();
     let zone = card.model().tree().education().unwrap();
     let memory = xuejika_card_model::nvm::Nvm::bytes(card.model().nvm());
-    let contents = zone.files.iter().map(|file| {
-        memory[file.offset..file.offset + file.structure.storage().min(128)].to_vec()
-    });
+    let contents = zone
+        .files
+        .iter()
+        .map(|file| memory[file.offset..file.offset + file.structure.storage().min(128)].to_vec());
     save("records", contents);
 }
 

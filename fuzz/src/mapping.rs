@@ -1,4 +1,5 @@
-//! Mapping files of vendors. The program keeps their reader to itself; it is built into this crate as well.
+//! Mapping files of vendors. The program keeps their reader to itself; it is built into this crate
+//! as well.
 
 #[path = "../../cli/src/batch/mapping.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the program uses the rest")]
@@ -7,7 +8,8 @@ mod reader;
 use reader::Mapping;
 use xuejika_card_model::batch::Column;
 
-/// A mapping file is refused, or every column has a name, a place and a value, whatever is in the cell.
+/// A mapping file is refused, or every column has a name, a place and a value, whatever is in the
+/// cell.
 #[allow(clippy::missing_panics_doc, reason = "a panic is a finding")]
 pub fn mapping(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };

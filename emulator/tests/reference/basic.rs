@@ -1,5 +1,5 @@
-//! What every DF has: SELECT, READ BINARY, READ RECORD, UPDATE BINARY. Sections 4.3 and 9.7 to 9.10 of the
-//! card profile.
+//! What every DF has: SELECT, READ BINARY, READ RECORD, UPDATE BINARY. Sections 4.3 and 9.7 to 9.10
+//! of the card profile.
 
 use super::card::{Answer, Challenge, RefCard, Road};
 use super::command::{Command, Name};
@@ -34,7 +34,7 @@ impl RefCard {
             | Name::Debit
             | Name::Cache
             | Name::Prove => self.purse_command(name, command, transaction),
-            _ => self.security_command(name, command, challenge),
+            _ => self.security_command(name, command, challenge.as_ref()),
         }
     }
 

@@ -1,5 +1,5 @@
-//! The reference card: what it holds, and the order in which a command is processed. Sections 4, 8, 9 and
-//! 14 of the card profile.
+//! The reference card: what it holds, and the order in which a command is processed. Sections 4, 8,
+//! 9 and 14 of the card profile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,8 +100,11 @@ pub(crate) struct RefCard {
     pub(crate) lock: Lock,
     pub(crate) card_blocked: bool,
     pub(crate) v: Volatile,
-    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    random: Random,
 }
+
+/// Fills bytes with random ones.
+pub(crate) type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// How a command came.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -319,7 +322,7 @@ impl RefCard {
         };
         let kept = transaction.clone();
         let result = self.allowed(found, road).and_then(|()| match road {
-            Road::Line => self.line(found, command, challenge),
+            Road::Line => self.line(found, command, challenge.as_ref()),
             _ => self.perform(found, command, road, challenge, transaction),
         });
         let keeps = [command::Name::Balance, command::Name::Prove, command::Name::Internal];

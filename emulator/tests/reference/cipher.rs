@@ -1,5 +1,5 @@
-//! AES-128 from FIPS 197 with a computed S-box, CMAC from SP 800-38B, CBC from SP 800-38A. SM4 is the
-//! crate's: its tables say nothing about the card.
+//! AES-128 from FIPS 197 with a computed S-box, CMAC from SP 800-38B, CBC from SP 800-38A. SM4 is
+//! the crate's: its tables say nothing about the card.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! The comparison judged: each seeded fault that a student card's answers or files can show is switched on
-//! in turn, and the cards have to part.
+//! The comparison judged: each seeded fault that a student card's answers or files can show is
+//! switched on in turn, and the cards have to part.
 
 use std::process::ExitCode;
 use std::sync::Mutex;

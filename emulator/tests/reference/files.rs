@@ -1,5 +1,5 @@
-//! The files of a student card, who may use them, and what is in them at delivery: sections 4, 5, 6 and
-//! 17.1 of the card profile.
+//! The files of a student card, who may use them, and what is in them at delivery: sections 4, 5, 6
+//! and 17.1 of the card profile.
 
 use std::collections::BTreeMap;
 

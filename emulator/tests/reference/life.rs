@@ -422,10 +422,9 @@ impl RefCard {
 /// Whether the data is that of the event: 12.2.
 fn is_event_data(event: u8, data: &[u8]) -> bool {
     let body = match event {
-        0x03 => 1,
+        0x03 | 0x0B => 1,
         0x05 => 3,
         0x0A => 32,
-        0x0B => 1,
         0x0C => 4,
         0x0D => 8,
         _ => 0,

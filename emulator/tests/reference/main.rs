@@ -1,6 +1,7 @@
-//! A second card against the first: a slow, clear model of a student card, written from the card profile
-//! with ciphers of its own, maps in the place of a memory, and no journal. Both get the same commands and
-//! the same random numbers; every byte they answer and everything they keep has to be the same.
+//! A second card against the first: a slow, clear model of a student card, written from the card
+//! profile with ciphers of its own, maps in the place of a memory, and no journal. Both get the
+//! same commands and the same random numbers; every byte they answer and everything they keep has
+//! to be the same.
 //!
 //! ```text
 //! cargo test -p xuejika-emulator --release --test reference [-- --runs N --seed N --steps N]
@@ -117,8 +118,8 @@ fn hunt(options: &Options) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What the arguments ask for; `None` when they ask for other tests only. What the test runner passes to
-/// every program means nothing here.
+/// What the arguments ask for; `None` when they ask for other tests only. What the test runner
+/// passes to every program means nothing here.
 fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
     let runs = if cfg!(debug_assertions) { QUICK } else { CI };
     let mut options = Options { first: 1, runs, steps: STEPS, faults: false, only: None };

@@ -1,5 +1,5 @@
-//! The reference card, the terminal that talks to it, and the comparison with the real card. The fuzz
-//! targets use them too.
+//! The reference card, the terminal that talks to it, and the comparison with the real card. The
+//! fuzz targets use them too.
 
 pub(crate) mod basic;
 pub(crate) mod card;
@@ -18,4 +18,5 @@ pub(crate) mod security;
 pub(crate) mod session;
 pub(crate) mod tdes;
 pub(crate) mod terminal;
+pub(crate) mod wallet_plans;
 pub(crate) mod zone;

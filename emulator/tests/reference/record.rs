@@ -1,4 +1,5 @@
-//! Records of the education zone and the codings in them: section 6 and appendix A of the card profile.
+//! Records of the education zone and the codings in them: section 6 and appendix A of the card
+//! profile.
 
 /// CRC-16/X-25, big-endian.
 pub(crate) fn crc(bytes: &[u8]) -> [u8; 2] {

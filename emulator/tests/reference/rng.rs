@@ -25,7 +25,7 @@ impl Rng {
 
     /// The choices these bytes stand for.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(Source::Bytes(bytes.to_vec().into_iter()))
+        Self(Source::Bytes(Vec::from(bytes).into_iter()))
     }
 
     /// Whether all bytes are used up.

@@ -19,6 +19,7 @@ use super::files::{self, WALLET, ZONE};
 use super::plans;
 use super::rng::Rng;
 use super::terminal::Terminal;
+use super::wallet_plans;
 
 const SERIAL: [u8; 8] = [0x11, 0x00, 0x07, 0x01, 0x00, 0x00, 0x00, 0x17];
 
@@ -130,8 +131,8 @@ impl Pair {
         (response != expected).then(|| format!("the reference answers {}", hex(&expected)))
     }
 
-    /// Sends a command in which power may go. Afterwards the card is the one from before or the one from
-    /// after, or has spent a try.
+    /// Sends a command in which power may go. Afterwards the card is the one from before or the one
+    /// from after, or has spent a try.
     fn send_and_cut(&mut self, command: &[u8], cut: Cut, tally: &mut Tally) -> Option<String> {
         tally.commands += 1;
         self.command.fetch_add(1, Ordering::Relaxed);
@@ -162,8 +163,8 @@ impl Pair {
     }
 }
 
-/// Random numbers that depend on nothing but the command they are drawn in: when a card draws them is its
-/// own affair.
+/// Random numbers that depend on nothing but the command they are drawn in: when a card draws them
+/// is its own affair.
 #[derive(Clone)]
 struct Tape {
     seed: u64,
@@ -264,8 +265,8 @@ fn cut(rng: &mut Rng) -> Cut {
     Cut { after_writes, after_bytes, torn }
 }
 
-/// Lets a terminal loose on the card of this seed alone: what the reference says shapes what is sent, and is
-/// not compared.
+/// Lets a terminal loose on the card of this seed alone: what the reference says shapes what is
+/// sent, and is not compared.
 pub(crate) fn play_alone(seed: u64, mut terminal: Terminal, steps: usize) {
     let mut pair = Pair::new(seed);
     prelude(seed, &mut terminal, &pair.reference);
@@ -295,7 +296,7 @@ fn prelude(seed: u64, terminal: &mut Terminal, card: &RefCard) {
         }
     }
     if rng.one_in(2) {
-        plan.extend(plans::charge(rng.pick(&[1, 2_000, 100_000])));
+        plan.extend(wallet_plans::charge(rng.pick(&[1, 2_000, 100_000])));
     }
     terminal.begin(plan);
 }

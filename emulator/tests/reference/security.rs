@@ -34,8 +34,8 @@ impl RefCard {
         if right { Ok(()) } else { Err(key.tries) }
     }
 
-    /// The card between the two halves of an attempt (20.2), of each thing that has tries: one spent, or
-    /// all given back and nothing else done yet.
+    /// The card between the two halves of an attempt (20.2), of each thing that has tries: one
+    /// spent, or all given back and nothing else done yet.
     pub(crate) fn with_spent_tries(&self) -> Vec<Self> {
         let mut spent = Vec::new();
         if self.pin_tries > 0 {
@@ -78,14 +78,14 @@ impl RefCard {
         &mut self,
         name: Name,
         command: &Command,
-        challenge: Option<Challenge>,
+        challenge: Option<&Challenge>,
     ) -> Answer {
         let message_end = command.data.len().checked_sub(4);
         if command.data.len() > 255 {
             return Err(0x6700);
         }
         let (data, sent) = command.data.split_at(message_end.ok_or(0x6987_u16)?);
-        let Some(Challenge::Transit(start)) = challenge else { return Err(0x6984) };
+        let Some(&Challenge::Transit(start)) = challenge else { return Err(0x6984) };
         let kind = if name == Name::PinUnblock { PIN_UNBLOCK } else { LINE };
         let key = Tdes::new(self.wallet_keys[&kind].key);
         let length = u8::try_from(command.data.len()).unwrap();
@@ -124,7 +124,7 @@ impl RefCard {
         &mut self,
         name: Name,
         command: &Command,
-        challenge: Option<Challenge>,
+        challenge: Option<&Challenge>,
     ) -> Answer {
         match name {
             Name::TransitChallenge => self.transit_challenge(command),
@@ -181,12 +181,12 @@ impl RefCard {
         Ok(Vec::new())
     }
 
-    fn external(&mut self, command: &Command, challenge: Option<Challenge>) -> Answer {
+    fn external(&mut self, command: &Command, challenge: Option<&Challenge>) -> Answer {
         if command.p1 != 0 {
             return Err(0x6A86);
         }
         command.length(8)?;
-        let Some(Challenge::Transit(block)) = challenge else { return Err(0x6984) };
+        let Some(&Challenge::Transit(block)) = challenge else { return Err(0x6984) };
         if command.p2 != 1 {
             return Err(0x6A88);
         }
@@ -294,7 +294,7 @@ impl RefCard {
 
 /// The data in enciphered data.
 fn opened(key: &Tdes, data: &[u8]) -> Option<Vec<u8>> {
-    if data.len() % 8 != 0 {
+    if !data.len().is_multiple_of(8) {
         return None;
     }
     let plain = key.ecb(data, false);

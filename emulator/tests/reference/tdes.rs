@@ -1,4 +1,5 @@
-//! DES and two-key TDES, bit by bit from the tables of FIPS 46-3, and the codes a purse makes of them.
+//! DES and two-key TDES, bit by bit from the tables of FIPS 46-3, and the codes a purse makes of
+//! them.
 
 /// Initial permutation; bits are numbered from 1, the most significant first.
 const IP: [u8; 64] = [
@@ -64,9 +65,15 @@ fn f(half: u64, key: u64) -> u64 {
             six = six << 1 | (half >> (31 - place)) & 1;
         }
         six ^= (key >> (42 - 6 * box_)) & 0x3F;
-        let row = (six >> 4 & 2 | six & 1) as usize;
         let column = six >> 1 & 0xF;
-        out = out << 4 | (rows[row] >> (60 - 4 * column)) & 0xF;
+        // The outer bits choose the row.
+        let row = match (six >> 5, six & 1) {
+            (0, 0) => rows[0],
+            (0, _) => rows[1],
+            (_, 0) => rows[2],
+            _ => rows[3],
+        };
+        out = out << 4 | (row >> (60 - 4 * column)) & 0xF;
     }
     permute(out, 32, &P)
 }

@@ -1,5 +1,5 @@
-//! Both sides of the counter: what is sent, right, wrong, stale and replayed. Knows what the reference
-//! card knows, so that it can be right when it wants to.
+//! Both sides of the counter: what is sent, right, wrong, stale and replayed. Knows what the
+//! reference card knows, so that it can be right when it wants to.
 
 use std::collections::VecDeque;
 

@@ -130,7 +130,7 @@ impl RefCard {
     pub(crate) fn acting(&self) -> Option<Unit> {
         let [0, 0, unit @ .., _, _, _] = &self.v.session.as_ref()?.reader else { return None };
         let number = &self.v.session.as_ref()?.reader[5..];
-        let unit = (*unit).try_into().unwrap();
+        let unit = *unit;
         (record::is_unit(unit) && record::bcd(number).is_some()).then_some(unit)
     }
 }

@@ -16,8 +16,9 @@ use xuejika_emulator::{Env, VirtualCard, test_card};
 /// Most commands of a sequence.
 const STEPS: usize = 400;
 
-/// A card's life as a terminal makes it: right, wrong, stale and replayed proofs, resets, power cuts and raw
-/// bytes, chosen by the bytes; on the card and on the reference, which have to stay the same.
+/// A card's life as a terminal makes it: right, wrong, stale and replayed proofs, resets, power
+/// cuts and raw bytes, chosen by the bytes; on the card and on the reference, which have to stay
+/// the same.
 pub fn card_reference(bytes: &[u8]) {
     let Some((&seed, choices)) = bytes.split_first() else { return };
     let terminal = Terminal::new(Rng::of(choices));
@@ -26,21 +27,25 @@ pub fn card_reference(bytes: &[u8]) {
     }
 }
 
-/// As [`card_reference`], on a card that takes any MAC, or any event, so that states behind one are reached
-/// with the wrong one too. What the reference says no longer counts; nothing may panic.
+/// As [`card_reference`], on a card that takes any MAC, or any event, so that states behind one are
+/// reached with the wrong one too. What the reference says no longer counts; nothing may panic.
 #[cfg(feature = "faults")]
 pub fn card_mock(bytes: &[u8]) {
     use xuejika_card_model::fault::{Fault, seed};
-    const MOCKS: [Fault; 4] =
-        [Fault::SmMacSkipped, Fault::LineMacSkipped, Fault::EventInAnyState, Fault::UnitRuleIgnored];
+    const MOCKS: [Fault; 4] = [
+        Fault::SmMacSkipped,
+        Fault::LineMacSkipped,
+        Fault::EventInAnyState,
+        Fault::UnitRuleIgnored,
+    ];
     let Some((&[number, mock], choices)) = bytes.split_first_chunk::<2>() else { return };
     seed(Some(MOCKS[usize::from(mock) % MOCKS.len()]));
     run::play_alone(number.into(), Terminal::new(Rng::of(choices)), STEPS);
     seed(None);
 }
 
-/// Any sequence of commands on a card of any kind: each is answered with two status bytes at least, and a
-/// stranger changes nothing but what section 9 of the profile lets a stranger change.
+/// Any sequence of commands on a card of any kind: each is answered with two status bytes at least,
+/// and a stranger changes nothing but what section 9 of the profile lets a stranger change.
 pub fn card_raw(bytes: &[u8]) {
     let Some((&kind, mut rest)) = bytes.split_first() else { return };
     let day = "2027-08-31".parse().unwrap();
@@ -74,8 +79,8 @@ pub fn card_raw(bytes: &[u8]) {
     }
 }
 
-/// An image is refused, or written back as it came; a memory is refused, or a card that can be used. Bytes
-/// of the input overwrite bytes of a card that was sound, so that most of it still is.
+/// An image is refused, or written back as it came; a memory is refused, or a card that can be
+/// used. Bytes of the input overwrite bytes of a card that was sound, so that most of it still is.
 pub fn card_image(bytes: &[u8]) {
     if let Ok(memory) = image::parse(bytes) {
         assert_eq!(image::emit(memory).as_deref(), Ok(bytes));
@@ -114,7 +119,8 @@ fn use_memory(memory: Vec<u8>) {
     let _ = (card.model().state(), card.model().pupil(), card.model().purse());
 }
 
-/// Any way of naming a file leads to at most one place, inside its DF, and reads no more than is there.
+/// Any way of naming a file leads to at most one place, inside its DF, and reads no more than is
+/// there.
 pub fn file_tree(bytes: &[u8]) {
     let Some((&[kind, df, sfi, number, high, low], name)) = bytes.split_first_chunk::<6>() else {
         return;

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use xuejika_card_model::batch::manifest::{self, Manifest};
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{Cells, Column, KeySlot, Plan, Row};
-use xuejika_card_model::list::{Decoder, Delta, Header, List, ListMac, Lookup, MAC_LEN, key_id, key_path};
+use xuejika_card_model::list::{
+    Decoder, Delta, Header, List, ListMac, Lookup, MAC_LEN, key_id, key_path,
+};
 use xuejika_keyscheme::keyblock::{
     BlockVersion, Header as BlockHeader, KeyAlgorithm, KeyKind, KeyMaterial, ModeOfUse,
     ProtectionKey, Reader, Usage, inspect, write,
@@ -15,8 +17,8 @@ use xuejika_keyscheme::{Algorithm, KeyVersion};
 use xuejika_vectors::VectorFile;
 use xuejika_vectors::conformance::{Ics, Status, Suite, glob};
 
-/// A row of a batch, its cells separated by tabs: every finding names a column and a value, and a row reads
-/// the same twice.
+/// A row of a batch, its cells separated by tabs: every finding names a column and a value, and a
+/// row reads the same twice.
 pub fn batch_row(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };
     let mut cells = Cells::empty();
@@ -67,10 +69,7 @@ fn plan() -> Plan {
         count: manifest::Count { rows: 99, ordered: 99, spare: 0, good: 99, scrap: 0 },
         keys: manifest::Keys { version: 1, root_kcv: roots.collect() },
         files: Vec::new(),
-        serials: vec![manifest::Range {
-            first: text(&serial(1)),
-            last: text(&serial(99)),
-        }],
+        serials: vec![manifest::Range { first: text(&serial(1)), last: text(&serial(99)) }],
         boxes: vec![manifest::Carton {
             id: text("B1"),
             first: text(&serial(1)),
@@ -83,8 +82,8 @@ fn plan() -> Plan {
 
 const PROTECTION: [u8; 32] = [0x88; 32];
 
-/// A key block: text is refused without a panic, by the inspection and the reader alike; a block made from
-/// the bytes is read back, and no longer with one character changed.
+/// A key block: text is refused without a panic, by the inspection and the reader alike; a block
+/// made from the bytes is read back, and no longer with one character changed.
 pub fn key_block(bytes: &[u8]) {
     let material = KeyMaterial::new(KeyKind::Aes256, &PROTECTION).unwrap();
     let protection = ProtectionKey::new(material).unwrap();
@@ -139,8 +138,8 @@ pub fn case_file(bytes: &[u8]) {
     }
 }
 
-/// A list, as it is or with the right MAC behind it: what is taken is written back as it came, a piece at a
-/// time or at once, and the lookup takes the same.
+/// A list, as it is or with the right MAC behind it: what is taken is written back as it came, a
+/// piece at a time or at once, and the lookup takes the same.
 pub fn list(bytes: &[u8]) {
     let Some((&mode, body)) = bytes.split_first() else { return };
     let algorithm = if mode & 2 == 0 { Algorithm::Aes128 } else { Algorithm::Sm4 };

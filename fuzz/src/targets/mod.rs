@@ -1,4 +1,5 @@
-//! What each target does with its bytes. A function that returns has found nothing; one that panics has.
+//! What each target does with its bytes. A function that returns has found nothing; one that panics
+//! has.
 #![allow(
     dead_code,
     clippy::unwrap_used,

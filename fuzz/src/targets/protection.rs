@@ -11,8 +11,7 @@ use xuejika_keyscheme::{Algorithm, Key};
 /// Both ends of a new session, and the reference's view of it.
 fn session(sm4: bool) -> (CardSm, ReaderSm, Session) {
     let algorithm = if sm4 { Algorithm::Sm4 } else { Algorithm::Aes128 };
-    let keys =
-        SessionKeys { enc: Key::new(algorithm, [1; 16]), mac: Key::new(algorithm, [2; 16]) };
+    let keys = SessionKeys { enc: Key::new(algorithm, [1; 16]), mac: Key::new(algorithm, [2; 16]) };
     let code = if sm4 { 2 } else { 1 };
     let reference = Session {
         enc: Cipher::new(code, [1; 16]),
@@ -25,9 +24,9 @@ fn session(sm4: bool) -> (CardSm, ReaderSm, Session) {
     (CardSm::new(&keys), ReaderSm::new(&keys), reference)
 }
 
-/// A protected command: the bytes as they are, or with the right checksum behind whatever objects they
-/// hold. The card takes what the reference takes, gives the same plain command, and says the same of what
-/// it refuses.
+/// A protected command: the bytes as they are, or with the right checksum behind whatever objects
+/// they hold. The card takes what the reference takes, gives the same plain command, and says the
+/// same of what it refuses.
 pub fn sm_card(bytes: &[u8]) {
     let Some((&[mode, cla, ins, p1, p2], body)) = bytes.split_first_chunk::<5>() else { return };
     let (mut card, _, mut reference) = session(mode & 2 != 0);
@@ -42,15 +41,8 @@ pub fn sm_card(bytes: &[u8]) {
         (false, true) => 65_536,
         (false, false) => 256,
     };
-    let command = Command {
-        class: Class(cla),
-        instruction: ins,
-        p1,
-        p2,
-        data: &body,
-        ne,
-        extended,
-    };
+    let command =
+        Command { class: Class(cla), instruction: ins, p1, p2, data: &body, ne, extended };
     let plain = Plain { extended, ..Plain::new([cla, ins, p1, p2], &body, ne) };
     let mut buffer = Vec::new();
     let found = card.unwrap_command(&command, &mut buffer);
@@ -61,8 +53,8 @@ pub fn sm_card(bytes: &[u8]) {
     assert_eq!(found.map_err(status), expected);
 }
 
-/// A protected response: taken only with the right checksum, in the one order, with the status word that
-/// stands outside; and what was taken is what the card would have sent.
+/// A protected response: taken only with the right checksum, in the one order, with the status word
+/// that stands outside; and what was taken is what the card would have sent.
 pub fn sm_reader(bytes: &[u8]) {
     let Some((&[mode, sw1, sw2], body)) = bytes.split_first_chunk::<3>() else { return };
     let (_, mut reader, mut reference) = session(mode & 2 != 0);

@@ -10,7 +10,8 @@ use xuejika_card_model::batch::chip::{Pattern, atr_fault, ats_fault, decode_hex}
 use xuejika_emulator::transport::Slot;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 
-/// A command parses exactly when the reference's does, into the same parts, and is written back as it came.
+/// A command parses exactly when the reference's does, into the same parts, and is written back as
+/// it came.
 pub fn command(bytes: &[u8]) {
     let (parsed, reference) = (Command::parse(bytes), Reference::parse(bytes));
     assert_eq!(parsed.is_ok(), reference.is_some());
@@ -43,7 +44,8 @@ pub fn response(bytes: &[u8]) {
     let _ = response.status.to_string();
 }
 
-/// Data objects that parse are written back as they came, and what does not parse is left where it is.
+/// Data objects that parse are written back as they came, and what does not parse is left where it
+/// is.
 pub fn tlv(bytes: &[u8]) {
     let (mut reader, mut out) = (TlvReader::new(bytes), Vec::new());
     while let Ok(Some(object)) = reader.read() {
@@ -54,8 +56,8 @@ pub fn tlv(bytes: &[u8]) {
     assert_eq!(out, bytes);
 }
 
-/// An answer to reset is taken when its parts are as long as they say; so is an answer to select, and a
-/// pattern that was made from one matches it.
+/// An answer to reset is taken when its parts are as long as they say; so is an answer to select,
+/// and a pattern that was made from one matches it.
 pub fn atr(bytes: &[u8]) {
     if atr_fault(bytes).is_none() {
         assert!(matches!(bytes[0], 0x3B | 0x3F));
@@ -93,8 +95,8 @@ pub fn fci(bytes: &[u8]) {
     }
 }
 
-/// Frames of a host, one behind the other, on a card in its slot: each control and each command is taken
-/// for what it is, and every command of a card with power is answered.
+/// Frames of a host, one behind the other, on a card in its slot: each control and each command is
+/// taken for what it is, and every command of a card with power is answered.
 pub fn vpcd(bytes: &[u8]) {
     let memory = test_card::student("1100070100000017").unwrap();
     let mut card = VirtualCard::new(memory, Env::seeded(1)).unwrap();

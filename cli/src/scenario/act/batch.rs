@@ -9,8 +9,7 @@ use xuejika_card_model::batch::keys::{KnownValues, check_block, check_roots};
 use xuejika_card_model::batch::manifest::{Carton, Count, Head, Keys, Range};
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{
-    Cells, Check, Column, Finding, KeySlot, KeySource, Manifest, Place, Plan, Row, Tally,
-    schema,
+    Cells, Check, Column, Finding, KeySlot, KeySource, Manifest, Place, Plan, Row, Tally, schema,
 };
 use xuejika_card_model::card::Header;
 use xuejika_card_model::factory;
