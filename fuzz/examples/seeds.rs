@@ -93,6 +93,7 @@ fn sessions() {
 
 fn cards() {
     save("card_reference", (0..16).map(|seed| noise(seed, 400)));
+    save("card_mock", (0..4).map(|seed| noise(100 + seed, 300)));
     let select = hex("0D 00A4040007F0424A4544550100");
     let choose = hex("0C 0022C1A40780010183020101 05 0084000010 00");
     let wallet = hex("07 00A40000021001 05 805C000204 08 0020000103123456");

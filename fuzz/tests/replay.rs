@@ -19,10 +19,3 @@ fn replay(name: &str, target: fn(&[u8])) {
 fn mappings_are_read() {
     replay("mapping", xuejika_fuzz::mapping);
 }
-
-#[cfg(feature = "faults")]
-#[test]
-fn cards_that_take_any_mac_do_not_panic() {
-    replay("card_mock", xuejika_fuzz::card_mock);
-    replay("card_reference", xuejika_fuzz::card_mock);
-}
