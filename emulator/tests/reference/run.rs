@@ -143,7 +143,8 @@ impl Pair {
         let answered = self.card.transmit(command, &mut response).is_ok();
         self.card.nvm_mut().arm(None);
         if answered {
-            let what = || format!("the reference answers {}", hex(&expected));
+            let what =
+                || format!("the card answers {}, the reference {}", hex(&response), hex(&expected));
             return (response != expected).then(what);
         }
         tally.cuts += 1;

@@ -162,7 +162,6 @@ impl RefCard {
             return Ok(());
         }
         self.pin_tries -= 1;
-        self.v.df_register = 0;
         Err(0x63C0 | u16::from(self.pin_tries))
     }
 
@@ -176,9 +175,13 @@ impl RefCard {
         if !(2..=8).contains(&command.data.len()) {
             return Err(0x6700);
         }
-        self.check_pin(&command.data)?;
-        self.v.df_register = 1;
-        Ok(Vec::new())
+        let verdict = self.check_pin(&command.data);
+        match verdict {
+            Ok(()) => self.v.df_register = 1,
+            Err(0x6983) => {}
+            Err(_) => self.v.df_register = 0,
+        }
+        verdict.map(|()| Vec::new())
     }
 
     fn external(&mut self, command: &Command, challenge: Option<&Challenge>) -> Answer {
