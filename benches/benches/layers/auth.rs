@@ -8,7 +8,7 @@ use aes::Aes128;
 use cipher::{Block, BlockCipherEncrypt, KeyInit};
 use cmac::{Cmac, Mac};
 use xuejika_apdu::sm::{CardSm, ReaderSm};
-use xuejika_benches::{Bench, Clock};
+use xuejika_benches::Bench;
 use xuejika_emulator::VirtualCard;
 use xuejika_keyscheme::auth::{CardChallenge, CardId, CardSession, ReaderId, SessionKeys, respond};
 use xuejika_keyscheme::{Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
@@ -148,21 +148,6 @@ impl Script {
     }
 
     fn play(&self, card: &VirtualCard, repeats: u64) -> Duration {
-        let mut response = Vec::with_capacity(64);
-        let mut taken = Duration::ZERO;
-        let mut left = repeats;
-        while left > 0 {
-            let mut card = cards::fresh(card);
-            cards::ask(&mut card, SELECT_EDUCATION, &mut response);
-            let turns = usize::try_from(left).unwrap().min(Self::LEN);
-            let clock = Clock::start();
-            for command in self.0.iter().take(turns).flatten() {
-                card.transmit(command, &mut response).unwrap();
-            }
-            taken += clock.elapsed();
-            assert!(response.ends_with(&[0x90, 0x00]));
-            left -= turns as u64;
-        }
-        taken
+        cards::play(card, SELECT_EDUCATION, &self.0, repeats)
     }
 }

@@ -1,5 +1,8 @@
 //! The cards and commands of the measurements.
 
+use core::time::Duration;
+
+use xuejika_benches::Clock;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::record::Profile;
 use xuejika_card_model::wallet::{EnableFlag, WalletSetup};
@@ -39,6 +42,31 @@ pub(crate) fn fresh(card: &VirtualCard) -> VirtualCard {
 pub(crate) fn ask(card: &mut VirtualCard, command: &[u8], response: &mut Vec<u8>) {
     card.transmit(command, response).unwrap();
     assert!(response.ends_with(&[0x90, 0x00]), "{command:02X?} {response:02X?}");
+}
+
+/// The time that so many turns of a script take, begun anew on a fresh card whenever it ends.
+pub(crate) fn play<const N: usize>(
+    card: &VirtualCard,
+    select: &[u8],
+    script: &[[Vec<u8>; N]],
+    repeats: u64,
+) -> Duration {
+    let mut response = Vec::with_capacity(64);
+    let mut taken = Duration::ZERO;
+    let mut left = usize::try_from(repeats).unwrap();
+    while left > 0 {
+        let mut card = fresh(card);
+        ask(&mut card, select, &mut response);
+        let turns = left.min(script.len());
+        let clock = Clock::start();
+        for command in script.iter().take(turns).flatten() {
+            card.transmit(command, &mut response).unwrap();
+        }
+        taken += clock.elapsed();
+        assert!(response.ends_with(&[0x90, 0x00]));
+        left -= turns;
+    }
+    taken
 }
 
 /// A card that does nothing but answer the same to everything.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cipher::{Block, BlockCipherEncrypt, KeyInit};
 use des::{Des, TdesEde2};
-use xuejika_benches::{Bench, Clock};
+use xuejika_benches::Bench;
 use xuejika_card_model::wallet::WalletSetup;
 use xuejika_card_model::wallet::message::{Demand, Initialise, PurchaseAnswer};
 use xuejika_card_model::wallet::store::KID;
@@ -83,21 +83,6 @@ impl Script {
     }
 
     fn play(&self, card: &VirtualCard, repeats: u64) -> Duration {
-        let mut response = Vec::with_capacity(64);
-        let mut taken = Duration::ZERO;
-        let mut left = repeats;
-        while left > 0 {
-            let mut card = cards::fresh(card);
-            cards::ask(&mut card, SELECT_WALLET, &mut response);
-            let turns = usize::try_from(left).unwrap().min(Self::LEN);
-            let clock = Clock::start();
-            for command in self.0.iter().take(turns).flatten() {
-                card.transmit(command, &mut response).unwrap();
-            }
-            taken += clock.elapsed();
-            assert!(response.ends_with(&[0x90, 0x00]));
-            left -= turns as u64;
-        }
-        taken
+        cards::play(card, SELECT_WALLET, &self.0, repeats)
     }
 }

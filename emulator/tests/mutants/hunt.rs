@@ -1,11 +1,9 @@
 //! Which faults a card's answers can show, and which cases show them.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use xuejika_card_model::fault::{Fault, seed};
+use xuejika_card_model::fault::Fault;
 use xuejika_card_model::ident::CardSerial;
 use xuejika_keyscheme::legacy::WalletRoots;
 use xuejika_keyscheme::provider::TestRoots;
@@ -14,6 +12,7 @@ use xuejika_vectors::conformance::{
 };
 
 use crate::bench::{Cards, InProcess, SERIAL};
+use crate::faults::{Whose, in_turn, whose};
 
 /// At least so many faults have to be seen by the suite.
 const LEAST: usize = 30;
@@ -22,151 +21,6 @@ const LEAST: usize = 30;
 const BITE: usize = 100;
 /// See [`BITE`].
 const ENOUGH: usize = 8;
-
-/// What shows a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// The conformance suite.
-    Suite,
-    /// Power cuts at every write, and memories that reorder (`tests/soak`).
-    Cuts,
-    /// Nothing a card answers: the fault is the terminal's or the host's.
-    Outside,
-}
-
-fn seen(fault: Fault) -> Seen {
-    use Fault as F;
-    match fault {
-        F::DataBeforeJournal
-        | F::JournalOmitted
-        | F::JournalCheckIgnored
-        | F::JournalCheckPartial
-        | F::RecoveryOmitted
-        | F::RecoveryStopsEarly
-        | F::RecoveryForgetsFirst
-        | F::CommitNotSynced
-        | F::RecoveryNotSynced
-        | F::BarrierOmitted
-        | F::RecoveryBarrierOmitted
-        | F::ImageCheckIgnored
-        | F::KeyHeaderOutside
-        | F::StatusOutside
-        | F::BalanceOutside
-        | F::CounterOutside
-        | F::ProofOutside
-        | F::LogOutside
-        | F::FlagOutside
-        | F::RecordsOutside
-        | F::RevealBeforeCommit
-        | F::VerdictBeforeCounter
-        | F::TryRefundedByCut => Seen::Cuts,
-        F::LostAnswerTakenForRefusal
-        | F::LostAnswerPaidAgain
-        | F::ProofAloneDecides
-        | F::RepeatedPurchaseBooked
-        | F::LateRequestBooked
-        | F::FinalEntryCancelled => Seen::Outside,
-        F::FailureToldBeforeCounter
-        | F::FailureNotCounted
-        | F::LastTryDoesNotBlock
-        | F::SequenceNotAdvanced
-        | F::SequenceWraps
-        | F::MacHalfCompared
-        | F::TacOverOldBalance
-        | F::ProofOfOldSequence
-        | F::ProveAnySequence
-        | F::ProveAnyType
-        | F::InitialiseForgetsProof
-        | F::RandomRepeats
-        | F::CreditWraps
-        | F::DebitSaturates
-        | F::LastFenRefused
-        | F::FlagIgnored
-        | F::PendingSurvivesError
-        | F::PendingSurvivesOthers
-        | F::PendingSurvivesReset
-        | F::PendingSurvivesSuccess
-        | F::SecurityStateKept
-        | F::TerminalSequenceReused
-        | F::TerminalSequenceVolatile
-        | F::Mac2LimitIgnored
-        | F::Mac2NotChecked
-        | F::PinVerdictBeforeCounter
-        | F::ChallengeNotConsumed
-        | F::PreviousChallengeAccepted
-        | F::LineMacSkipped
-        | F::LineMacOverHeaderOnly
-        | F::BlockNotPersisted
-        | F::BlockIgnored
-        | F::SecurityStateSurvivesReset
-        | F::SamStaysUnlocked
-        | F::SamMaskIgnored
-        | F::SamFloorIgnored
-        | F::SamValidityIgnored
-        | F::ReflectionAccepted
-        | F::TokenHalfCompared
-        | F::ZoneChallengeReusable
-        | F::ZoneChallengeRepeats
-        | F::KeyChoiceSurvivesFailure
-        | F::AlgorithmNotCompared
-        | F::ZoneFailureNotCounted
-        | F::ZoneLimitIgnored
-        | F::FallBackKept
-        | F::OldVersionLoaded
-        | F::KeyCheckIgnored
-        | F::KeyLoadUnderAnyKey
-        | F::DeadCardTakesKeys
-        | F::SmMacSkipped
-        | F::SmMacHalfCompared
-        | F::SmReplayAccepted
-        | F::SmIndicatorIgnored
-        | F::SmPaddingIgnored
-        | F::SmOuterLeIgnored
-        | F::SmSessionSurvivesError
-        | F::SmSessionSurvivesPlain
-        | F::PlainOnlyTakenProtected
-        | F::SessionSurvivesReset
-        | F::SelectionSurvivesReset
-        | F::KeyChoiceSurvivesSelect
-        | F::FileSurvivesSelect
-        | F::SecurityStateSurvivesSelect
-        | F::PartialNameSelects
-        | F::ChannelIgnored
-        | F::UnknownInstructionAnswersClass
-        | F::ChainMixed
-        | F::ChainUnlimited
-        | F::ChainLimitOffByOne
-        | F::ChainSurvivesFailure
-        | F::PendingResponseSurvives
-        | F::GetResponseParametersIgnored
-        | F::OffsetAtEndTaken
-        | F::LeBeyondEndTaken
-        | F::OffsetHighByteIgnored
-        | F::RecordZeroTaken
-        | F::ReadRightIgnored
-        | F::UpdateRightIgnored
-        | F::RightStateIgnored
-        | F::AnyKeyOpens
-        | F::UpdateBeyondEnd
-        | F::WriterUnitIgnored
-        | F::PupilReplaced
-        | F::ForeignIssuanceTaken
-        | F::EventUnderAnyKey
-        | F::EventInAnyState
-        | F::UnitRuleIgnored
-        | F::PreviousStateLost
-        | F::StatusCounterStuck
-        | F::EventNotLogged
-        | F::RegisteredTwice
-        | F::WipeOmitted
-        | F::TransferIgnoresSectors
-        | F::RecallIgnoresWallet
-        | F::SectorOpenedTwice
-        | F::SectorKeyCheckIgnored
-        | F::ForeignSectorReadable
-        | F::StatusNotHealed => Seen::Suite,
-    }
-}
 
 /// What became of a seeded fault.
 struct Hunted {
@@ -192,23 +46,11 @@ pub(crate) fn run(only: Option<&str>) -> ExitCode {
     assert!(sound.0.is_empty());
     let wanted = |fault: &&Fault| only.is_none_or(|only| format!("{fault:?}") == only);
     let faults: Vec<Fault> = Fault::ALL.iter().filter(wanted).copied().collect();
-    let (next, hunted) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some(&fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    seed(Some(fault));
-                    let (failed, enough) = failures(&suite, &ics, &cards, ENOUGH);
-                    seed(None);
-                    let failed = failed.into_iter().filter(|it| it.verdict == Verdict::Fail);
-                    let failed = failed.collect();
-                    hunted.lock().unwrap().push(Hunted { fault, failed, enough });
-                }
-            });
-        }
+    let hunted = in_turn(&faults, |fault| {
+        let (failed, enough) = failures(&suite, &ics, &cards, ENOUGH);
+        let failed = failed.into_iter().filter(|it| it.verdict == Verdict::Fail).collect();
+        Hunted { fault, failed, enough }
     });
-    let mut hunted = hunted.into_inner().unwrap();
-    hunted.sort_by_key(|it| faults.iter().position(|fault| *fault == it.fault));
     report(&hunted, begun)
 }
 
@@ -240,6 +82,11 @@ fn failures(suite: &Suite, ics: &Ics, cards: &Cards, least: usize) -> (Vec<CaseR
     (failed, false)
 }
 
+/// Whether a case has to fail: not for what only power cuts, terminals and hosts show.
+const fn is_due(fault: Fault) -> bool {
+    !matches!(whose(fault), Whose::Cuts | Whose::Outside)
+}
+
 /// Prints the table; whether every fault that the suite has to see was seen.
 fn report(hunted: &[Hunted], begun: Instant) -> ExitCode {
     println!("{:30} {:>6}  first cases that fail", "fault", "cases");
@@ -248,13 +95,10 @@ fn report(hunted: &[Hunted], begun: Instant) -> ExitCode {
         first.dedup();
         first.truncate(4);
         let count = format!("{}{}", failed.len(), if *enough { "+" } else { "" });
-        let note = match seen(*fault) {
-            Seen::Suite => String::new(),
-            seen => format!("({seen:?})").to_lowercase(),
-        };
+        let note = if is_due(*fault) { String::new() } else { format!("({:?})", whose(*fault)) };
         println!("{:30} {count:>6}  {} {note}", format!("{fault:?}"), first.join(" "));
     }
-    let due: Vec<_> = hunted.iter().filter(|it| seen(it.fault) == Seen::Suite).collect();
+    let due: Vec<_> = hunted.iter().filter(|it| is_due(it.fault)).collect();
     let missed: Vec<_> = due.iter().filter(|it| it.failed.is_empty()).map(|it| it.fault).collect();
     let seconds = begun.elapsed().as_secs();
     println!(

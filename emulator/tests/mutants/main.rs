@@ -15,6 +15,9 @@
 #[cfg(feature = "faults")]
 mod bench;
 #[cfg(feature = "faults")]
+#[path = "../support/faults.rs"]
+mod faults;
+#[cfg(feature = "faults")]
 mod hunt;
 
 #[cfg(feature = "faults")]

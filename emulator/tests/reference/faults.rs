@@ -2,161 +2,15 @@
 //! switched on in turn, and the cards have to part.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use xuejika_card_model::fault::{Fault, seed};
+use xuejika_card_model::fault::Fault;
 
 use super::run;
+use super::seeded::{Whose, in_turn, whose};
 
 /// Sequences that a fault must get through to survive.
 const SEQUENCES: u64 = 30_000;
-
-/// What shows a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// The reference card.
-    Reference,
-    /// Power cuts and memories that fail (`tests/soak`).
-    Cuts,
-    /// Cards of other kinds, terminals and hosts.
-    Elsewhere,
-}
-
-fn seen(fault: Fault) -> Seen {
-    use Fault as F;
-    match fault {
-        F::DataBeforeJournal
-        | F::JournalOmitted
-        | F::JournalCheckIgnored
-        | F::JournalCheckPartial
-        | F::RecoveryOmitted
-        | F::RecoveryStopsEarly
-        | F::RecoveryForgetsFirst
-        | F::CommitNotSynced
-        | F::RecoveryNotSynced
-        | F::BarrierOmitted
-        | F::RecoveryBarrierOmitted
-        | F::ImageCheckIgnored
-        | F::KeyHeaderOutside
-        | F::StatusOutside
-        | F::FailureToldBeforeCounter
-        | F::BalanceOutside
-        | F::CounterOutside
-        | F::ProofOutside
-        | F::LogOutside
-        | F::FlagOutside
-        | F::RecordsOutside
-        | F::RevealBeforeCommit
-        | F::VerdictBeforeCounter
-        | F::PinVerdictBeforeCounter
-        | F::TryRefundedByCut => Seen::Cuts,
-        F::TerminalSequenceReused
-        | F::TerminalSequenceVolatile
-        | F::Mac2LimitIgnored
-        | F::Mac2NotChecked
-        | F::SamStaysUnlocked
-        | F::SamMaskIgnored
-        | F::SamFloorIgnored
-        | F::SamValidityIgnored
-        | F::LostAnswerTakenForRefusal
-        | F::LostAnswerPaidAgain
-        | F::ProofAloneDecides
-        | F::RepeatedPurchaseBooked
-        | F::LateRequestBooked
-        | F::FinalEntryCancelled => Seen::Elsewhere,
-        F::FailureNotCounted
-        | F::LastTryDoesNotBlock
-        | F::SequenceNotAdvanced
-        | F::SequenceWraps
-        | F::MacHalfCompared
-        | F::TacOverOldBalance
-        | F::ProofOfOldSequence
-        | F::ProveAnySequence
-        | F::ProveAnyType
-        | F::InitialiseForgetsProof
-        | F::RandomRepeats
-        | F::CreditWraps
-        | F::DebitSaturates
-        | F::LastFenRefused
-        | F::FlagIgnored
-        | F::PendingSurvivesError
-        | F::PendingSurvivesOthers
-        | F::PendingSurvivesReset
-        | F::PendingSurvivesSuccess
-        | F::SecurityStateKept
-        | F::ChallengeNotConsumed
-        | F::PreviousChallengeAccepted
-        | F::LineMacSkipped
-        | F::LineMacOverHeaderOnly
-        | F::BlockNotPersisted
-        | F::BlockIgnored
-        | F::SecurityStateSurvivesReset
-        | F::ReflectionAccepted
-        | F::TokenHalfCompared
-        | F::ZoneChallengeReusable
-        | F::ZoneChallengeRepeats
-        | F::KeyChoiceSurvivesFailure
-        | F::AlgorithmNotCompared
-        | F::ZoneFailureNotCounted
-        | F::ZoneLimitIgnored
-        | F::FallBackKept
-        | F::OldVersionLoaded
-        | F::KeyCheckIgnored
-        | F::KeyLoadUnderAnyKey
-        | F::DeadCardTakesKeys
-        | F::SmMacSkipped
-        | F::SmMacHalfCompared
-        | F::SmReplayAccepted
-        | F::SmIndicatorIgnored
-        | F::SmPaddingIgnored
-        | F::SmOuterLeIgnored
-        | F::SmSessionSurvivesError
-        | F::SmSessionSurvivesPlain
-        | F::PlainOnlyTakenProtected
-        | F::SessionSurvivesReset
-        | F::SelectionSurvivesReset
-        | F::KeyChoiceSurvivesSelect
-        | F::FileSurvivesSelect
-        | F::SecurityStateSurvivesSelect
-        | F::PartialNameSelects
-        | F::ChannelIgnored
-        | F::UnknownInstructionAnswersClass
-        | F::ChainMixed
-        | F::ChainUnlimited
-        | F::ChainLimitOffByOne
-        | F::ChainSurvivesFailure
-        | F::PendingResponseSurvives
-        | F::GetResponseParametersIgnored
-        | F::OffsetAtEndTaken
-        | F::LeBeyondEndTaken
-        | F::OffsetHighByteIgnored
-        | F::RecordZeroTaken
-        | F::ReadRightIgnored
-        | F::UpdateRightIgnored
-        | F::RightStateIgnored
-        | F::AnyKeyOpens
-        | F::UpdateBeyondEnd
-        | F::WriterUnitIgnored
-        | F::PupilReplaced
-        | F::ForeignIssuanceTaken
-        | F::EventUnderAnyKey
-        | F::EventInAnyState
-        | F::UnitRuleIgnored
-        | F::PreviousStateLost
-        | F::StatusCounterStuck
-        | F::EventNotLogged
-        | F::RegisteredTwice
-        | F::WipeOmitted
-        | F::TransferIgnoresSectors
-        | F::RecallIgnoresWallet
-        | F::SectorOpenedTwice
-        | F::SectorKeyCheckIgnored
-        | F::ForeignSectorReadable
-        | F::StatusNotHealed => Seen::Reference,
-    }
-}
 
 /// What became of a fault.
 struct Hunted {
@@ -170,28 +24,17 @@ pub(crate) fn hunt(only: Option<&str>, steps: usize) -> ExitCode {
     let begun = Instant::now();
     let wanted = |fault: &&Fault| match only {
         Some(only) => format!("{fault:?}") == only,
-        None => seen(**fault) == Seen::Reference,
+        None => whose(**fault) == Whose::Student,
     };
     let faults: Vec<Fault> = Fault::ALL.iter().filter(wanted).copied().collect();
-    let (next, hunted) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     // A fault may well make the card panic.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| {
-                while let Some(&fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    seed(Some(fault));
-                    let parted = (1..=SEQUENCES).find_map(|number| parting(number, steps));
-                    seed(None);
-                    hunted.lock().unwrap().push(Hunted { fault, parted });
-                }
-            });
-        }
+    let hunted = in_turn(&faults, |fault| Hunted {
+        fault,
+        parted: (1..=SEQUENCES).find_map(|number| parting(number, steps)),
     });
     std::panic::set_hook(hook);
-    let mut hunted = hunted.into_inner().unwrap();
-    hunted.sort_by_key(|it| faults.iter().position(|fault| *fault == it.fault));
     report(&hunted, begun)
 }
 

@@ -23,6 +23,9 @@ mod faults;
 #[path = "model.rs"]
 #[allow(dead_code, reason = "some of it is for the fuzz targets")]
 mod reference;
+#[cfg(feature = "faults")]
+#[path = "../support/faults.rs"]
+mod seeded;
 
 use std::process::ExitCode;
 use std::sync::Mutex;

@@ -20,13 +20,11 @@ pub(crate) use seeded::hunt_all;
 
 #[cfg(feature = "faults")]
 mod seeded {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use xuejika_card_model::fault::{Fault, seed};
+    use xuejika_card_model::fault::Fault;
 
     use super::Hunt;
     use crate::cuts::{Breach, Effort, Harness, guarded};
+    use crate::faults::in_turn;
     use crate::invariants::SYSTEM;
     use crate::ledger;
     use crate::scenes::{World, operations};
@@ -41,31 +39,19 @@ mod seeded {
     pub(crate) fn hunt_all(only: Option<&str>, without: Option<&str>) -> Vec<Hunt> {
         let wanted = |fault: &&Fault| only.is_none_or(|only| format!("{fault:?}") == only);
         let bugs: Vec<Fault> = Fault::SOAK.iter().filter(wanted).copied().collect();
-        let (next, hunts) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         // A bug may well make the card or its peer panic.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
-        std::thread::scope(|scope| {
-            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-                scope.spawn(|| {
-                    while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let killer = hunt(*bug, without);
-                        let hunt = Hunt { bug: format!("{bug:?}"), killer };
-                        hunts.lock().unwrap().push(hunt);
-                    }
-                });
-            }
-        });
+        let mut hunts =
+            in_turn(&bugs, |bug| Hunt { bug: format!("{bug:?}"), killer: hunt(without) });
         std::panic::set_hook(hook);
-        let mut hunts = hunts.into_inner().unwrap();
         hunts.sort_by(|a, b| a.bug.cmp(&b.bug));
         hunts
     }
 
-    /// What finds this bug.
-    fn hunt(bug: Fault, without: Option<&str>) -> Option<String> {
+    /// What finds the bug that is seeded.
+    fn hunt(without: Option<&str>) -> Option<String> {
         let fresh = ledger::fresh();
-        seed(Some(bug));
         let in_cuts = (1..=SEEDS).find_map(|number| cut(number, without));
         let in_ledger = || {
             let run = |number| ledger::run(&fresh, number, 200, without == Some(SYSTEM));
@@ -73,9 +59,7 @@ mod seeded {
                 guarded("ledger", number, || run(number)).err().as_ref().map(told)
             })
         };
-        let killer = in_cuts.or_else(in_ledger);
-        seed(None);
-        killer
+        in_cuts.or_else(in_ledger)
     }
 
     fn cut(number: u64, without: Option<&str>) -> Option<String> {

@@ -22,6 +22,9 @@ mod bugs;
 mod case;
 mod client;
 mod cuts;
+#[cfg(feature = "faults")]
+#[path = "../support/faults.rs"]
+mod faults;
 mod invariants;
 mod ledger;
 mod memory;
