@@ -474,6 +474,8 @@ fn holder_information_is_enciphered_both_ways() {
     assert_eq!(operate(&mut card, header, &[0x5A; 7]), sw(0x6A80));
     assert_eq!(operate(&mut card, header, &[]), sw(0x6A80));
     assert_eq!(ask(&mut card, "00 B0 96 00 00"), sw(0x6982));
+    // 0 is no short identifier, and does not stand for the current file and its encryption.
+    assert_eq!(operate(&mut card, [0x04, 0xD6, 0x80, 0x00], &[0x5A; 7]), sw(0x6A82));
     let challenge = challenge(&mut card);
     let apdu = protect(&key, &challenge, read_of(wallet_sfi::HOLDER), &[]);
     let reply = send(&mut card, &[&apdu[..], &[39]].concat());

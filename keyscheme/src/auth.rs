@@ -356,11 +356,15 @@ mod tests {
             respond(&key, id, CARD, READER, [1; 16], [2; 16]).1.verify(answer).is_ok()
         };
         let (request, _) = respond(&key, id, CARD, READER, [1; 16], [2; 16]);
+        assert_eq!(CardChallenge::new(id, CARD, [1; 16]).nonce(), [1; 16]);
         assert!(!answer(&request.token));
         assert!(!answer(&[]));
         let (token, _) = CardChallenge::new(id, CARD, [1; 16]).verify(&key, &request).unwrap();
         assert!(answer(&token));
         assert!(!answer(&token[..15]));
+        // Nor does the card take its own token for the reader's.
+        let reflected = Request { token, ..request };
+        assert!(CardChallenge::new(id, CARD, [1; 16]).verify(&key, &reflected).is_err());
         for length in [0, 39, 41] {
             assert!(Request::parse(&alloc::vec![0; length]).is_err());
         }

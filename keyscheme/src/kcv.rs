@@ -101,3 +101,19 @@ fn left(block: &[u8]) -> [u8; 3] {
     bytes.iter_mut().zip(block).for_each(|(to, from)| *to = *from);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn values_are_equal_by_method_and_bytes() {
+        let value = |method, last| Kcv { method, bytes: [1, 2, last] };
+        let one = value(KcvMethod::OnesBlock, 3);
+        assert_eq!(one, value(KcvMethod::OnesBlock, 3));
+        assert_ne!(one, value(KcvMethod::OnesBlock, 4));
+        assert_ne!(one, value(KcvMethod::ZeroBlock, 3));
+        assert_eq!(format!("{one}"), "ones-block:010203");
+    }
+}

@@ -337,6 +337,52 @@ mod tests {
         }
     }
 
+    /// A provider of whose check values nothing is known but the keys.
+    struct Plain(Roots);
+
+    impl KeyProvider for Plain {
+        fn custody(&self) -> Custody {
+            Custody::Token
+        }
+
+        fn card_key(
+            &self,
+            id: &KeyId,
+            path: Path,
+            card: CardId,
+        ) -> Result<Key<Card>, ProviderError> {
+            self.0.card_key(id, path, card)
+        }
+
+        fn list_key(&self, id: &KeyId, path: Path) -> Result<Key<List>, ProviderError> {
+            self.0.list_key(id, path)
+        }
+
+        fn kcv(&self, id: &KeyId) -> Result<Kcv, ProviderError> {
+            self.0.kcv(id)
+        }
+    }
+
+    #[test]
+    fn a_provider_need_not_compute_check_values_itself() {
+        let mut roots = Roots::new();
+        roots.add(ID, Box::new(test_keys::root(&ID))).unwrap();
+        let cards = [CardId([1; 8]), CardId([2; 8])];
+        let expected = roots.card_kcvs(&ID, &cards);
+        assert_eq!(Plain(roots).card_kcvs(&ID, &cards), expected);
+        assert_eq!(Plain(Roots::new()).card_kcvs(&ID, &cards), Err(ProviderError::NoRoot(ID)));
+    }
+
+    #[test]
+    fn custody_is_told_in_a_sentence() {
+        for (custody, said) in [
+            (Custody::Host, "root keys and derived keys are in the memory of this process"),
+            (Custody::Token, "root keys stay in the token; keys derived from them pass through"),
+        ] {
+            assert!(format!("{custody}").starts_with(said));
+        }
+    }
+
     #[test]
     fn levels_and_owners_have_different_keys() {
         let card = CardId(*b"\x11\x00\x07\x01\x00\x00\x00\x17");

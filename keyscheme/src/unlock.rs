@@ -125,6 +125,21 @@ mod tests {
     }
 
     #[test]
+    fn the_context_has_every_field_at_its_place() {
+        let run = |first: u8| core::array::from_fn(|index| first + index as u8);
+        let context = UnlockContext {
+            role: 1,
+            unit: [2, 3, 4],
+            key_set: 5,
+            valid_to: [6, 7, 8, 9],
+            sam: ReaderId(run(10)),
+            management: CardId(run(18)),
+            secret: Zeroizing::new(core::array::from_fn(|index| 26 + index as u8)),
+        };
+        assert!(context.emit().iter().copied().eq(1..=41));
+    }
+
+    #[test]
     fn every_changed_bit_is_refused() {
         let kek = Key::<Kek>::new(Algorithm::Aes128, [9; 16]);
         let sealed = kek.seal(b"head", b"twenty-one bytes of key");

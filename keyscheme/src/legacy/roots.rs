@@ -262,6 +262,7 @@ mod tests {
         assert!(roots.is_empty());
         let root = *WalletRoots::test().expose(PURCHASE).unwrap();
         roots.add(LOAD, &root).unwrap();
+        assert!(!roots.is_empty());
         assert_eq!(roots.add(LOAD, &root), Err(InvalidWalletRoot::Twice(LOAD)));
         assert!(!format!("{roots:?}").contains(&format!("{}", root[0])));
     }

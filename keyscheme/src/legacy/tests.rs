@@ -79,6 +79,7 @@ proptest! {
             let terminal = 0xABCD_0000 | u32::from(u16::from_be_bytes([t1, t2]));
             key::<PurchaseKey>(bytes).session(random, u16::from_be_bytes([s1, s2]), terminal)
         };
+        prop_assert!(flipped(0) == flipped(0));
         prop_assert!(flipped(0) != flipped(1 << bit));
     }
 
@@ -215,6 +216,15 @@ fn limit_update_has_its_layout() {
     assert_eq!(update.mac2(limit, AT).bytes(), mac2);
     let tac = [&b"\x0A\x0B\x0C\x0D\x01\x02"[..], mac2].concat();
     assert_eq!(update.tac(balance, 0x0102, limit, AT).bytes(), tac);
+}
+
+/// It is the longest of all inputs, too.
+#[test]
+fn the_authentication_code_stands_behind_everything_else() {
+    let purchase = Purchase { kind: PurchaseKind::Wallet, amount: Fen(1), terminal: TERMINAL };
+    let input = purchase.mac1_with_auth_code(AT, *b"ninebytes");
+    assert_eq!(input.bytes(), [purchase.mac1(AT).bytes(), b"ninebytes"].concat());
+    assert_eq!(input.bytes().len(), 27);
 }
 
 #[test]
