@@ -75,3 +75,39 @@ impl ChannelError {
         Self::Io(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use alloc::vec;
+
+    /// Answers with the command, and to a reset with its own name.
+    struct Echo;
+
+    impl CardChannel for Echo {
+        fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
+            response.clear();
+            response.extend_from_slice(command);
+            Ok(())
+        }
+
+        fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
+            Ok(b"echo".to_vec())
+        }
+    }
+
+    fn meets_a_card(mut channel: impl CardChannel) {
+        let mut response = vec![1, 2, 3];
+        assert_eq!(channel.transmit(&[4, 5], &mut response), Ok(()));
+        assert_eq!(response, [4, 5]);
+        assert_eq!(channel.reset(), Ok(b"echo".to_vec()));
+    }
+
+    #[test]
+    fn borrowed_and_boxed_channels_are_channels() {
+        meets_a_card(Echo);
+        meets_a_card(&mut Echo);
+        meets_a_card(Box::new(Echo) as Box<dyn CardChannel>);
+    }
+}

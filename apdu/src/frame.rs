@@ -85,7 +85,9 @@ mod tests {
             let message = Message::parse(&body);
             match code {
                 0 | 1 | 2 | 4 => {
-                    assert_eq!(message, Message::Control(Control::from_code(code).unwrap()));
+                    let control = Control::from_code(code).unwrap();
+                    assert_eq!(message, Message::Control(control));
+                    assert_eq!(control.code(), code);
                 }
                 _ => assert_eq!(message, Message::Undefined),
             }

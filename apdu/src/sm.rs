@@ -156,7 +156,6 @@ impl<C: Profile> Engine<C> {
     /// Decrypts the value of DO 87 to the end of `out`. Only after the checksum has been verified.
     fn decrypt(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), SmError> {
         let body = match value {
-            [] | [_] => return Err(SmError::Incorrect),
             [PADDED, body @ ..] => body,
             [_, body @ ..] if seeded(Fault::SmIndicatorIgnored) => body,
             _ => return Err(SmError::Incorrect),

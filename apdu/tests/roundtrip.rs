@@ -37,6 +37,10 @@ fn the_seven_forms_at_their_edges() {
             command = command.with_extended_lengths();
         }
         let bytes = command.to_vec().unwrap();
+        if nc > 255 || ne > 256 {
+            // Nobody has to ask for what cannot be otherwise.
+            assert_eq!(Command { extended: false, ..command }.to_vec().unwrap(), bytes);
+        }
         assert_eq!(bytes.len(), length, "Nc {nc}, Ne {ne}");
         assert_eq!(command.case(), case);
         assert_eq!(Command::parse(&bytes), Ok(command), "Nc {nc}, Ne {ne}");
@@ -265,6 +269,7 @@ proptest! {
             let chaining = part.class.fields().unwrap().chaining;
             let last = index + 1 == parts.len();
             prop_assert_eq!(chaining, !last);
+            prop_assert_eq!(part.ne, if last { whole.ne } else { 0 });
             let assembled = assembler.push(*part, chaining).unwrap();
             prop_assert_eq!(assembled, if last { Assembled::Complete(whole) } else { Assembled::Pending });
         }
@@ -276,12 +281,22 @@ proptest! {
         let mut out = b"head".to_vec();
         out.extend_from_slice(&data);
         let mut remaining = splitter.cut(&mut out, 4, ne);
+        prop_assert!(out.len() <= 4 + ne);
         prop_assert_eq!(out.len() + remaining, 4 + data.len());
         while remaining > 0 {
             prop_assert_eq!(splitter.remaining(), remaining);
             remaining = splitter.next(ne, &mut out);
         }
         prop_assert_eq!(&out[4..], &data[..]);
+
+        // What is forgotten, or cut anew, does not come.
+        out.truncate(4);
+        out.extend_from_slice(&data);
+        splitter.cut(&mut out, 4, ne);
+        splitter.clear();
+        prop_assert_eq!(splitter.remaining(), 0);
+        prop_assert_eq!(splitter.next(ne, &mut out), 0);
+        prop_assert_eq!(&out[4..], &data[..data.len().min(ne)]);
     }
 }
 
@@ -303,6 +318,10 @@ fn a_chain_is_refused_when_mixed_or_too_long() {
     let mut assembler = Assembler::new(15);
     assert_eq!(assembler.push(part, true), Ok(Assembled::Pending));
     assert_eq!(assembler.push(part, true), Err(ChainError::TooLong { limit: 15 }));
+    let mut assembler = Assembler::new(16);
+    assert_eq!(assembler.push(part, true), Ok(Assembled::Pending));
+    assert_eq!(assembler.push(part, true), Ok(Assembled::Pending));
+    assert_eq!(assembler.push(part, true), Err(ChainError::TooLong { limit: 16 }));
     let last = Command { class: Class::ISO, ..part };
     assert_eq!(assembler.push(last, false), Ok(Assembled::Complete(last)));
 }

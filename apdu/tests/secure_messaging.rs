@@ -1,14 +1,15 @@
 //! Secure messaging: both ends meet, and every deviation ends the session.
-#![allow(clippy::unwrap_used, reason = "test helpers")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
+#![allow(clippy::cast_possible_truncation, reason = "test helpers")]
 
 use proptest::prelude::*;
 use xuejika_apdu::sm::{CardSm, MAX_COMMANDS, Profile, ReaderSm, SmError};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
 use xuejika_keyscheme::algorithm::TdesEde2;
-use xuejika_keyscheme::algorithm::cipher::KeyInit;
+use xuejika_keyscheme::algorithm::cipher::{BlockCipherEncrypt, KeyInit};
 use xuejika_keyscheme::auth::SessionKeys;
 use xuejika_keyscheme::legacy::DesMac;
-use xuejika_keyscheme::{Algorithm, Key};
+use xuejika_keyscheme::{Algorithm, Key, cbc, padding};
 
 fn keys(algorithm: Algorithm) -> SessionKeys {
     SessionKeys { enc: Key::new(algorithm, [0xE0; 16]), mac: Key::new(algorithm, [0x0D; 16]) }
@@ -157,6 +158,45 @@ fn the_decoder_takes_one_encoding_only() {
         [&[0x87, 0x81], &cryptogram[1..], le, checksum].concat(),
     ] {
         assert_eq!(with_objects(&bad), Err(SmError::Incorrect), "{bad:02X?}");
+    }
+}
+
+/// Under a right checksum: only who holds the keys can send this, and it is wrong all the same.
+#[test]
+fn indicator_and_padding_are_checked_behind_the_checksum() {
+    let keys = keys(Algorithm::Aes128);
+    let mut counter = [0; 16];
+    counter[15] = 1;
+    let send = |value: &[u8]| {
+        let mut objects = [&[0x87, value.len() as u8][..], value].concat();
+        let mut padded = objects.clone();
+        padding::pad(&mut padded, 16);
+        let mut header = vec![0x0C, 0xD6, 0x87, 0x00];
+        padding::pad(&mut header, 16);
+        let tag = keys.mac.mac().tag(&[&counter[..], &header, &padded].concat());
+        objects.extend_from_slice(&[0x8E, 8]);
+        objects.extend_from_slice(&tag[..8]);
+        with_objects(&objects)
+    };
+    let encrypted = |mut plain: Vec<u8>| {
+        let cipher = keys.enc.cipher();
+        let mut iv = counter.into();
+        cipher.encrypt_block(&mut iv);
+        cbc::encrypt(&cipher, &iv, &mut plain).unwrap();
+        plain
+    };
+    let marked = encrypted([&b"fifteen bytes!!"[..], &[0x80]].concat());
+    let unmarked = encrypted(b"sixteen bytes!!!".to_vec());
+    assert_eq!(send(&[&[1], &marked[..]].concat()), Ok(()));
+    for wrong in [
+        [&[0], &marked[..]].concat(),
+        [&[2], &marked[..]].concat(),
+        [&[1], &unmarked[..]].concat(),
+        [&[1], &marked[..15]].concat(),
+        vec![1],
+        vec![],
+    ] {
+        assert_eq!(send(&wrong), Err(SmError::Incorrect), "{wrong:02X?}");
     }
 }
 
