@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use xuejika_apdu::chain::{self, Assembled, Assembler, ChainError, Splitter};
 use xuejika_apdu::command::{Case, EmitError, MAX_NC, MAX_NE, ParseError};
 use xuejika_apdu::fci::{Fci, KeyInfo, SecurityInfo};
-use xuejika_apdu::status::Language;
+use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::tlv::{Tag, TlvError, TlvReader, Writer};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
 
@@ -88,12 +88,45 @@ fn every_status_word_survives_and_speaks_both_languages() {
         assert!(!status.text(Language::English).is_empty());
         assert!(status.text(Language::Chinese).chars().all(|c| c != '?'));
     }
-    assert_eq!(StatusWord(0x63C2).text(Language::English), "wrong, 2 tries left");
-    assert_eq!(StatusWord(0x6100).text(Language::English), "256 more bytes available");
-    assert_eq!(StatusWord(0x6C10).text(Language::Chinese), "Le 错误，应为 16");
+    for (value, english, chinese) in [
+        (0x63C2, "wrong, 2 tries left", "验证失败，还可尝试 2 次"),
+        (0x6100, "256 more bytes available", "还有 256 字节可取"),
+        (0x6C10, "wrong Le, 16 is right", "Le 错误，应为 16"),
+        (0x9000, "success", "成功"),
+        (0x6201, "warning", "警告"),
+        (0x66FF, "execution error", "执行错误"),
+        (0x6701, "command refused", "命令被拒绝"),
+        (0x9301, "application-defined status", "应用自定义状态"),
+    ] {
+        let text = |language| StatusWord(value).text(language).into_owned();
+        assert_eq!(
+            (text(Language::English), text(Language::Chinese)),
+            (english.into(), chinese.into())
+        );
+    }
     assert_eq!(StatusWord::more_data(300), StatusWord(0x6100));
+    assert_eq!(StatusWord::more_data(255), StatusWord(0x61FF));
     assert_eq!(StatusWord::exact_length(16), StatusWord(0x6C10));
+    assert_eq!(StatusWord::tries_left(2), StatusWord(0x63C2));
+    assert_eq!(StatusWord::tries_left(99), StatusWord(0x63CF));
     assert_eq!(Response::parse(&[0x90]), None);
+    assert_eq!(format!("{:?}", StatusWord(0x6A82)), "6A82 (file or application not found)");
+}
+
+#[test]
+fn status_words_are_of_one_kind_each() {
+    for value in 0..=u16::MAX {
+        let expected = match value >> 8 {
+            0x61 => Outcome::Normal,
+            0x62 | 0x63 => Outcome::Warning,
+            0x64..=0x66 => Outcome::ExecutionError,
+            0x67..=0x6F => Outcome::CheckingError,
+            _ if value == 0x9000 => Outcome::Normal,
+            _ => Outcome::Proprietary,
+        };
+        assert_eq!(StatusWord(value).outcome(), expected, "{value:04X}");
+        assert_eq!(StatusWord(value).is_success(), value == 0x9000);
+    }
 }
 
 #[test]
@@ -114,7 +147,17 @@ fn tags_of_one_two_and_three_bytes() {
     }
     assert!(Tag::of(0x7F21).is_constructed() && Tag::of(0xA5).is_constructed());
     assert!(!Tag::of(0x9F0C).is_constructed() && !Tag::of(0x84).is_constructed());
+    assert!(Tag::of(0xBF8101).is_constructed() && !Tag::of(0xDF8120).is_constructed());
+    assert!(!Tag::of(0x9F21).is_constructed());
     assert_eq!(Tag::of(0x9F0C).to_string(), "9F0C");
+    assert_eq!(format!("{:?}", Tag::of(0x9F0C)), "Tag(9F0C)");
+    let error = |bytes: &[u8]| TlvReader::new(bytes).read().unwrap_err();
+    for cut_off in [&[0x9F][..], &[0x9F, 0x81]] {
+        assert_eq!(error(cut_off), TlvError::Truncated);
+    }
+    for too_long in [&[0x9F, 0x81, 0x81][..], &[0x9F, 0x81, 0x81, 0x01]] {
+        assert_eq!(error(too_long), TlvError::InvalidTag);
+    }
 }
 
 #[test]
