@@ -74,6 +74,7 @@ fn what_no_byte_can_say_is_refused() {
 fn bits_are_set_and_cleared() {
     assert_eq!(Class::ISO.with_secure_messaging(), Class(0x0C));
     assert_eq!(Class::OWN.with_secure_messaging(), Class(0x8C));
+    assert_eq!(Class(0x84).with_secure_messaging(), Class(0x8C));
     assert_eq!(Class(0x8C).without_secure_messaging(), Class::OWN);
     assert_eq!(Class(0x9C).without_chaining(), Class(0x8C));
 }

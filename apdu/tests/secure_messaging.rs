@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test helpers")]
 
 use proptest::prelude::*;
+use xuejika_apdu::command::MAX_NE;
 use xuejika_apdu::sm::{CardSm, MAX_COMMANDS, Profile, ReaderSm, SmError};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
 use xuejika_keyscheme::algorithm::TdesEde2;
@@ -52,12 +53,13 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
 fn converse<C: Profile>(mut reader: ReaderSm<C>, mut card: CardSm<C>, turns: &[Turn]) {
     for (data, ne, answer, status) in turns {
         let mut command = Command::new(Class::OWN, 0xF0, 1, 2).with_data(data).with_ne(*ne);
-        command.extended = *ne > 256;
+        command.extended = *ne > 256 || *ne % 2 == 1;
         let mut wire = Vec::new();
         reader.wrap_command(&command, &mut wire).unwrap();
         let mut buffer = Vec::new();
         let seen = card.unwrap_command(&Command::parse(&wire).unwrap(), &mut buffer).unwrap();
         assert_eq!((seen.header(), seen.data, seen.ne), (command.header(), &data[..], *ne));
+        assert_eq!(seen.extended, command.extended);
         let response = Response { data: answer, status: StatusWord(*status) };
         let mut wire = Vec::new();
         card.wrap_response(&response, &mut wire);
@@ -252,6 +254,29 @@ fn what_cannot_be_carried_is_said_before_the_counter_moves() {
     let mut wire = Vec::new();
     reader.wrap_command(&Command::new(Class::ISO, 0xB0, 0, 0), &mut wire).unwrap();
     assert!(card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new()).is_ok());
+}
+
+#[test]
+fn lengths_are_extended_when_they_have_to_be_or_are_asked_to() {
+    let data = [0x5A; 300];
+    for nc in 0..=data.len() {
+        for (ne, asked) in
+            [(0, false), (1, false), (1, true), (256, false), (256, true), (257, true)]
+        {
+            let mut command =
+                Command::new(Class::ISO, 0xD6, 0, 0).with_data(&data[..nc]).with_ne(ne);
+            command.extended = asked;
+            let (mut reader, mut card) = ends();
+            let mut wire = Vec::new();
+            reader.wrap_command(&command, &mut wire).unwrap();
+            let sent = Command::parse(&wire).unwrap();
+            assert_eq!(sent.extended, asked || sent.data.len() > 255, "Nc {nc}, Ne {ne}");
+            assert_eq!(sent.ne, if sent.extended { MAX_NE } else { 256 });
+            let mut buffer = Vec::new();
+            let seen = card.unwrap_command(&sent, &mut buffer).unwrap();
+            assert_eq!((seen.ne, seen.extended), (ne, asked), "Nc {nc}");
+        }
+    }
 }
 
 #[test]
