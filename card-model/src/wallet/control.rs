@@ -68,3 +68,34 @@ impl EnableFlag {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use EnableFlag::{Closed, NotOpened, Open, Suspended};
+
+    #[test]
+    fn flags_have_a_code_and_a_name_in_both_languages() {
+        for (code, flag, english, chinese) in [
+            (0, NotOpened, "not opened", "未开通"),
+            (1, Open, "open", "已启用"),
+            (2, Suspended, "suspended", "停用"),
+            (3, Closed, "closed", "已退"),
+        ] {
+            assert_eq!((EnableFlag::from_code(code), flag.code()), (Some(flag), code));
+            assert_eq!((flag.english(), flag.chinese()), (english, chinese));
+        }
+        assert!((4..=0xFF).all(|code| EnableFlag::from_code(code).is_none()));
+    }
+
+    #[test]
+    fn a_flag_becomes_what_the_operator_may_make_of_it() {
+        let all = [NotOpened, Open, Suspended, Closed];
+        let allowed = all.map(|now| all.map(|next| now.may_become(next)));
+        let (yes, no) = (true, false);
+        assert_eq!(
+            allowed,
+            [[yes, yes, no, no], [no, yes, yes, no], [no, yes, yes, yes], [no, yes, no, yes]]
+        );
+    }
+}

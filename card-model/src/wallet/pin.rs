@@ -258,6 +258,12 @@ mod tests {
     }
 
     #[test]
+    fn its_digits_are_not_shown() {
+        let pin = StoredPin::new(*digits(&[0x98, 0x76]).unwrap());
+        assert_eq!(alloc::format!("{pin:?}"), "StoredPin(Tries { max: 3, left: 3 })");
+    }
+
+    #[test]
     fn a_pin_has_three_to_twelve_digits() {
         for bytes in [&[][..], &[0x12], &[0x1F], &[0xFF; 8], &[0x12; 7], &[0x12; 9]] {
             assert_eq!(digits(bytes), Err(WalletError::PinForm));

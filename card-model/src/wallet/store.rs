@@ -363,3 +363,23 @@ pub(super) fn write_tries<N: Nvm, P: WalletPurpose>(
 fn entry_offset<P: WalletPurpose>() -> Option<usize> {
     LAYOUT.iter().position(|key| key.key_type == P::KEY_TYPE).map(|index| index * ENTRY_LEN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xuejika_keyscheme::legacy::LoadKey;
+
+    #[test]
+    fn keys_are_not_shown() {
+        let stored = StoredKey::<LoadKey> {
+            access: Access::FREE,
+            next: 0,
+            version: 1,
+            algorithm: 0,
+            tries: Tries { max: 3, left: 2 },
+            key: TdesKey::import_reporting([0xA7; 16]).0,
+        };
+        let shown = "StoredKey(TdesKey(load key), version 01, Tries { max: 3, left: 2 })";
+        assert_eq!(alloc::format!("{stored:?}"), shown);
+    }
+}
