@@ -40,9 +40,6 @@ const PADDED: u8 = 0x01;
 /// The most that stands in front of the padded data in DO 87: tag, length, padding indicator.
 const CRYPTOGRAM_HEAD: usize = 1 + 4 + 1;
 
-/// Room for DO 97 and DO 8E.
-const OTHER_OBJECTS: usize = 4 + 2 + CHECKSUM_LEN;
-
 const CRYPTOGRAM: Tag = Tag::of(0x87);
 const LE: Tag = Tag::of(0x97);
 const STATUS: Tag = Tag::of(0x99);
@@ -317,8 +314,7 @@ impl<C: Profile> ReaderSm<C> {
         }
         self.0.start_command()?;
         let class = command.class.with_secure_messaging();
-        let room = CRYPTOGRAM_HEAD + command.data.len() + BLOCK_LEN + OTHER_OBJECTS;
-        let mut data = Vec::with_capacity(room);
+        let mut data = Vec::new();
         if !command.data.is_empty() {
             self.0.encrypt(command.data, &mut data);
         }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use xuejika_apdu::chain::{self, Assembled, Assembler, ChainError, Splitter};
 use xuejika_apdu::command::{Case, EmitError, MAX_NC, MAX_NE, ParseError};
-use xuejika_apdu::fci::{Fci, KeyInfo, SecurityInfo};
+use xuejika_apdu::fci::{Fci, KeyInfo, PurseFci, SecurityInfo};
 use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::tlv::{Tag, TlvError, TlvReader, Writer};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
@@ -292,6 +292,18 @@ proptest! {
         let mut bytes = Vec::new();
         fci.emit(&mut bytes);
         prop_assert_eq!(Fci::parse(&bytes), Ok(fci));
+    }
+
+    #[test]
+    fn purse_fci_round_trips(
+        df_name in proptest::collection::vec(any::<u8>(), 0..20),
+        version: Option<u8>,
+        issuer_data in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let fci = PurseFci { df_name, version, issuer_data };
+        let mut bytes = Vec::new();
+        fci.emit(&mut bytes);
+        prop_assert_eq!(PurseFci::parse(&bytes), Ok(fci));
     }
 
     #[test]

@@ -356,7 +356,7 @@ mod tests {
             respond(&key, id, CARD, READER, [1; 16], [2; 16]).1.verify(answer).is_ok()
         };
         let (request, _) = respond(&key, id, CARD, READER, [1; 16], [2; 16]);
-        assert_eq!(CardChallenge::new(id, CARD, [1; 16]).nonce(), [1; 16]);
+        assert_eq!(CardChallenge::new(id, CARD, [3; 16]).nonce(), [3; 16]);
         assert!(!answer(&request.token));
         assert!(!answer(&[]));
         let (token, _) = CardChallenge::new(id, CARD, [1; 16]).verify(&key, &request).unwrap();
