@@ -126,15 +126,16 @@ mod tests {
 
     #[test]
     fn the_context_has_every_field_at_its_place() {
-        let run = |first: u8| core::array::from_fn(|index| first + index as u8);
         let context = UnlockContext {
             role: 1,
             unit: [2, 3, 4],
             key_set: 5,
             valid_to: [6, 7, 8, 9],
-            sam: ReaderId(run(10)),
-            management: CardId(run(18)),
-            secret: Zeroizing::new(core::array::from_fn(|index| 26 + index as u8)),
+            sam: ReaderId([10, 11, 12, 13, 14, 15, 16, 17]),
+            management: CardId([18, 19, 20, 21, 22, 23, 24, 25]),
+            secret: Zeroizing::new([
+                26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+            ]),
         };
         assert!(context.emit().iter().copied().eq(1..=41));
     }
