@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use xuejika_apdu::ChannelError;
-use xuejika_emulator::file_store::FileError;
+use xuejika_emulator::file_store::ImageFileError;
+use xuejika_emulator::files::FileError;
 use xuejika_emulator::transport::TransportError;
 
 /// Exit codes, as `--help` lists them.
@@ -89,20 +90,32 @@ impl From<ChannelError> for Failure {
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         use io::ErrorKind as Kind;
-        let kind = match &error {
-            FileError::Io { error, .. } => Some(error.kind()),
-            _ => None,
+        let code = match &error {
+            FileError::Exists { .. } => Code::Unsafe,
+            FileError::Kind { .. } | FileError::TooLong { .. } | FileError::Linked { .. } => {
+                Code::Usage
+            }
+            FileError::Io { error, .. } => match error.kind() {
+                Kind::NotFound
+                | Kind::PermissionDenied
+                | Kind::IsADirectory
+                | Kind::NotADirectory
+                | Kind::ReadOnlyFilesystem
+                | Kind::InvalidFilename
+                | Kind::InvalidInput => Code::Usage,
+                _ => Code::Device,
+            },
+            _ => Code::Device,
         };
-        match (&error, kind) {
-            (_, Some(Kind::AlreadyExists)) => {
-                let never = anyhow::Error::from(error).context("no file is ever overwritten");
-                Self::Because(Code::Unsafe, never)
-            }
-            (FileError::Image { .. }, _)
-            | (_, Some(Kind::NotFound | Kind::PermissionDenied | Kind::IsADirectory)) => {
-                Self::usage(error)
-            }
-            _ => Self::device(error),
+        Self::Because(code, error.into())
+    }
+}
+
+impl From<ImageFileError> for Failure {
+    fn from(error: ImageFileError) -> Self {
+        match error {
+            ImageFileError::File(error) => error.into(),
+            error => Self::usage(error),
         }
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_card_model::nvm::{Nvm, RamNvm};
 use xuejika_card_model::record::Profile;
-use xuejika_emulator::file_store::{self, FileError};
+use xuejika_emulator::file_store::{self, ImageFileError};
 use xuejika_emulator::{Env, FileNvm, VirtualCard, test_card};
 use xuejika_reader::channel::TcpChannel;
 
@@ -118,8 +118,6 @@ pub(crate) fn memory_of(serial: &str, profile: Profile) -> Outcome<RamNvm> {
 
 /// The card in an image file, without power, every commit stored.
 pub(crate) fn open_image(path: &Path, env: &mut Env) -> Outcome<VirtualCard<FileNvm>> {
-    // A file that is no image gets no lock beside it.
-    file_store::read_image(path)?;
     let card = image_card(path, FileNvm::open(path), env)?;
     keys::announce_on(card.model());
     Ok(card)
@@ -134,7 +132,7 @@ pub(crate) fn copy_image(path: &Path, env: &mut Env) -> Outcome<VirtualCard> {
 
 fn image_card<N: Nvm>(
     path: &Path,
-    nvm: Result<N, FileError>,
+    nvm: Result<N, ImageFileError>,
     env: &mut Env,
 ) -> Outcome<VirtualCard<N>> {
     VirtualCard::new(nvm?, Env::with_rng(fork(env)))

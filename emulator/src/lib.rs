@@ -12,6 +12,7 @@ mod command;
 pub mod dispatch;
 mod env;
 pub mod file_store;
+pub mod files;
 pub mod misbehave;
 mod state;
 pub mod status_map;

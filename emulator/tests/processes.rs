@@ -57,7 +57,7 @@ fn a_card_open_in_another_process_is_refused() {
     let card = open(&path);
     let mut child = start(&path);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let refused = |line: &String| line.contains("another process has this card open");
+    let refused = |line: &String| line.contains("another process has it open");
     let said = lines.find(|line| refused(line) || line.starts_with("counter ")).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();

@@ -24,7 +24,8 @@ use xuejika_card_model::image;
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
 use xuejika_card_model::state::LifeCycleState;
-use xuejika_emulator::file_store::{FileError, create, read_image};
+use xuejika_emulator::file_store::{ImageFileError, create, read_image};
+use xuejika_emulator::files::FileError;
 use xuejika_emulator::{Env, FileNvm, VirtualCard};
 use xuejika_keyscheme::KeyNumber;
 
@@ -33,7 +34,7 @@ fn state_in(path: &Path) -> LifeCycleState {
 }
 
 /// The error names the file.
-fn names(error: &FileError, path: &Path) -> bool {
+fn names(error: &ImageFileError, path: &Path) -> bool {
     error.to_string().starts_with(&path.display().to_string())
 }
 
@@ -42,7 +43,9 @@ fn a_file_is_created_once_and_for_its_owner() {
     let (_directory, path) = stored_card();
     assert_eq!(read_image(&path).unwrap(), memory_in(LifeCycleState::Active));
     let error = create(&path, &memory_in(LifeCycleState::Blank)).unwrap_err();
-    assert!(names(&error, &path) && matches!(error, FileError::Io { .. }));
+    assert!(
+        names(&error, &path) && matches!(error, ImageFileError::File(FileError::Exists { .. }))
+    );
     assert_eq!(state_in(&path), LifeCycleState::Active);
     #[cfg(unix)]
     {
@@ -81,7 +84,7 @@ fn every_changed_byte_and_every_truncation_is_refused_by_name() {
     };
     let refused = || {
         let error = FileNvm::open(&path).unwrap_err();
-        names(&error, &path) && matches!(error, FileError::Image { .. })
+        names(&error, &path) && matches!(error, ImageFileError::Image { .. })
     };
     for (at, byte) in whole.iter().enumerate() {
         put(at, byte ^ (1 << (at % 8)));
@@ -133,38 +136,53 @@ fn a_whole_image_of_something_else_is_refused() {
     }
 }
 
+/// What is done to the name of an open card, and undone.
 type Break = fn(&Path);
 
 #[test]
-fn a_failing_directory_means_no_answer_and_the_old_card() {
-    let breaks: [(&str, Break, Break); 2] = [
+fn a_name_that_stands_for_something_else_means_no_answer_and_the_old_card() {
+    let aside = |path: &Path| path.with_file_name("aside.img");
+    let breaks: [(&str, Break, Break); 3] = [
         (
-            "something else in the way of the new file",
-            |new| fs::create_dir(new).unwrap(),
-            |new| fs::remove_dir(new).unwrap(),
+            "a folder",
+            |path| {
+                fs::rename(path, path.with_file_name("aside.img")).unwrap();
+                fs::create_dir(path).unwrap();
+            },
+            |path| fs::remove_dir(path).unwrap(),
         ),
-        #[cfg(target_os = "linux")]
         (
-            "a full disk",
-            |new| std::os::unix::fs::symlink("/dev/full", new).unwrap(),
-            |new| fs::remove_file(new).unwrap(),
+            "another card",
+            |path| {
+                fs::rename(path, path.with_file_name("aside.img")).unwrap();
+                create(path, &memory_in(LifeCycleState::Blank)).unwrap();
+            },
+            |path| {
+                assert_eq!(state_in(path), LifeCycleState::Blank);
+                fs::remove_file(path).unwrap();
+            },
+        ),
+        (
+            "another name for the card",
+            |path| fs::hard_link(path, path.with_file_name("aside.img")).unwrap(),
+            |path| fs::remove_file(path).unwrap(),
         ),
     ];
     for (what, spoil, repair) in breaks {
         let (_directory, path) = stored_card();
-        let new = path.with_file_name("card.img.new");
         let mut card = open(&path);
         let before = fs::read(&path).unwrap();
-        spoil(&new);
+        spoil(&path);
         assert_eq!(toggle(&mut card), Err(NvmError::Storage), "{what}");
+        assert!(names(card.model().nvm().failure().unwrap(), &path.canonicalize().unwrap()));
         assert!(!card.is_powered());
-        assert!(fs::read(&path).unwrap() == before, "{what}");
-        // Powered again it is the card of the file, and fails again.
+        assert_eq!(card.power_on().unwrap_err(), NvmError::Storage, "{what}");
+        assert!(fs::read(aside(&path)).unwrap() == before, "{what}");
+        repair(&path);
+        fs::rename(aside(&path), &path).unwrap();
+        // Powered again it is the card of the file.
         card.power_on().unwrap();
         assert_eq!(card.model().state(), Ok(LifeCycleState::Active), "{what}");
-        assert_eq!(toggle(&mut card), Err(NvmError::Storage), "{what}");
-        repair(&new);
-        card.power_on().unwrap();
         toggle(&mut card).unwrap();
         assert_eq!(state_in(&path), LifeCycleState::Frozen, "{what}");
     }
@@ -203,15 +221,75 @@ fn a_deleted_directory_means_no_answer_and_no_card() {
 }
 
 #[test]
-fn a_new_file_left_over_is_harmless() {
-    let (_directory, path) = stored_card();
-    let new = path.with_file_name("card.img.new");
-    for left_over in [&[][..], b"XJKCARD1 and then power went", &fs::read(&path).unwrap()] {
-        fs::write(&new, left_over).unwrap();
-        let mut card = open(&path);
+fn nothing_is_beside_a_card() {
+    let (directory, path) = stored_card();
+    // What a killed process left, what another one has open, and what only looks like it.
+    let (left_over, in_use) = (".xuejika-0123456789abcdef.part", ".xuejika-fedcba9876543210.part");
+    fs::write(directory.path().join(left_over), "and then power went").unwrap();
+    let held = fs::File::create(directory.path().join(in_use)).unwrap();
+    held.try_lock().unwrap();
+    fs::write(directory.path().join(".xuejika-notes.part"), "").unwrap();
+    let mut card = open(&path);
+    toggle(&mut card).unwrap();
+    assert_eq!(read_image(&path).unwrap(), memory(&card));
+    let mut names: Vec<_> = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, [in_use, ".xuejika-notes.part", "card.img"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_card_is_open_once_by_whatever_name() {
+    use std::os::unix::fs::symlink;
+
+    let (directory, path) = stored_card();
+    let (link, second) = (directory.path().join("link"), directory.path().join("second.img"));
+    symlink(&path, &link).unwrap();
+    let in_use = |path: &Path| {
+        let error = FileNvm::open(path).unwrap_err();
+        matches!(error, ImageFileError::File(FileError::InUse { .. })) && names(&error, path)
+    };
+    let mut card = open(&link);
+    for _ in 0..3 {
+        assert!(in_use(&path) && in_use(&link));
         toggle(&mut card).unwrap();
-        assert!(!new.exists());
-        assert_eq!(read_image(&path).unwrap(), memory(&card));
+    }
+    assert!(link.is_symlink() && !path.is_symlink(), "the card is replaced and not the link");
+    drop(card);
+    fs::hard_link(&path, &second).unwrap();
+    for name in [&path, &second, &link] {
+        let error = FileNvm::open(name).unwrap_err();
+        let found = matches!(error, ImageFileError::File(FileError::Linked { names: 2, .. }));
+        assert!(found && names(&error, name), "{error}");
+        read_image(name).unwrap();
+    }
+    fs::remove_file(&path).unwrap();
+    open(&second);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_and_not_waited_for() {
+    let directory = TempDir::new().unwrap();
+    let pipe = directory.path().join("pipe");
+    std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    let socket = directory.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let large = directory.path().join("large");
+    fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+    for (path, expected) in [
+        (pipe.as_path(), "a named pipe"),
+        (&socket, "a socket"),
+        (directory.path(), "a folder"),
+        (Path::new("/dev/zero"), "a device"),
+        (&large, "longer than"),
+    ] {
+        for error in [FileNvm::open(path).unwrap_err(), read_image(path).unwrap_err()] {
+            assert!(names(&error, path) && error.to_string().contains(expected), "{error}");
+        }
     }
 }
 
@@ -237,7 +315,7 @@ fn a_card_is_open_once() {
     let (_directory, path) = stored_card();
     let card = open(&path);
     let error = FileNvm::open(&path).unwrap_err();
-    assert!(matches!(error, FileError::InUse { .. }) && names(&error, &path));
+    assert!(matches!(error, ImageFileError::File(FileError::InUse { .. })) && names(&error, &path));
     drop(card);
     open(&path);
 }

@@ -82,7 +82,7 @@ fn one_card_is_served_by_one_process() {
     let desk = Desk::new("cpu-aes");
     let server = Server::start(&desk.card(), &[]);
     let second = run(&["emulate", &desk.card(), "--listen", "127.0.0.1:0"]).expect(3);
-    assert!(second.err.contains("another process has this card open"), "{}", second.err);
+    assert!(second.err.contains("another process has it open"), "{}", second.err);
     run(&["apdu", "--target", &desk.target(), SELECT]).expect(3);
     // Looking at the image needs no card.
     run(&["card", "show", &desk.card()]).expect(0);
