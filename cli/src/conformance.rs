@@ -20,6 +20,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use xuejika_apdu::ChannelError;
 use xuejika_card_model::calendar;
+use xuejika_emulator::files::{Access, Existing, write};
 use xuejika_vectors::conformance::plan::Decision;
 use xuejika_vectors::conformance::report::{MadeWith, Report};
 use xuejika_vectors::conformance::{
@@ -80,9 +81,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
     let text = serde_json::to_string_pretty(&plan).map_err(Failure::device)? + "\n";
     match &args.output {
         Some(path) => {
-            std::fs::write(path, text)
-                .with_context(|| path.display().to_string())
-                .map_err(Failure::device)?;
+            write(path, text.as_bytes(), Existing::Replace, Access::Umask)?;
             let runs = plan.cases.iter().filter(|case| case.decision == Decision::Run).count();
             let total = plan.cases.len();
             out.report(&show::Planned { plan: path.display().to_string(), cases: total, runs })?;
@@ -102,7 +101,7 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
         None => make_plan(scope, &suite, &ics, &*bench)?,
     };
     plan.check(&suite, &ics).map_err(Failure::usage)?;
-    let mut destinations = Destinations::open(&args.reports)?;
+    let destinations = Destinations::open(&args.reports)?;
     let roots = args.roots.open(&ics)?;
     let (today, time) = calendar::beijing(clock::env(None)?.now().as_secs())
         .ok_or_else(|| Failure::device(anyhow!("the clock is not set")))?;

@@ -61,6 +61,14 @@ impl Failure {
         Self::Because(Code::Device, error.into())
     }
 
+    /// Something failed while a file was written.
+    pub(crate) fn writing(error: anyhow::Error) -> Self {
+        match error.downcast::<FileError>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::device(error),
+        }
+    }
+
     /// What happened, in words.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -102,6 +110,7 @@ impl From<FileError> for Failure {
                 | Kind::NotADirectory
                 | Kind::ReadOnlyFilesystem
                 | Kind::InvalidFilename
+                | Kind::InvalidData
                 | Kind::InvalidInput => Code::Usage,
                 _ => Code::Device,
             },

@@ -5,7 +5,10 @@
 //! gets its name in one step. A process that is killed leaves nothing, or at most a file called
 //! `.xuejika-….part`, which the next one that writes into the folder removes.
 
+mod folder;
 mod system;
+
+pub use folder::NewFolder;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -56,6 +59,22 @@ pub fn write(
 /// Returns a [`FileError`].
 pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     contents(&mut open(path)?, path, limit)
+}
+
+/// Reads at most `limit` bytes of whatever `path` stands for; a pipe is waited for.
+///
+/// # Errors
+/// Returns a [`FileError`].
+pub fn read_input(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(limit).map_or(u64::MAX, |limit| limit.saturating_add(1));
+    File::open(path)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .map_err(|error| FileError::of(path, error))?;
+    if bytes.len() > limit {
+        return Err(FileError::TooLong { path: path.into(), limit });
+    }
+    Ok(bytes)
 }
 
 /// Opens a regular file to read it.
@@ -196,9 +215,12 @@ impl NewFile {
     }
 }
 
+/// Its errors are a [`FileError`] within, so that they name the file through every writer around it.
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), FileError::of(&self.path, error));
+        self.file.write(bytes).map_err(named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -279,7 +301,7 @@ impl OwnedFile {
     }
 
     /// Replaces the contents with what `fill` writes, all or nothing, and waits until they are
-    /// durable. The new file is readable by its owner only.
+    /// durable. Its rights stay as they are.
     ///
     /// # Errors
     /// Returns a [`FileError`]: [`FileError::Replaced`] or [`FileError::Linked`] when its name stands
@@ -290,7 +312,9 @@ impl OwnedFile {
     ) -> Result<(), FileError> {
         self.check()?;
         let mut new = NewFile::begin(self.path.clone(), Existing::Replace, Access::Owner)?;
+        let rights = self.file.metadata().map(|about| about.permissions());
         fill(&mut new)
+            .and_then(|()| new.file.set_permissions(rights?))
             .and_then(|()| new.file.sync_all())
             .and_then(|()| new.place())
             .map_err(|error| FileError::of(&self.path, error))?;
@@ -386,7 +410,7 @@ pub enum FileError {
         error: io::Error,
     },
     /// The disk is full, or a limit of its user or of the process is reached.
-    #[error("{}: no space for it: {error}", path.display())]
+    #[error("{}: no space: {error}", path.display())]
     NoSpace {
         /// The file.
         path: PathBuf,
@@ -442,6 +466,10 @@ impl FileError {
     /// What the file system says about this file.
     #[must_use]
     pub fn of(path: &Path, error: io::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(known) => return known,
+            Err(error) => error,
+        };
         let path = path.into();
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {

@@ -32,7 +32,7 @@ pub(crate) struct AcceptArgs {
 /// Checks a batch and adds it to the history.
 pub(crate) fn accept(args: &AcceptArgs, out: &Output) -> Outcome<Code> {
     let time = now()?;
-    let history = History::write(&args.history)?;
+    let mut history = History::write(&args.history)?;
     let checked = Checked::new(&args.subject, Some(&history), false, out)?;
     let verdict = checked.end()?;
     let findings = verdict.errors + if args.despite_warnings { 0 } else { verdict.warnings };
@@ -56,7 +56,7 @@ pub(crate) fn accept(args: &AcceptArgs, out: &Output) -> Outcome<Code> {
             let findings = Some(verdict.errors + verdict.warnings);
             let (time, by) = (time.clone(), args.by.clone());
             let act = "refused".to_owned();
-            history.note(&Act { time, act, batch, rows, findings, by, reason: None })?;
+            history.note(Act { time, act, batch, rows, findings, by, reason: None })?;
             "refused"
         }
     };
@@ -104,12 +104,12 @@ pub(crate) struct HistoryArgs {
 pub(crate) fn history(command: &HistoryCommand, out: &Output) -> Outcome<Code> {
     match command {
         HistoryCommand::List(args) => {
-            let batches = History::look(&args.history)?.batches()?;
-            batches.iter().try_for_each(|entry| out.report(entry))?;
+            let history = History::look(&args.history)?;
+            history.batches().try_for_each(|entry| out.report(entry))?;
         }
         HistoryCommand::Log(args) => {
-            let acts = History::look(&args.history)?.acts()?;
-            acts.iter().try_for_each(|act| out.report(act))?;
+            let history = History::look(&args.history)?;
+            history.acts().iter().try_for_each(|act| out.report(act))?;
         }
         HistoryCommand::Undo { store, batch, reason, by } => {
             if !store.history.exists() {

@@ -2,15 +2,14 @@
 //! delivered. A row that cannot be read ends it: a copy has every row or is none.
 
 use core::fmt;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::{Cells, Column, Finding, Severity};
+use xuejika_emulator::files::{Access, Existing, NewFile};
 
 use super::parquet_file;
 use super::report::Report;
@@ -62,15 +61,9 @@ impl Target {
 /// Writes the rows of a batch anew.
 pub(crate) fn run(args: &ConvertArgs, out: &Output) -> Outcome<Code> {
     let delivery = Delivery::open(&args.batch).map_err(Failure::usage)?;
-    let file = File::create_new(&args.out)
-        .with_context(|| args.out.display().to_string())
-        .map_err(|error| Failure::Because(Code::Unsafe, error))?;
-    let written = write(args, file, &delivery, out);
-    if !matches!(written, Ok(Some(_))) {
-        // A part of a copy would look like a copy.
-        let _ = fs::remove_file(&args.out);
-    }
-    match written? {
+    // A part of a copy would look like a copy: it has no name before it is whole.
+    let file = NewFile::create(&args.out, Existing::Refuse, Access::Umask)?;
+    match write(args, file, &delivery, out)? {
         Some(copy) => {
             out.report(&copy)?;
             Ok(Code::AsExpected)
@@ -85,12 +78,11 @@ pub(crate) fn run(args: &ConvertArgs, out: &Output) -> Outcome<Code> {
 /// Writes the copy; none if some row cannot be read, which is reported.
 fn write(
     args: &ConvertArgs,
-    file: File,
+    file: NewFile,
     delivery: &Delivery,
     out: &Output,
 ) -> Outcome<Option<Copy>> {
-    let failed =
-        |error: anyhow::Error| Failure::device(error.context(args.out.display().to_string()));
+    let failed = |error: anyhow::Error| Failure::device(error);
     let mut wrong: Vec<Finding> = Vec::new();
     let hashed = Hashed { file, hash: Sha256::new(), bytes: 0 };
     let mut writer = Writer::new(args.to, hashed).map_err(failed)?;
@@ -111,13 +103,14 @@ fn write(
         Report::new(out, LIMIT, names).take(wrong, None)?;
         return Ok(None);
     }
-    let (bytes, sha256) = writer.finish().map_err(failed)?;
+    let Hashed { file, hash, bytes } = writer.finish().map_err(failed)?;
+    file.commit()?;
     Ok(Some(Copy {
         name: args.out.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         format: args.to.name(),
         encoding: "utf-8",
         bytes,
-        sha256: hex::encode(sha256),
+        sha256: hex::encode(hash.finalize()),
         rows,
     }))
 }
@@ -161,9 +154,9 @@ impl Writer {
         }
     }
 
-    /// Makes the file durable, and tells its length and hash.
-    fn finish(self) -> anyhow::Result<(u64, [u8; 32])> {
-        let hashed = match self {
+    /// The file with all that was written.
+    fn finish(self) -> anyhow::Result<Hashed> {
+        Ok(match self {
             Self::Parquet(writer) => {
                 writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?
             }
@@ -171,15 +164,13 @@ impl Writer {
                 writer.into_inner().map_err(|error| anyhow::anyhow!("{}", error.error()))?
             }
             Self::Jsonl(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?,
-        };
-        hashed.file.sync_all()?;
-        Ok((hashed.bytes, hashed.hash.finalize().into()))
+        })
     }
 }
 
 /// A file that is hashed as it is written.
 struct Hashed {
-    file: File,
+    file: NewFile,
     hash: Sha256,
     bytes: u64,
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use xuejika_card_model::batch::{Check, Column, KeySlot, KeySource, Manifest};
 
 use super::design::{BOX, Design, Sketch};
+use crate::input;
 
 /// Plants every kind that others do not hide.
 const ALL: &str = "all";
@@ -140,7 +141,7 @@ impl Defects {
             let all = kinds().filter(|kind| kind.combines);
             all.map(|kind| Wanted { kind: kind.name.to_owned(), card: None }).collect()
         } else {
-            let text = std::fs::read_to_string(source).context(source.to_owned())?;
+            let text = input::text(source.as_ref())?;
             toml::from_str::<DefectsFile>(&text).context(source.to_owned())?.defects
         };
         let mut defects = Self::default();

@@ -1,17 +1,18 @@
 //! `batch generate`: a correct batch under the published test roots, or one with planted defects
 //! and the truth about them beside it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::manifest::Format;
 use xuejika_card_model::batch::{Column, KeySlot, KeySource, Row, Tally};
+use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile, NewFolder};
 
 use super::defect::{Defects, Kind, Plant, RowCells, Truth};
 use super::design::{Design, Sketch, file_name, heading, row_file};
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &GenerateArgs, out: &Output) -> Outcome<Code> {
         Defects::read(source, &mut design)
     });
     let defects = defects.transpose().map_err(Failure::usage)?;
-    claim(&args.out)?;
+    let claimed = claim(&args.out)?;
     keys::announce();
     let roots = BatchRoots::test(design.key_version, design.algorithm)?;
     let maker = Maker {
@@ -91,26 +92,27 @@ pub(crate) fn run(args: &GenerateArgs, out: &Output) -> Outcome<Code> {
         design,
     };
     let progress = Progress::start("writing", args.count.into());
-    let (tally, truths) = maker.write(&args.out, &progress).map_err(Failure::device)?;
+    let (mut files, tally, truths) = maker.write(&args.out, &progress).map_err(Failure::writing)?;
     if args.defects.is_some() {
-        write_truth(&args.out.join(TRUTH), &truths).map_err(Failure::device)?;
+        let truth = write_truth(&args.out.join(TRUTH), &truths).map_err(Failure::writing)?;
+        files.insert(0, truth);
     }
+    files::commit_all(files)?;
+    claimed.keep();
     let effort = progress.end(tally.rows.into());
     out.report(&Summary::new(&args.out, &tally, truths.len(), effort))?;
     Ok(Code::AsExpected)
 }
 
-/// Makes the folder, which must be new or empty.
-fn claim(folder: &Path) -> Outcome<()> {
-    let failed = |error: std::io::Error| {
-        Failure::usage(anyhow::Error::from(error).context(folder.display().to_string()))
-    };
-    fs::create_dir_all(folder).map_err(failed)?;
-    if fs::read_dir(folder).map_err(failed)?.next().is_some() {
+/// Makes the folder, which must be new or empty. It goes again when no batch is written.
+fn claim(folder: &Path) -> Outcome<NewFolder> {
+    let claimed = NewFolder::create(folder)?;
+    let entries = fs::read_dir(folder).map_err(|error| FileError::of(folder, error))?;
+    if entries.count() > 0 {
         let error = anyhow!("{}: is not empty; no file is ever overwritten", folder.display());
         return Err(Failure::Because(Code::Unsafe, error));
     }
-    Ok(())
+    Ok(claimed)
 }
 
 /// What all workers share.
@@ -121,6 +123,9 @@ struct Maker<'a> {
     format: Format,
 }
 
+/// Files that have no names yet, what is in them, and what was planted.
+type Written = (Vec<NewFile>, Tally, Vec<Truth>);
+
 /// Rows that were made.
 struct Made {
     text: Vec<u8>,
@@ -130,21 +135,19 @@ struct Made {
 }
 
 impl Maker<'_> {
-    /// Writes the rows and, once they are whole, the manifest.
-    fn write(&self, folder: &Path, progress: &Progress) -> anyhow::Result<(Tally, Vec<Truth>)> {
-        let path = folder.join(file_name(self.format));
-        let context = || path.display().to_string();
-        let mut file = Hashed::create(&path).with_context(context)?;
-        file.write(&self.beginning()).with_context(context)?;
+    /// Writes the rows and the manifest, which get their names together, the manifest last.
+    fn write(&self, folder: &Path, progress: &Progress) -> anyhow::Result<Written> {
+        let mut file = Hashed::create(&folder.join(file_name(self.format)))?;
+        file.write(&self.beginning())?;
         let mut tally = Tally::new(self.design.boxes() as usize);
         let mut truths = Vec::new();
         let starts = (0..self.design.cards).step_by(BLOCK as usize);
-        let written = pipeline::run(
+        pipeline::run(
             starts.map(|start| start..(start + BLOCK).min(self.design.cards)),
             |cards| self.make(cards),
             |made| {
                 let made = made?;
-                file.write(&made.text).with_context(context)?;
+                file.write(&made.text)?;
                 truths.extend(made.planted.into_iter().map(|(kind, row, serial)| {
                     Truth::new(kind, row.map(|row| tally.rows + row), Some(serial))
                 }));
@@ -152,22 +155,18 @@ impl Maker<'_> {
                 tally.merge(&made.tally);
                 anyhow::Ok(())
             },
-        );
-        let finished = written.and_then(|()| {
-            let (bytes, sha256) = file.finish(self.cut()).with_context(context)?;
-            self.write_manifest(folder, &tally, bytes, sha256)
-        });
-        if let Err(error) = finished {
-            // Half a batch is of no use.
-            let _ = fs::remove_file(&path);
-            return Err(error);
+        )?;
+        if self.cut() > 0 {
+            file.file.set_len(file.bytes.saturating_sub(self.cut()))?;
         }
+        let Hashed { file, hash, bytes } = file;
+        let manifest = self.write_manifest(folder, &tally, bytes, hash.finalize().into())?;
         let last = self.design.serial(self.design.cards - 1)?.to_string();
         truths.extend(self.defects.batch.iter().map(|kind| match kind.plant {
             Plant::CutShort => Truth::new(kind, Some(tally.rows), Some(last.clone())),
             _ => Truth::new(kind, None, None),
         }));
-        Ok((tally, truths))
+        Ok((vec![file, manifest], tally, truths))
     }
 
     /// What stands in front of the rows.
@@ -199,7 +198,7 @@ impl Maker<'_> {
         tally: &Tally,
         bytes: u64,
         sha256: [u8; 32],
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<NewFile> {
         let file = row_file(self.format, bytes, sha256);
         let mut manifest = self.design.manifest(&self.source, tally, file)?;
         for kind in &self.defects.batch {
@@ -207,13 +206,9 @@ impl Maker<'_> {
                 change(&mut manifest);
             }
         }
-        let path = folder.join(MANIFEST);
-        let written = || -> anyhow::Result<()> {
-            let mut file = File::create_new(&path)?;
-            file.write_all(toml::to_string(&manifest)?.as_bytes())?;
-            Ok(file.sync_all()?)
-        };
-        written().with_context(|| path.display().to_string())
+        let mut file = new_file(&folder.join(MANIFEST))?;
+        file.write_all(toml::to_string(&manifest)?.as_bytes())?;
+        Ok(file)
     }
 
     /// Makes the rows of some cards.
@@ -325,43 +320,35 @@ impl Maker<'_> {
     }
 }
 
-fn write_truth(path: &Path, truths: &[Truth]) -> anyhow::Result<()> {
-    let written = || -> anyhow::Result<()> {
-        let mut file = BufWriter::new(File::create_new(path)?);
-        for truth in truths {
-            serde_json::to_writer(&mut file, truth)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(file.into_inner()?.sync_all()?)
-    };
-    written().with_context(|| path.display().to_string())
+fn new_file(path: &Path) -> Result<NewFile, FileError> {
+    NewFile::create(path, Existing::Refuse, Access::Umask)
+}
+
+fn write_truth(path: &Path, truths: &[Truth]) -> anyhow::Result<NewFile> {
+    let mut file = BufWriter::new(new_file(path)?);
+    for truth in truths {
+        serde_json::to_writer(&mut file, truth)?;
+        file.write_all(b"\n")?;
+    }
+    Ok(file.into_inner()?)
 }
 
 /// A new file that is hashed as it is written.
 struct Hashed {
-    file: File,
+    file: NewFile,
     hash: Sha256,
     bytes: u64,
 }
 
 impl Hashed {
-    fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { file: File::create_new(path)?, hash: Sha256::new(), bytes: 0 })
+    fn create(path: &Path) -> Result<Self, FileError> {
+        Ok(Self { file: new_file(path)?, hash: Sha256::new(), bytes: 0 })
     }
 
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         self.file.write_all(bytes)
-    }
-
-    /// Makes the file durable, without its last `cut` bytes, and tells length and hash of the whole.
-    fn finish(self, cut: u64) -> std::io::Result<(u64, [u8; 32])> {
-        if cut > 0 {
-            self.file.set_len(self.bytes.saturating_sub(cut))?;
-        }
-        self.file.sync_all()?;
-        Ok((self.bytes, self.hash.finalize().into()))
     }
 }
 

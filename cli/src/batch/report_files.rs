@@ -4,17 +4,17 @@
 mod html;
 mod note;
 
-use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 use xuejika_card_model::batch::{Check, Manifest, Severity};
+use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile};
 
 use super::report::{Line, Report, Verdict};
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use note::Note;
 
 /// What spreadsheets take for the beginning of a formula (CWE-1236).
@@ -44,12 +44,9 @@ impl ReportFiles {
     /// Refuses to begin when a file is there already.
     pub(crate) fn check_new(&self) -> Outcome<()> {
         let all = [&self.html, &self.junit, &self.csv, &self.note].into_iter().flatten();
-        match all.into_iter().find(|path| path.exists()) {
+        match all.into_iter().find(|path| path.symlink_metadata().is_ok()) {
             None => Ok(()),
-            Some(path) => {
-                let error = anyhow!("{}: is there; no file is ever overwritten", path.display());
-                Err(Failure::Because(Code::Unsafe, error))
-            }
+            Some(path) => Err(FileError::Exists { path: path.clone() }.into()),
         }
     }
 
@@ -62,28 +59,23 @@ impl ReportFiles {
         signed: Option<(&str, Option<&str>)>,
     ) -> Outcome<()> {
         let note = Note::new(manifest, verdict, signed);
-        let files: [(&Option<PathBuf>, Contents<'_>); 4] = [
+        let all: [(&Option<PathBuf>, Contents<'_>); 4] = [
             (&self.html, &|| html::page(report, verdict, &note)),
             (&self.junit, &|| junit(report, verdict)),
             (&self.csv, &|| csv(report.printed())),
             (&self.note, &|| Ok(serde_json::to_vec_pretty(&note)?)),
         ];
-        for (path, contents) in files {
-            if let Some(path) = path {
-                contents()
-                    .and_then(|contents| store(path, &contents))
-                    .with_context(|| path.display().to_string())
-                    .map_err(Failure::device)?;
-            }
+        let mut written = Vec::new();
+        for (path, contents) in all {
+            let Some(path) = path else { continue };
+            let contents =
+                contents().with_context(|| path.display().to_string()).map_err(Failure::device)?;
+            let mut file = NewFile::create(path, Existing::Refuse, Access::Umask)?;
+            file.write_all(&contents).map_err(|error| FileError::of(path, error))?;
+            written.push(file);
         }
-        Ok(())
+        Ok(files::commit_all(written)?)
     }
-}
-
-fn store(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(contents)?;
-    Ok(file.sync_all()?)
 }
 
 /// One test case per check: it fails on errors, and tells its warnings.

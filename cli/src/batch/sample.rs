@@ -7,8 +7,6 @@
 //! end first. Project-defined.
 
 use core::fmt;
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
@@ -20,6 +18,7 @@ use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::sampling::{CONFIDENCE, Level, SamplePlan, draw};
 use xuejika_card_model::batch::{Column, Plan, State};
 use xuejika_card_model::ident::CardSerial;
+use xuejika_emulator::files::{self, Access, Existing};
 
 use super::walk::{self, Delivery, FileEnd};
 use crate::exit::{Code, Failure, Outcome};
@@ -32,7 +31,7 @@ const LABEL: &[u8] = b"xuejika batch sample 1";
 const VERSION: u32 = 1;
 
 /// Largest sample file, in bytes.
-const MAX_FILE: u64 = 256 << 20;
+const MAX_FILE: usize = 256 << 20;
 
 /// `batch sample`.
 #[derive(Debug, Args)]
@@ -138,8 +137,7 @@ impl Sample {
     /// Reads the file of a sample, and its hash.
     pub(crate) fn read(path: &Path) -> Outcome<(Self, String)> {
         let read = || -> anyhow::Result<(Self, String)> {
-            ensure!(fs::metadata(path)?.len() <= MAX_FILE, "is larger than any sample");
-            let text = fs::read(path)?;
+            let text = files::read_input(path, MAX_FILE)?;
             let sample: Self = serde_json::from_slice(&text)?;
             ensure!(sample.schema == VERSION, "schema {} is not supported", sample.schema);
             Ok((sample, hex::encode(Sha256::digest(&text))))
@@ -190,14 +188,8 @@ pub(crate) fn run(args: &SampleArgs, out: &Output) -> Outcome<Code> {
 }
 
 fn store(path: &Path, sample: &Sample) -> Outcome<()> {
-    let mut file = File::create_new(path)
-        .with_context(|| path.display().to_string())
-        .map_err(|error| Failure::Because(Code::Unsafe, error))?;
-    let mut write = || -> anyhow::Result<()> {
-        file.write_all(&serde_json::to_vec_pretty(sample)?)?;
-        Ok(file.sync_all()?)
-    };
-    write().with_context(|| path.display().to_string()).map_err(Failure::device)
+    let text = serde_json::to_vec_pretty(sample).map_err(Failure::device)?;
+    Ok(files::write(path, &text, Existing::Refuse, Access::Umask)?)
 }
 
 fn length(count: usize) -> u32 {

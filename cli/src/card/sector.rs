@@ -1,8 +1,7 @@
 //! `card export --s70`, and `card show` of a sector card's image.
 
 use core::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
@@ -12,6 +11,7 @@ use xuejika_card_model::record::{ExtensionEntry, ExtensionIndex, Slot};
 use xuejika_card_model::s70::{Contents, LEN, Parsed};
 use xuejika_card_model::{Card, CardError};
 use xuejika_emulator::file_store;
+use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_reader::CardContents;
 
 use crate::args::ExportArgs;
@@ -34,7 +34,7 @@ pub(crate) fn export(args: &ExportArgs, out: &Output) -> Outcome<Code> {
     };
     let contents = contents().with_context(about).map_err(Failure::usage)?;
     let image = contents.emit().with_context(about).map_err(Failure::usage)?;
-    write(&args.output, &image)?;
+    files::write(&args.output, &image, Existing::Refuse, Access::Owner)?;
     let parsed = Parsed { contents, damaged_status: None };
     out.report(&View::new(&args.output, &parsed))?;
     Ok(Code::AsExpected)
@@ -47,31 +47,12 @@ pub(super) fn is_image(path: &Path) -> bool {
 
 /// Shows what the image of a sector card holds.
 pub(super) fn show(path: &Path, out: &Output) -> Outcome<Code> {
-    let read = || -> anyhow::Result<Parsed> { Ok(Contents::parse(&fs::read(path)?)?) };
-    let parsed = read().with_context(|| path.display().to_string()).map_err(Failure::usage)?;
+    let image = files::read(path, LEN)?;
+    let parsed = Contents::parse(&image)
+        .with_context(|| path.display().to_string())
+        .map_err(Failure::usage)?;
     out.report(&View::new(path, &parsed))?;
     Ok(Code::AsExpected)
-}
-
-/// Writes a new file for its owner alone.
-fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = || {
-        let mut file = options.open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    written().map_err(|error| {
-        let code = match error.kind() {
-            ErrorKind::AlreadyExists => Code::Unsafe,
-            ErrorKind::NotFound | ErrorKind::PermissionDenied => Code::Usage,
-            _ => Code::Device,
-        };
-        Failure::Because(code, anyhow::Error::from(error).context(path.display().to_string()))
-    })
 }
 
 /// What a sector image holds.

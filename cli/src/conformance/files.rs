@@ -1,10 +1,10 @@
 //! Files that `conformance` reads and writes.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use xuejika_emulator::files::{Access, Existing, FileError, NewFile, commit_all};
 use xuejika_vectors::conformance::report::Report;
 use xuejika_vectors::conformance::{CaseReport, Ics, Plan, Suite};
 
@@ -12,6 +12,7 @@ use super::args::ReportArgs;
 use super::recording::Run;
 use super::{html, junit, show};
 use crate::exit::{Failure, Outcome};
+use crate::input;
 use crate::recorder::{Recording, is_trace};
 
 /// Reads and checks a statement.
@@ -75,92 +76,61 @@ fn case(mut value: serde_json::Value) -> anyhow::Result<CaseReport> {
 }
 
 fn read(path: &Path) -> Outcome<String> {
-    fs::read_to_string(path).with_context(|| path.display().to_string()).map_err(Failure::usage)
+    input::text(path).map_err(Failure::usage)
 }
 
-/// Where reports go. The files are made before the run, so that what cannot be written is known.
-#[derive(Debug, Default)]
+/// Where reports go. The files are begun before the run, so that what cannot be written is known.
+#[derive(Debug)]
 pub(super) struct Destinations {
-    junit: Option<(PathBuf, File)>,
-    html: Option<Page>,
-    report: Option<(PathBuf, File)>,
+    html: Option<NewFile>,
+    junit: Option<NewFile>,
+    report: Option<NewFile>,
 }
 
 impl Destinations {
     pub(super) fn open(args: &ReportArgs) -> Outcome<Self> {
+        let begin = |path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| NewFile::create(path, Existing::Replace, Access::Umask)).transpose()
+        };
         Ok(Self {
-            junit: create(args.junit.as_ref())?,
-            html: args.html.as_deref().map(Page::create).transpose()?,
-            report: create(args.report.as_ref())?,
+            html: begin(&args.html)?,
+            junit: begin(&args.junit)?,
+            report: begin(&args.report)?,
         })
     }
 
     /// Writes all of them. `made_at` is the date and time of the run.
-    pub(super) fn write(&mut self, report: &Report, made_at: &str) -> Outcome<()> {
-        if let Some(page) = self.html.take() {
-            let path = page.path.display().to_string();
-            page.write(report, made_at).context(path).map_err(Failure::device)?;
+    pub(super) fn write(self, report: &Report, made_at: &str) -> Outcome<()> {
+        let contents: [(_, Contents<'_>); 3] = [
+            (self.html, &|| html::page(report, made_at)),
+            (self.junit, &|| junit::emit(report)),
+            (self.report, &|| lines(report)),
+        ];
+        let mut written = Vec::new();
+        for (file, contents) in contents {
+            let Some(mut file) = file else { continue };
+            let contents = contents()
+                .with_context(|| file.path().display().to_string())
+                .map_err(Failure::device)?;
+            file.write_all(&contents).map_err(|error| FileError::of(file.path(), error))?;
+            written.push(file);
         }
-        if let Some((path, file)) = &self.junit {
-            let write = junit::write(report, file);
-            write.with_context(|| path.display().to_string()).map_err(Failure::device)?;
-        }
-        if let Some((path, file)) = &self.report {
-            let write = lines(report, file);
-            write.with_context(|| path.display().to_string()).map_err(Failure::device)?;
-        }
-        Ok(())
+        Ok(commit_all(written)?)
     }
 }
 
-/// A page that is whole or not there: it is written beside its place and moved to it.
-#[derive(Debug)]
-struct Page {
-    path: PathBuf,
-    beside: PathBuf,
-    file: File,
-}
+/// What makes the contents of a file.
+type Contents<'a> = &'a dyn Fn() -> anyhow::Result<Vec<u8>>;
 
-impl Page {
-    fn create(path: &Path) -> Outcome<Self> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let beside = path.with_file_name(name);
-        let file = File::create(&beside)
-            .with_context(|| path.display().to_string())
-            .map_err(Failure::usage)?;
-        Ok(Self { path: path.to_owned(), beside, file })
-    }
-
-    fn write(mut self, report: &Report, made_at: &str) -> anyhow::Result<()> {
-        self.file.write_all(&html::page(report, made_at)?)?;
-        self.file.sync_all()?;
-        Ok(fs::rename(&self.beside, &self.path)?)
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.beside);
-    }
-}
-
-fn create(path: Option<&PathBuf>) -> Outcome<Option<(PathBuf, File)>> {
-    let Some(path) = path else { return Ok(None) };
-    let file =
-        File::create(path).with_context(|| path.display().to_string()).map_err(Failure::usage)?;
-    Ok(Some((path.clone(), file)))
-}
-
-fn lines(report: &Report, file: &File) -> io::Result<()> {
-    let mut out = BufWriter::new(file);
-    serde_json::to_writer(&mut out, &show::Head::new(report))?;
+fn lines(report: &Report) -> anyhow::Result<Vec<u8>> {
+    let mut out = serde_json::to_vec(&show::Head::new(report))?;
     for case in &report.cases {
-        out.write_all(b"\n")?;
+        out.push(b'\n');
         serde_json::to_writer(&mut out, &show::Line::new(case))?;
     }
-    out.write_all(b"\n")?;
+    out.push(b'\n');
     serde_json::to_writer(&mut out, &show::Summary::new(report))?;
-    out.write_all(b"\n")?;
-    out.flush()
+    out.push(b'\n');
+    Ok(out)
 }

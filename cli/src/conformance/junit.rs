@@ -2,14 +2,13 @@
 //! waived is skipped, what could not be decided is an error.
 
 use core::time::Duration;
-use std::io::Write;
 
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use xuejika_vectors::conformance::report::Report;
 use xuejika_vectors::conformance::{CaseReport, Verdict};
 
-/// Writes the report.
-pub(super) fn write(report: &Report, out: impl Write) -> anyhow::Result<()> {
+/// The report.
+pub(super) fn emit(report: &Report) -> anyhow::Result<Vec<u8>> {
     let mut xml = Xml::new("xuejika conformance");
     for area in areas(report) {
         let mut suite = TestSuite::new(area);
@@ -26,7 +25,7 @@ pub(super) fn write(report: &Report, out: impl Write) -> anyhow::Result<()> {
         suite.add_test_cases(report.cases.iter().filter(|case| unit(case) == area).map(test_case));
         xml.add_test_suite(suite);
     }
-    Ok(xml.serialize(out)?)
+    Ok(xml.to_string()?.into_bytes())
 }
 
 /// `<AREA>-<UNIT>` of every case, each once, in order.

@@ -49,7 +49,7 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     }
     let mut env = out.trace.env(args.seed)?;
     let rig = Rig::new(args, &mut env, out)?;
-    let mut destinations = Destinations::open(&args.reports)?;
+    let destinations = Destinations::open(&args.reports)?;
     keys::announce();
     let (today, time) = calendar::beijing(clock::env(None)?.now().as_secs())
         .ok_or_else(|| Failure::device(anyhow::anyhow!("the clock is not set")))?;

@@ -1,16 +1,15 @@
 //! List files and the keys that make them authentic.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
 use xuejika_card_model::list::{
     Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
 };
+use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_keyscheme::KeyId;
 
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
+use crate::input;
 use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
 use crate::reader::lists::refused;
 
@@ -75,8 +74,7 @@ impl Keys {
 
     /// Reads a file of either form.
     pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
-        let file = fs::read(path).with_context(|| path.display().to_string());
-        let file = file.map_err(Failure::usage)?;
+        let file = input::bytes(path)?;
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;
         match header.form {
@@ -107,19 +105,7 @@ impl Keys {
         self.0.announce(id)?;
         let key = self.0.provider().list_key(id, key_path(list.edition().scope))?;
         let bytes = list.emit(&ListMac::new(&key, *id));
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-            file.write_all(&bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|error| {
-            let code = match error.kind() {
-                io::ErrorKind::AlreadyExists => Code::Unsafe,
-                _ => Code::Device,
-            };
-            let error = anyhow::Error::from(error).context(path.display().to_string());
-            Failure::Because(code, error)
-        })
+        Ok(files::write(path, &bytes, Existing::Refuse, Access::Umask)?)
     }
 
     fn mac(&self, id: &KeyId, header: &Header) -> Outcome<ListMac> {

@@ -1,12 +1,12 @@
 //! `batch accept` and `batch history`: duplicates across batches, one transaction or none, whatever
 //! happens to the process or the disk.
 
-use core::time::Duration;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -157,25 +157,25 @@ fn a_killed_acceptance_leaves_the_history_whole() {
     history.accept(&Batch::new(&["--count", "40", "--seed", "3"]), &[]).expect(0);
     let batch = Batch::new(&["--count", "500", "--seed", "4"]);
     let number = "202607000004".to_owned();
-    let modified = || fs::metadata(history.path()).unwrap().modified().unwrap();
-    for delay in 0..8 {
-        let before = modified();
-        let mut child = Command::new(PROGRAM)
+    let accept = || {
+        Command::new(PROGRAM)
             .args(["batch", "accept", "--keys", "test", "--history", &history.text()])
             .arg(batch.path(""))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
-        // Opening the file is its first change, acceptance the next one.
-        let mut changes = 0;
-        let mut last = before;
-        while changes < 2 && child.try_wait().unwrap().is_none() {
-            let now = modified();
-            changes += u32::from(core::mem::replace(&mut last, now) != now);
-            thread::sleep(Duration::from_micros(50));
-        }
-        thread::sleep(Duration::from_micros(300 * delay));
+            .unwrap()
+    };
+    let undo = || {
+        history.query("undo", &["--batch", &number, "--reason", "test"]).expect(0);
+    };
+    let start = Instant::now();
+    assert_eq!(accept().wait().unwrap().code(), Some(0));
+    let whole = start.elapsed();
+    undo();
+    for part in 1..=12 {
+        let mut child = accept();
+        thread::sleep(whole * part / 11);
         child.kill().unwrap();
         child.wait().unwrap();
         let numbers = history.numbers();
@@ -183,8 +183,7 @@ fn a_killed_acceptance_leaves_the_history_whole() {
         let checked = history.check(&batch);
         if numbers.contains(&number) {
             assert_eq!(checked.expect(1).findings(), [Found::of_batch("B-HIS-001")].into());
-            let undo = ["--batch", &number, "--reason", "test"];
-            history.query("undo", &undo).expect(0);
+            undo();
         } else {
             assert_eq!(numbers.len(), 1);
             assert_eq!(checked.expect(0).findings(), BTreeSet::new());
@@ -192,6 +191,7 @@ fn a_killed_acceptance_leaves_the_history_whole() {
     }
     history.accept(&batch, &[]).expect(0);
     assert_eq!(history.numbers(), ["202607000003", &number]);
+    assert_eq!(fs::read_dir(history.folder.path()).unwrap().count(), 1, "nothing is beside it");
 }
 
 #[test]
@@ -199,17 +199,19 @@ fn a_full_disk_changes_nothing() {
     let history = History::new();
     history.accept(&Batch::new(&["--count", "20", "--seed", "3"]), &[]).expect(0);
     let batch = Batch::new(&["--count", "600", "--seed", "4"]);
-    // Nothing behind the first 64 KiB can be written, as on a disk that is full.
+    // No file can be longer than 4 KiB, as on a disk that is full.
     let output = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 128; exec \"$@\"", "sh", PROGRAM])
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh", PROGRAM])
         .args(["batch", "accept", "--keys", "test", "--history", &history.text()])
         .arg(batch.path(""))
         .output()
         .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(told.contains(&history.text()), "{told}");
+    assert!(told.contains("as it was before"), "{told}");
+    assert!(told.contains(&history.text()) && told.contains("no space"), "{told}");
     assert_eq!(history.numbers(), ["202607000003"]);
+    assert_eq!(fs::read_dir(history.folder.path()).unwrap().count(), 1, "nothing is beside it");
     history.accept(&batch, &[]).expect(0);
 }
 
@@ -217,24 +219,73 @@ fn a_full_disk_changes_nothing() {
 fn a_history_has_one_writer_and_is_nothing_else() {
     let history = History::new();
     let batch = Batch::new(&["--count", "2"]);
-    let held = redb::Database::create(history.path()).unwrap();
-    let told = history.accept(&batch, &[]).expect(3).err;
-    assert!(told.contains("another process"), "{told}");
-    // Another database, and no database at all.
-    let table = redb::TableDefinition::<u32, u32>::new("other");
-    let write = held.begin_write().unwrap();
-    write.open_table(table).unwrap();
-    write.commit().unwrap();
-    drop(held);
-    assert!(history.accept(&batch, &[]).expect(2).err.contains("no history"));
-    fs::write(history.path(), "serial,uid\n".repeat(1000)).unwrap();
-    let contents = fs::read(history.path()).unwrap();
-    for run in [history.accept(&batch, &[]), history.check(&batch), history.query("list", &[])] {
-        run.expect(2);
+    history.accept(&batch, &[]).expect(0);
+    let held = fs::File::open(history.path()).unwrap();
+    held.try_lock().unwrap();
+    for refused in [
+        history.accept(&batch, &[]),
+        history.query("undo", &["--batch", "202607000001", "--reason", "test"]),
+    ] {
+        let told = refused.expect(3).err;
+        assert!(told.contains("another process"), "{told}");
     }
-    assert_eq!(fs::read(history.path()).unwrap(), contents);
+    // Looking into it takes no lock.
+    assert_eq!(history.numbers(), ["202607000001"]);
+    history.check(&batch).expect(1);
+    drop(held);
+    let second = history.folder.path().join("second");
+    fs::hard_link(history.path(), &second).unwrap();
+    assert!(history.accept(&batch, &[]).expect(2).err.contains("2 names"));
+    fs::remove_file(second).unwrap();
+    // A database of before, another version, and no history at all.
+    for (contents, expected) in [
+        (b"redb\x1A\x0A\xA9\x0D\x0A".repeat(1000), "version 1, expected 2"),
+        (b"xuejika batch history 3\n".to_vec(), "version 3"),
+        (b"serial,uid\n".repeat(1000), "is no history"),
+        (Vec::new(), "is no history"),
+    ] {
+        fs::write(history.path(), &contents).unwrap();
+        for run in [history.accept(&batch, &[]), history.check(&batch), history.query("list", &[])]
+        {
+            let told = run.expect(2).err;
+            assert!(told.contains(expected) && told.contains(&history.text()), "{told}");
+        }
+        assert_eq!(fs::read(history.path()).unwrap(), contents);
+    }
     let folder = history.folder.path().display().to_string();
     run(&["batch", "history", "list", "--history", &folder]).expect(2);
+}
+
+/// All bits and lengths are tried where the file is read; here it is each verb that says so.
+#[test]
+fn a_damaged_history_is_named_by_every_verb() {
+    let history = History::new();
+    let batch = Batch::new(&["--count", "60", "--seed", "1"]);
+    history.accept(&batch, &[]).expect(0);
+    let whole = fs::read(history.path()).unwrap();
+    let refused = |damaged: &[u8], what: &str| {
+        fs::write(history.path(), damaged).unwrap();
+        let undo = ["--batch", "202607000001", "--reason", "test"];
+        for run in [
+            history.check(&batch),
+            history.accept(&batch, &[]),
+            history.query("list", &[]),
+            history.query("log", &[]),
+            history.query("undo", &undo),
+        ] {
+            let told = run.expect(2).err;
+            assert!(told.contains(&history.text()), "{what}: {told}");
+        }
+        assert_eq!(fs::read(history.path()).unwrap(), damaged, "{what}");
+    };
+    for length in (0..whole.len()).step_by(211) {
+        refused(&whole[..length], &format!("{length} bytes"));
+    }
+    for at in (0..whole.len()).step_by(157) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        refused(&flipped, &format!("byte {at}"));
+    }
 }
 
 #[test]

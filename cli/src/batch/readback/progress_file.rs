@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use xuejika_card_model::ident::CardSerial;
+use xuejika_emulator::files::{self, Access, Existing, FileError};
 
 use super::compare::Difference;
 use crate::exit::{Failure, Outcome};
@@ -34,6 +35,8 @@ struct Line {
 pub(crate) struct ProgressFile {
     file: File,
     path: PathBuf,
+    /// Length of its whole lines, in bytes.
+    length: u64,
     /// Cards that were read, and whether they were like their rows.
     cards: BTreeMap<CardSerial, bool>,
 }
@@ -42,14 +45,23 @@ impl ProgressFile {
     /// Opens the file of this sample, or makes it.
     pub(crate) fn open(path: &Path, batch: &str, sample_sha256: &str) -> Outcome<Self> {
         let head = Head { batch: batch.to_owned(), sample_sha256: sample_sha256.to_owned() };
+        if path.symlink_metadata().is_err() {
+            let first = line(&head).map_err(Failure::device)?;
+            match files::write(path, &first, Existing::Refuse, Access::Umask) {
+                // Another reading was faster.
+                Err(FileError::Exists { .. }) => {}
+                made => made?,
+            }
+        }
+        // What is no file is named and not waited for.
+        files::open(path)?;
         Self::take_up(path, &head)
             .with_context(|| path.display().to_string())
             .map_err(Failure::usage)
     }
 
     fn take_up(path: &Path, head: &Head) -> anyhow::Result<Self> {
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = OpenOptions::new().read(true).append(true).open(path)?;
         file.try_lock().context("another reading is at work")?;
         ensure!(file.metadata()?.len() <= MAX_FILE, "is larger than any progress file");
         let mut text = Vec::new();
@@ -58,11 +70,11 @@ impl ProgressFile {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         text.truncate(whole);
         file.set_len(whole as u64)?;
-        file.seek(SeekFrom::End(0))?;
-        let mut progress = Self { file, path: path.to_owned(), cards: BTreeMap::new() };
+        let (path, length, cards) = (path.to_owned(), whole as u64, BTreeMap::new());
+        let mut progress = Self { file, length, path, cards };
         let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         match lines.next() {
-            None => progress.append(head)?,
+            None => progress.append(head).map_err(|failure| anyhow!(failure.text()))?,
             Some(line) => {
                 let other = "belongs to another sample";
                 ensure!(serde_json::from_slice::<Head>(line).is_ok_and(|own| own == *head), other);
@@ -89,9 +101,7 @@ impl ProgressFile {
     ) -> Outcome<()> {
         let same = differences.is_empty();
         let line = Line { serial: serial.to_string(), row, differences };
-        self.append(&line)
-            .with_context(|| self.path.display().to_string())
-            .map_err(Failure::device)?;
+        self.append(&line)?;
         self.cards.insert(serial, same);
         Ok(())
     }
@@ -102,12 +112,23 @@ impl ProgressFile {
         failed.map(|(serial, _)| serial.to_string()).collect()
     }
 
-    fn append(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
-        self.file.write_all(&bytes)?;
-        Ok(self.file.sync_data()?)
+    fn append(&mut self, entry: &impl Serialize) -> Outcome<()> {
+        let bytes = line(entry).map_err(Failure::device)?;
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        written.map_err(|error| {
+            // Half a line is nothing that was read.
+            let _ = self.file.set_len(self.length);
+            FileError::of(&self.path, error)
+        })?;
+        self.length += bytes.len() as u64;
+        Ok(())
     }
+}
+
+fn line(entry: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(entry)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 #[cfg(test)]
