@@ -30,13 +30,11 @@ mod zip_guard;
 
 use core::fmt;
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
 use xuejika_card_model::batch::Check;
-use xuejika_reader::channel::secret::forbid_core_dumps;
 
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Code, Outcome};
 use crate::output::Output;
 use accept::{AcceptArgs, HistoryCommand};
 use check::CheckArgs;
@@ -71,7 +69,6 @@ pub(crate) enum BatchCommand {
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &BatchCommand, out: &Output) -> Outcome<Code> {
-    forbid_core_dumps().context("core dumps cannot be forbidden").map_err(Failure::device)?;
     match command {
         BatchCommand::Generate(args) => generate::run(args, out),
         BatchCommand::Check(args) => check::run(args, out),

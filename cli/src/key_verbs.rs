@@ -10,15 +10,13 @@ pub(crate) mod source;
 use core::fmt;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::legacy::WalletKeyType;
-use xuejika_reader::channel::secret::forbid_core_dumps;
 
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Code, Outcome};
 use crate::output::Output;
 use secret::Kind;
 pub(crate) use secret::SecretArg;
@@ -220,7 +218,6 @@ pub(crate) struct UnwrapArgs {
 
 /// Runs one of the commands.
 pub(crate) fn run(command: &KeysCommand, out: &Output) -> Outcome<Code> {
-    forbid_core_dumps().context("core dumps cannot be forbidden").map_err(Failure::device)?;
     match command {
         KeysCommand::Generate(args) => ceremony::generate(args, out),
         KeysCommand::Kcv(args) => show::kcv(args, out),

@@ -37,16 +37,32 @@ mod wallet;
 
 use std::process::ExitCode;
 
+#[cfg(unix)]
+use anyhow::Context;
 use clap::Parser;
 
 use args::{CardCommand, Cli, Command, VectorsCommand};
+#[cfg(unix)]
+use exit::Failure;
 use exit::{Code, Outcome};
 use output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let ending = run(&cli);
+    let ending = forbid_core_dumps().and_then(|()| run(&Cli::parse()));
     ending.unwrap_or_else(|failure| failure.report()).into()
+}
+
+/// Whatever the program does, it may hold keys.
+#[cfg(unix)]
+fn forbid_core_dumps() -> Outcome<()> {
+    xuejika_reader::channel::secret::forbid_core_dumps()
+        .context("core dumps cannot be forbidden")
+        .map_err(Failure::device)
+}
+
+#[cfg(not(unix))]
+fn forbid_core_dumps() -> Outcome<()> {
+    Ok(())
 }
 
 fn run(cli: &Cli) -> Outcome<Code> {

@@ -153,11 +153,14 @@ pub fn write_new(path: &Path, secret: &[u8]) -> Result<(), SecretError> {
     })
 }
 
-/// Forbids core dumps of this process, which would hold its keys.
+/// Forbids core dumps of this process, which would hold its keys. On Linux nobody but the superuser
+/// can look into its memory any more, either.
 ///
 /// # Errors
 /// Returns what the operating system says against it.
 pub fn forbid_core_dumps() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }
 
