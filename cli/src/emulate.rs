@@ -1,6 +1,7 @@
 //! `emulate`: serves a card to a PC/SC driver or to hosts over TCP.
 
 mod renewed;
+mod stored;
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +25,7 @@ use crate::recorder::Tapped;
 use crate::target::{copy_image, memory_of, open_image, other_serial};
 
 use renewed::Renewed;
+use stored::Stored;
 
 /// Serves until interrupted.
 pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
@@ -53,9 +55,9 @@ pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
         let summary = summary(name, &card)?;
         serve(&mut card, &[summary], args, out)
     } else {
-        let mut card = open_image(image, &mut env)?;
+        let card = open_image(image, &mut env)?;
         let summary = summary(name, &card)?;
-        serve(&mut card, &[summary], args, out)
+        serve(&mut Stored(card), &[summary], args, out)
     }
 }
 

@@ -203,7 +203,7 @@ impl Channel {
     /// Takes power away and gives it back; returns the answer to reset.
     pub(crate) fn power_cycle(&mut self) -> Result<Vec<u8>, ChannelError> {
         self.tap.event(Event::Power);
-        let atr = self.road.power_cycle();
+        let atr = self.road.power_cycle().map_err(|error| self.road.reason(error));
         self.tap.atr(&atr);
         atr
     }
@@ -222,6 +222,15 @@ impl Road {
         }
     }
 
+    /// Why no answer came: the file of a card in process says more than the card can.
+    fn reason(&self, error: ChannelError) -> ChannelError {
+        let failure = match self {
+            Self::Image(card) => card.model().nvm().failure(),
+            _ => None,
+        };
+        failure.map_or(error, ChannelError::io)
+    }
+
     fn channel(&mut self) -> &mut dyn CardChannel {
         match self {
             Self::Fresh(card) => &mut **card,
@@ -237,13 +246,14 @@ impl CardChannel for Channel {
     fn transmit(&mut self, command: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
         self.tap.command(command);
         let answered = self.road.channel().transmit(command, response);
+        let answered = answered.map_err(|error| self.road.reason(error));
         self.tap.answer(&answered, response, self.refusal().as_deref());
         answered
     }
 
     fn reset(&mut self) -> Result<Vec<u8>, ChannelError> {
         self.tap.event(Event::Reset);
-        let atr = self.road.channel().reset();
+        let atr = self.road.channel().reset().map_err(|error| self.road.reason(error));
         self.tap.atr(&atr);
         atr
     }
