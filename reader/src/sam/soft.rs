@@ -37,7 +37,16 @@ impl SoftSam {
         valid_until: Date,
         rng: impl CryptoRng + Send + 'static,
     ) -> Self {
-        let store = SamStore::test(algorithm, serial, valid_until);
+        Self::new(SamStore::test(algorithm, serial, valid_until), rng)
+    }
+
+    /// A SAM with what a test card keeps; `None` when its secrets are no published test keys.
+    #[must_use]
+    pub fn holding(store: SamStore, rng: impl CryptoRng + Send + 'static) -> Option<Self> {
+        store.is_test().then(|| Self::new(store, rng))
+    }
+
+    fn new(store: SamStore, rng: impl CryptoRng + Send + 'static) -> Self {
         Self { store, session: SamSession::START, rng: Box::new(rng) }
     }
 
