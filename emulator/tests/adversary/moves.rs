@@ -238,6 +238,10 @@ impl<'a> Attacker<'a> {
                 return;
             }
             let session = self.world.sessions.len() - 1;
+            // On its way the command may have become one for another card.
+            if !self.world.sessions[session].known {
+                return;
+            }
             let token = self.world.sessions[session].token;
             let _ = self.ask(0x34, 0, &token, None);
             let _ = self.ask(0x36, 0, READ_ALL, Some(0));
