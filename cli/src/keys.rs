@@ -40,9 +40,8 @@ pub(crate) fn announce_on<N: Nvm>(card: &Card<N>) {
 }
 
 fn holds_test_keys<N: Nvm>(card: &Card<N>) -> bool {
-    let of_psam = PsamView::of(card).is_some_and(|psam| {
-        psam.keys().any(|key| key.is_ok_and(|key| key.is_test()))
-    });
+    let of_psam = PsamView::of(card)
+        .is_some_and(|psam| psam.keys().any(|key| key.is_ok_and(|key| key.is_test())));
     let of_zones = card.tree().all().any(|df| {
         df.keys.iter().any(|&number| match card.key_slots(df, number) {
             Ok(Some(slots)) => is_test_key(card, df, number, &slots, slots.active_version()),

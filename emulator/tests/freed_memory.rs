@@ -59,7 +59,8 @@ mod memory {
                 let masked = parts.map(|part| u128::from_ne_bytes(part.try_into().unwrap()) ^ MASK);
                 found.extend(masked.filter(|masked| self.0.contains(masked)));
                 // Overlapping, so that nothing lies across the edge.
-                at += u64::try_from(length.max(WINDOW / 2) - if length < WINDOW { 0 } else { 16 }).unwrap();
+                at += u64::try_from(length.max(WINDOW / 2) - if length < WINDOW { 0 } else { 16 })
+                    .unwrap();
             }
         }
     }
@@ -126,7 +127,8 @@ mod proof {
         send(card, &[0x00, 0xA4, 0x00, 0x0C, 2, z1, z2]);
         send(card, &[0x00, 0x22, 0xC1, 0xA4, 7, 0x80, 1, 1, 0x83, 2, key, 1]);
         let challenge = send(card, &[0x00, 0x84, 0, 0, 0x10]);
-        let respond = [&[0x80, 0x32, 0, 0, 29, z1, z2, key, 1, 1][..], &serial, &challenge, &[0x28]];
+        let respond =
+            [&[0x80, 0x32, 0, 0, 29, z1, z2, key, 1, 1][..], &serial, &challenge, &[0x28]];
         let proof = send(sam, &respond.concat());
         let token = send(card, &[&[0x00, 0x82, 0, 0, 0x28][..], &proof, &[0x10]].concat());
         send(sam, &[&[0x80, 0x34, 0, 0, 0x10][..], &token].concat());
@@ -161,7 +163,11 @@ mod proof {
         let mut sam = sam();
         work(&mut sam);
         let roots = 30;
-        assert_eq!(secrets.found(), roots, "an unlocked SAM has its roots, or the search sees nothing");
+        assert_eq!(
+            secrets.found(),
+            roots,
+            "an unlocked SAM has its roots, or the search sees nothing"
+        );
         let ways: [(&str, fn(&mut VirtualCard)); 4] = [
             ("LOCK SAM", |sam| drop(send(sam, &[0x80, 0x44, 0, 0]))),
             ("SELECT", |sam| drop(send(sam, b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01"))),

@@ -387,8 +387,9 @@ fn a_sam_that_is_taken_away_counts_as_locked() {
 
 #[test]
 fn only_granted_keys_are_used() {
-    let change =
-        |card: &mut Authorisation| card.permitted = KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ]);
+    let change = |card: &mut Authorisation| {
+        card.permitted = KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ])
+    };
     for sam in &mut sams_for(change) {
         let grant = unlock_by(sam, &mut altered(change), "2026-09-01").unwrap();
         assert_eq!(grant.permitted, KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ]));

@@ -24,12 +24,7 @@ impl Key<Sam> {
     /// Derives the key that opens this SAM's key file when the management card with this serial holds
     /// this record.
     #[must_use]
-    pub fn unlock(
-        &self,
-        record: &[u8; RECORD_LEN],
-        sam: ReaderId,
-        management: CardId,
-    ) -> Key<Kek> {
+    pub fn unlock(&self, record: &[u8; RECORD_LEN], sam: ReaderId, management: CardId) -> Key<Kek> {
         let context: Zeroizing<[u8; RECORD_LEN + 8 + 8]> =
             Zeroizing::new(concat(&[record, &sam.0, &management.0]));
         derive_key(self, Constant::UnlockKek, &*context)

@@ -8,11 +8,7 @@ use xuejika_apdu::{Class, Command};
 ///
 /// # Errors
 /// Never in practice: any plain command can be carried.
-pub(crate) fn waiting<C: Profile>(
-    enc: C,
-    mac: C::Mac,
-    ssc: u128,
-) -> Result<ReaderSm<C>, SmError> {
+pub(crate) fn waiting<C: Profile>(enc: C, mac: C::Mac, ssc: u128) -> Result<ReaderSm<C>, SmError> {
     let mut reader = ReaderSm::with_keys(enc, mac, ssc.wrapping_sub(1));
     reader.wrap_command(&Command::new(Class::ISO, 0, 0, 0), &mut Vec::new())?;
     Ok(reader)

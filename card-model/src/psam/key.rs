@@ -1,12 +1,12 @@
 //! The keys a PSAM stores: roots of the operator, each bound to one use and one number of levels.
 
+use subtle::ConstantTimeEq;
 use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::legacy::check::KEY_LEN;
 use xuejika_keyscheme::legacy::{
     ExternalAuthKey, InternalEncryptKey, InternalMacKey, LineKey, NoWalletRoot, PurchaseKey, Root,
     TdesKey, WalletPurpose, WalletRoots, test_keys,
 };
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{Factors, PsamError};

@@ -10,7 +10,9 @@ use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::management::Authorisation;
 use xuejika_card_model::nvm::Nvm;
-use xuejika_card_model::sam::{Carried, Respond, SamError, SamState, SamStore, VersionChoice, key_id};
+use xuejika_card_model::sam::{
+    Carried, Respond, SamError, SamState, SamStore, VersionChoice, key_id,
+};
 use xuejika_keyscheme::KeyVersion;
 use xuejika_keyscheme::auth::TOKEN_LEN;
 use zeroize::Zeroizing;

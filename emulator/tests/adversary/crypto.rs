@@ -29,7 +29,8 @@ impl Aes {
         };
         let first = double(self.encrypt([0; 16]));
         let whole = !data.is_empty() && data.len().is_multiple_of(16);
-        let (mut data, mask) = if whole { (data.to_vec(), first) } else { (pad(data), double(first)) };
+        let (mut data, mask) =
+            if whole { (data.to_vec(), first) } else { (pad(data), double(first)) };
         let last = data.len() - 16;
         data[last..].iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
         let chain = |state: Block, block: &[u8]| self.encrypt(xor(state, block));

@@ -142,7 +142,9 @@ pub(crate) fn wallet_root(key_type: u8) -> Block {
     let master = 0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF_u128.to_be_bytes();
     let [z1, z2, number, version, _] = name.id();
     let text = [&b"XUEJIKA TEST ROOT"[..], &[z1, z2, number, version, 0x81]].concat();
-    Aes::new(&master).cmac(&text).map(|byte| byte & 0xFE | u8::from((byte >> 1).count_ones() % 2 == 0))
+    Aes::new(&master)
+        .cmac(&text)
+        .map(|byte| byte & 0xFE | u8::from((byte >> 1).count_ones() % 2 == 0))
 }
 
 /// What the management card of this world holds, without its CRC.

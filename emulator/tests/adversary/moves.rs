@@ -166,7 +166,11 @@ impl<'a> Attacker<'a> {
             }
             _ => {
                 let key = [&[1, 1][..], &self.rng.bytes::<19>()].concat();
-                command([0x80, self.rng.pick(&[0xD8, 0xF0]), self.rng.pick(&[0, 1, 10]), 2], &key, Some(0))
+                command(
+                    [0x80, self.rng.pick(&[0xD8, 0xF0]), self.rng.pick(&[0, 1, 10]), 2],
+                    &key,
+                    Some(0),
+                )
             }
         };
         if let Some(wrapped) = self.ask(0x36, 0, &plain, Some(0)) {
