@@ -157,7 +157,18 @@ mod proof {
         send(sam, &[&[0x80, 0x32, 0, 0, 29, 0xDF, 0x01, 1, 1, 1][..], &[0; 24], &[0x28]].concat());
     }
 
+    /// Makes holes of every size in the heap, with something between them that stays: what grows has to
+    /// move then, and leaves what it would leave.
+    fn holes() -> Vec<Box<[u8]>> {
+        let block = |length: usize| vec![0_u8; length].into_boxed_slice();
+        let (stays, holes): (Vec<_>, Vec<_>) =
+            (0..1000).map(|round| (block(40), block(32 + round % 64 * 32))).unzip();
+        drop(holes);
+        stays
+    }
+
     pub(crate) fn run() {
+        let _stays = holes();
         let secrets = secrets();
         assert_eq!(secrets.found(), 0, "before anything was done");
         let mut sam = sam();

@@ -52,8 +52,23 @@ impl<'a> Attacker<'a> {
             29..=30 => self.forge_unlock(),
             31 => self.small(),
             32..=33 => self.replay(),
+            34 => self.guess(),
             _ => self.psam(),
         }
+    }
+
+    /// Has something read that he can guess, and has the guess enciphered, too.
+    fn guess(&mut self) {
+        let (guess, read) = match self.peer {
+            To::Student => (STUDENT.to_vec(), vec![0x00, 0xB0, 0x85, 0x00, 0x08]),
+            _ => (self.world.grant.0.to_vec(), READ_ALL.to_vec()),
+        };
+        let Some(wrapped) = self.ask(0x36, 0, &read, Some(0)) else { return };
+        self.wrapped = wrapped;
+        self.deliver();
+        let update = command([0x00, 0xD6, 0x87, 0x00], &guess, None);
+        let _ = self.ask(0x36, 0, &update, Some(0));
+        self.guess = guess;
     }
 
     /// Sends, now and then with something changed.
