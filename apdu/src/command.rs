@@ -80,6 +80,16 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Whether this is the plain READ BINARY (ISO 7816-4:2020 §11.3.3) of a whole file of `size` bytes
+    /// by its short identifier: from the first byte, with short lengths, for all there is.
+    #[must_use]
+    pub const fn reads_all(&self, sfi: u8, size: usize) -> bool {
+        matches!(self.header(), [0x00, 0xB0, p1, 0x00] if p1 == 0x80 | sfi)
+            && self.data.is_empty()
+            && !self.extended
+            && (self.ne == 256 || self.ne as usize == size)
+    }
+
     /// CLA INS P1 P2.
     #[inline]
     #[must_use]

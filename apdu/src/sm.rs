@@ -21,7 +21,7 @@ use xuejika_keyscheme::fault::{Fault, seeded};
 use xuejika_keyscheme::{CardCipher, cbc, padding};
 
 use crate::class::Security;
-use crate::command::{Command, MAX_NE};
+use crate::command::{Command, MAX_NC, MAX_NE};
 use crate::response::Response;
 use crate::status::StatusWord;
 use crate::tlv::{Tag, TlvError, TlvReader, Writer};
@@ -64,6 +64,10 @@ pub enum SmError {
     /// The command cannot be protected: odd instruction, chaining, or too long.
     #[error("this command cannot be carried under secure messaging")]
     NotCarried,
+    /// A command before the answer to the one before, an answer without a command, or anything after
+    /// an error.
+    #[error("out of turn: commands and answers alternate, and an error ends the session")]
+    OutOfTurn,
 }
 
 /// A protected command or response as its parts, in wire order.
@@ -204,11 +208,25 @@ fn padded(rest: &[u8]) -> [u8; BLOCK_LEN] {
 /// The card's end of a session.
 pub struct CardSm<C: Profile = CardCipher>(Engine<C>);
 
-/// The reader's end of a session.
-pub struct ReaderSm<C: Profile = CardCipher>(Engine<C>);
+/// The reader's end of a session. Commands and answers strictly alternate: a second command would be
+/// enciphered under the counter, and so the IV, of the card's answer, and show whoever chose its data
+/// whether that answer holds the same.
+pub struct ReaderSm<C: Profile = CardCipher> {
+    engine: Engine<C>,
+    turn: Turn,
+}
+
+/// What may come next at the reader's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Command,
+    Answer,
+    /// Nothing: something went wrong.
+    Over,
+}
 
 macro_rules! ends {
-    ($($end:ident),*) => {$(
+    ($($end:ident { $engine:tt $(, $turn:ident: $first:expr)? }),*) => {$(
         impl $end<CardCipher> {
             /// Starts a session with the keys of a mutual authentication.
             #[must_use]
@@ -219,21 +237,22 @@ macro_rules! ends {
 
         impl<C: Profile> $end<C> {
             /// Starts with these keys and this value of the send sequence counter, of which as many
-            /// low bytes count as a block has.
+            /// low bytes count as a block has. A command comes next.
             pub const fn with_keys(enc: C, mac: C::Mac, ssc: u128) -> Self {
-                Self(Engine { cipher: enc, mac, ssc, commands: 0 })
+                let engine = Engine { cipher: enc, mac, ssc, commands: 0 };
+                Self { $engine: engine $(, $turn: $first)? }
             }
         }
 
         impl<C: Profile> core::fmt::Debug for $end<C> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                write!(f, "{}(ssc {})", stringify!($end), self.0.ssc)
+                write!(f, "{}(ssc {})", stringify!($end), self.$engine.ssc)
             }
         }
     )*};
 }
 
-ends!(CardSm, ReaderSm);
+ends!(CardSm { 0 }, ReaderSm { engine, turn: Turn::Command });
 
 impl<C: Profile> CardSm<C> {
     /// Verifies and decrypts a command. Its data is left in `buffer`, which is overwritten.
@@ -299,24 +318,22 @@ impl<C: Profile> ReaderSm<C> {
     ///
     /// # Errors
     /// Returns [`SmError::NotCarried`] for odd instructions, classes beyond channels 0 to 3 and
-    /// over-long data, and [`SmError::Exhausted`] at the end of the session.
+    /// over-long data, which changes nothing; [`SmError::OutOfTurn`] when the answer to the command
+    /// before is outstanding, and [`SmError::Exhausted`] at the end of the session, which end it.
     pub fn wrap_command(
         &mut self,
         command: &Command<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SmError> {
-        let carried = command
-            .class
-            .fields()
-            .is_some_and(|class| class.security == Security::None && class.channel < 4);
-        if !carried || command.instruction & 1 != 0 {
+        if !is_carried::<C>(command) {
             return Err(SmError::NotCarried);
         }
-        self.0.start_command()?;
+        self.take_turn(Turn::Command)?;
+        self.engine.start_command()?;
         let class = command.class.with_secure_messaging();
-        let mut data = Vec::new();
+        let mut data = Vec::with_capacity(most_objects::<C>(command.data.len()));
         if !command.data.is_empty() {
-            self.0.encrypt(command.data, &mut data);
+            self.engine.encrypt(command.data, &mut data);
         }
         let [.., high, low] = command.ne.to_be_bytes();
         match (command.ne, command.extended || command.ne > 256) {
@@ -325,38 +342,65 @@ impl<C: Profile> ReaderSm<C> {
             (_, true) => drop(Writer::new(&mut data).object(LE, &[high, low])),
         }
         let header = Command { class, ..*command }.header();
-        self.0.append_checksum(Some(header), &mut data, 0);
+        self.engine.append_checksum(Some(header), &mut data, 0);
         let extended = command.extended || command.ne > 256 || data.len() > 255;
         let ne = if extended { MAX_NE } else { 256 };
         Command { class, data: &data, ne, extended, ..*command }
             .emit(out)
-            .map_err(|_| SmError::NotCarried)
+            .map_err(|_| SmError::NotCarried)?;
+        self.turn = Turn::Answer;
+        Ok(())
     }
 
     /// Verifies and decrypts a response. Its data is left in `buffer`, which is overwritten.
     ///
     /// # Errors
-    /// Returns an [`SmError`], above all [`SmError::Unprotected`] for a bare status word; the
-    /// session must be dropped then and what the card did is unknown.
+    /// Returns an [`SmError`], above all [`SmError::Unprotected`] for a bare status word and
+    /// [`SmError::OutOfTurn`] without a command before; the session is over then and what the card
+    /// did is unknown.
     pub fn unwrap_response(
         &mut self,
         response: &Response<'_>,
         buffer: &mut Vec<u8>,
     ) -> Result<StatusWord, SmError> {
+        self.take_turn(Turn::Answer)?;
         if response.data.is_empty() {
             return Err(SmError::Unprotected(response.status));
         }
-        self.0.advance();
+        self.engine.advance();
         let objects = Objects::parse(response.data, STATUS)?;
         let status = objects.control.ok_or(SmError::Missing)?;
-        self.0.verify(None, &objects)?;
+        self.engine.verify(None, &objects)?;
         if status != response.status.bytes() {
             return Err(SmError::Incorrect);
         }
         buffer.clear();
         if let Some(value) = objects.cryptogram {
-            self.0.decrypt(value, buffer)?;
+            self.engine.decrypt(value, buffer)?;
         }
+        self.turn = Turn::Command;
         Ok(response.status)
     }
+
+    /// Begins a step that only this turn allows. Until it has succeeded, the session is over.
+    fn take_turn(&mut self, turn: Turn) -> Result<(), SmError> {
+        match core::mem::replace(&mut self.turn, Turn::Over) {
+            now if now == turn => Ok(()),
+            _ => Err(SmError::OutOfTurn),
+        }
+    }
+}
+
+/// Whether a command can be protected at all.
+fn is_carried<C: Profile>(command: &Command<'_>) -> bool {
+    let plain = command.class.fields();
+    plain.is_some_and(|class| class.security == Security::None && class.channel < 4)
+        && command.instruction & 1 == 0
+        && most_objects::<C>(command.data.len()) <= MAX_NC
+}
+
+/// Most bytes of the objects of a command with this much data: DO 87, DO 97, DO 8E.
+fn most_objects<C: Profile>(data: usize) -> usize {
+    let padded = (data + 1).next_multiple_of(C::block_size());
+    CRYPTOGRAM_HEAD + padded + (2 + 2) + (2 + CHECKSUM_LEN)
 }

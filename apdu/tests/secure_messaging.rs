@@ -234,16 +234,63 @@ fn replay_and_reordering_are_refused() {
 fn a_bare_status_word_is_a_downgrade() {
     for status in [StatusWord::SUCCESS, StatusWord::SECURITY_STATUS] {
         let (mut reader, _) = ends();
+        reader.wrap_command(&Command::new(Class::ISO, 0xB0, 0, 0), &mut Vec::new()).unwrap();
         let bare = Response { data: &[], status };
         let refused = reader.unwrap_response(&bare, &mut Vec::new());
         assert_eq!(refused, Err(SmError::Unprotected(status)));
     }
 }
 
+/// A second command would be enciphered under the IV of the card's answer.
+#[test]
+fn a_reader_s_commands_and_answers_alternate() {
+    let read = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(16);
+    let exchange = |reader: &mut ReaderSm, card: &mut CardSm| {
+        let (mut wire, mut answer) = (Vec::new(), Vec::new());
+        reader.wrap_command(&read, &mut wire)?;
+        card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new()).unwrap();
+        card.wrap_response(&Response { data: b"1", status: StatusWord::SUCCESS }, &mut answer);
+        reader.unwrap_response(&Response::parse(&answer).unwrap(), &mut Vec::new())?;
+        Ok::<_, SmError>(answer)
+    };
+    // Out of turn, nothing is made, and nothing more can be done: not even what was due.
+    for answered_first in [false, true] {
+        let (mut reader, mut card) = ends();
+        let answer = exchange(&mut reader, &mut card).unwrap();
+        let answer = Response::parse(&answer).unwrap();
+        let mut wire = Vec::new();
+        let out_of_turn = if answered_first {
+            reader.unwrap_response(&answer, &mut Vec::new()).map(drop)
+        } else {
+            reader.wrap_command(&read, &mut Vec::new()).unwrap();
+            reader.wrap_command(&read, &mut wire)
+        };
+        assert_eq!(out_of_turn, Err(SmError::OutOfTurn));
+        assert!(wire.is_empty());
+        assert_eq!(reader.wrap_command(&read, &mut wire), Err(SmError::OutOfTurn));
+        let refused = reader.unwrap_response(&answer, &mut Vec::new());
+        assert_eq!(refused, Err(SmError::OutOfTurn));
+    }
+    // Nor can anything be done once an answer was wrong.
+    let (mut reader, mut card) = ends();
+    reader.wrap_command(&read, &mut Vec::new()).unwrap();
+    let wrong = Response { data: b"wrong", status: StatusWord::SUCCESS };
+    assert!(reader.unwrap_response(&wrong, &mut Vec::new()).is_err());
+    assert_eq!(exchange(&mut reader, &mut card).err(), Some(SmError::OutOfTurn));
+    // The first answer of a session comes after a command.
+    let refused = ends().0.unwrap_response(&wrong, &mut Vec::new());
+    assert_eq!(refused, Err(SmError::OutOfTurn));
+}
+
 #[test]
 fn what_cannot_be_carried_is_said_before_the_counter_moves() {
     let (mut reader, mut card) = ends();
+    // The most data whose objects fit, and one more.
+    let long = [0; 65_504];
+    let update = Command::new(Class::ISO, 0xD6, 0, 0);
+    assert!(ends().0.wrap_command(&update.with_data(&long[1..]), &mut Vec::new()).is_ok());
     for command in [
+        update.with_data(&long),
         Command::new(Class::ISO, 0xB1, 0, 0),
         Command::new(Class(0x0C), 0xB0, 0, 0),
         Command::new(Class(0x40), 0xB0, 0, 0),

@@ -42,7 +42,7 @@ impl Header {
     #[rustfmt::skip]
     fn parse(bytes: &[u8]) -> Result<Self, OpenError> {
         let Some(&[
-            kind, algorithm, version, _,
+            kind, algorithm, version, layout,
             u1, u2, u3, u4, u5, u6, u7,
             _, _, _, _, _,
             s1, s2, s3, s4, s5, s6, s7, s8,
@@ -53,8 +53,12 @@ impl Header {
         if version != PROFILE_VERSION {
             return Err(OpenError::Profile(version));
         }
+        let kind = CardKind::from_code(kind).ok_or(OpenError::Kind(kind))?;
+        if layout != kind.layout() {
+            return Err(OpenError::Layout { found: layout, expected: kind.layout() });
+        }
         Ok(Self {
-            kind: CardKind::from_code(kind).ok_or(OpenError::Kind(kind))?,
+            kind,
             algorithm: Algorithm::from_code(algorithm).ok_or(OpenError::Algorithm(algorithm))?,
             uid: [u1, u2, u3, u4, u5, u6, u7],
             serial: CardId([s1, s2, s3, s4, s5, s6, s7, s8]),
@@ -65,7 +69,7 @@ impl Header {
     #[must_use]
     pub fn emit(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
-        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, 0]
+        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, self.kind.layout()]
             .into_iter()
             .chain(self.uid)
             .chain([0; 5])
@@ -560,6 +564,17 @@ pub enum OpenError {
     /// The card follows another profile version.
     #[error("card profile version {0} is not supported, expected {PROFILE_VERSION}")]
     Profile(u8),
+    /// The memory was laid out by another version of this program.
+    #[error(
+        "memory layout {found} of this kind of card, expected {expected}: \
+         another version of this program made it; make the card anew"
+    )]
+    Layout {
+        /// Layout found.
+        found: u8,
+        /// Layout expected.
+        expected: u8,
+    },
     /// A key cannot be read.
     #[error("key {number} of {df:04X}: {error}")]
     Key {

@@ -2,13 +2,14 @@
 
 use xuejika_keyscheme::KeyNumber;
 use xuejika_keyscheme::auth::{CardId, ReaderId};
+use xuejika_keyscheme::key::{Kek, Key, Sam as SamPurpose};
 use xuejika_keyscheme::provider::Path;
-use xuejika_keyscheme::unlock::UnlockContext;
+use xuejika_keyscheme::unlock::RECORD_LEN;
 use zeroize::Zeroizing;
 
 use crate::bcd::Digits;
 use crate::card::Card;
-use crate::crc::{is_sealed, seal};
+use crate::crc::{CRC_LEN, is_sealed, seal};
 use crate::date::Date;
 use crate::file::KeySet;
 use crate::file::tree::{self, CardKind};
@@ -67,7 +68,7 @@ pub fn key_path(owner: UnitCode) -> Path {
 pub type VersionFloor = [u8; 8];
 
 /// The contents of a management card's one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Authorisation {
     /// Role of the reader it unlocks.
     pub role: Role,
@@ -118,24 +119,25 @@ impl Authorisation {
         })
     }
 
-    /// What a SAM's unlock key is bound to when this card is presented to it.
+    /// The key that opens the key file of the SAM with this secret and number when the management
+    /// card with this serial holds these contents.
     #[must_use]
-    pub fn unlock_context(&self, sam: ReaderId, management: CardId) -> UnlockContext {
-        UnlockContext {
-            role: self.role.code(),
-            unit: self.unit.bytes(),
-            key_set: self.key_set,
-            valid_to: self.valid_until.bytes(),
-            sam,
-            management,
-            secret: self.secret.clone(),
-        }
+    pub fn unlock(&self, secret: &Key<SamPurpose>, sam: ReaderId, management: CardId) -> Key<Kek> {
+        secret.unlock(&self.record(), sam, management)
     }
 
     /// Writes the file.
     #[must_use]
     pub fn emit(&self) -> Zeroizing<[u8; Self::LEN]> {
         let mut bytes = Zeroizing::new([0; Self::LEN]);
+        bytes.iter_mut().zip(*self.record()).for_each(|(to, from)| *to = from);
+        seal(&mut *bytes);
+        bytes
+    }
+
+    /// The file without its CRC.
+    fn record(&self) -> Zeroizing<[u8; RECORD_LEN]> {
+        let mut bytes = Zeroizing::new([0; RECORD_LEN]);
         let fields = core::iter::once(self.role.code())
             .chain(self.unit.bytes())
             .chain([self.key_set])
@@ -144,8 +146,16 @@ impl Authorisation {
             .chain(self.floor)
             .chain(*self.secret);
         bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-        seal(&mut *bytes);
         bytes
+    }
+}
+
+const _: () = assert!(Authorisation::LEN == RECORD_LEN + CRC_LEN);
+
+impl core::fmt::Debug for Authorisation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { role, unit, valid_until, .. } = self;
+        write!(f, "Authorisation({role:?}, {unit}, until {valid_until})")
     }
 }
 

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroize;
+
 /// Memory that keeps its bytes without power and can be read in place.
 pub trait Nvm {
     /// All bytes.
@@ -122,8 +124,8 @@ impl RamNvm {
 
     /// Gives the contents back.
     #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        core::mem::take(&mut self.bytes)
     }
 
     /// Counts the write down to the cut; says how many bytes of it arrive when this is the one.
@@ -135,6 +137,13 @@ impl RamNvm {
         }
         self.powered = false;
         self.cut.take()
+    }
+}
+
+/// It holds keys.
+impl Drop for RamNvm {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 

@@ -11,7 +11,7 @@ mod session;
 mod store;
 mod wire;
 
-pub use session::SamSession;
+pub use session::{Carried, SamSession};
 pub use store::{InvalidSam, MAX_KEYS, SamStore};
 pub(crate) use store::{KEY_FILE_LEN, KEYS_LEN};
 pub use wire::{Respond, SamState, VersionChoice, key_id};
@@ -59,7 +59,7 @@ pub enum SamError {
     #[error("the event opens no extension sector")]
     NoSector,
     /// No session is open, or none that this needs.
-    #[error("no session is open")]
+    #[error("no session is open, or none that allows this")]
     NoSession,
     /// What a management card holds is told to nobody outside the SAM.
     #[error("what a management card holds is for the SAM alone")]

@@ -142,6 +142,7 @@ impl<N: Nvm> Transaction<'_, N> {
     fn open_entry(&mut self, offset: usize, length: usize, kind: u16) -> bool {
         match (u16::try_from(offset), u16::try_from(length)) {
             (Ok(offset), Ok(length)) if length < ZEROS => {
+                self.make_room(usize::from(length));
                 self.record.extend_from_slice(&offset.to_be_bytes());
                 self.record.extend_from_slice(&(length | kind).to_be_bytes());
                 true
@@ -150,6 +151,17 @@ impl<N: Nvm> Transaction<'_, N> {
                 self.overflow = true;
                 false
             }
+        }
+    }
+
+    /// Makes room for an entry with so many bytes. A record that grew by itself would leave keys in
+    /// the memory it gives back.
+    fn make_room(&mut self, length: usize) {
+        let needed = self.record.len() + ENTRY_LEN + length;
+        if needed > self.record.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * needed));
+            larger.extend_from_slice(&self.record);
+            self.record = larger;
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Once;
 use xuejika_card_model::Card;
 use xuejika_card_model::file::Df;
 use xuejika_card_model::nvm::Nvm;
-use xuejika_card_model::psam::{PsamKey, PsamView};
+use xuejika_card_model::psam::PsamView;
 use xuejika_card_model::sam::SamStore;
 use xuejika_keyscheme::legacy::{NoWalletRoot, WalletRoots};
 use xuejika_keyscheme::slots::KeySlots;
@@ -40,7 +40,8 @@ pub(crate) fn announce_on<N: Nvm>(card: &Card<N>) {
 }
 
 fn holds_test_keys<N: Nvm>(card: &Card<N>) -> bool {
-    let of_psam = PsamView::of(card).and_then(|psam| psam.keys().ok()).unwrap_or_default();
+    let of_psam = PsamView::of(card)
+        .is_some_and(|psam| psam.keys().any(|key| key.is_ok_and(|key| key.is_test())));
     let of_zones = card.tree().all().any(|df| {
         df.keys.iter().any(|&number| match card.key_slots(df, number) {
             Ok(Some(slots)) => is_test_key(card, df, number, &slots, slots.active_version()),
@@ -48,7 +49,7 @@ fn holds_test_keys<N: Nvm>(card: &Card<N>) -> bool {
         })
     });
     let sam = SamStore::of(card).ok().flatten();
-    of_zones || of_psam.iter().any(PsamKey::is_test) || sam.is_some_and(|store| store.is_test())
+    of_zones || of_psam || sam.is_some_and(|store| store.is_test())
 }
 
 /// Whether the named version is derived from its published root.

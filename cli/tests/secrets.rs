@@ -43,7 +43,6 @@ use xuejika_keyscheme::auth::{AwaitingCard, CardId, SessionKeys, respond};
 use xuejika_keyscheme::key::{Card, Kek, Root};
 use xuejika_keyscheme::provider::Roots;
 use xuejika_keyscheme::slots::KeySlots;
-use xuejika_keyscheme::unlock::UnlockContext;
 use xuejika_keyscheme::{Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::{Locked, Reader};
@@ -373,7 +372,6 @@ assert_no_text_form!(
     SessionKeys,
     AwaitingCard,
     KeySlots,
-    UnlockContext,
     Authorisation,
     KeyData,
     Roots,
@@ -463,8 +461,7 @@ fn debug_texts(desk: &Desk, algorithm: Algorithm) -> Vec<(&'static str, String)>
     let (management, authorisation) =
         management::test_card(UNIT.parse().unwrap(), date("2027-08-31"));
     let reader = SamSerial { unit: UNIT.parse().unwrap(), number: "000001".parse().unwrap() };
-    let context = authorisation.unlock_context(reader.reader(), management);
-    let kek = test_keys::sam(algorithm).unlock(&context);
+    let kek = authorisation.unlock(&test_keys::sam(algorithm), reader.reader(), management);
     let data = put_key_data(algorithm);
     let card = card_that_took_a_key(algorithm);
     let image = desk.folder.path().join(format!("{algorithm}.img"));
@@ -489,7 +486,6 @@ fn debug_texts(desk: &Desk, algorithm: Algorithm) -> Vec<(&'static str, String)>
         key.mac(),
         key.mac().start(),
         &authorisation,
-        &context,
         &session,
         &awaiting,
         &roots,

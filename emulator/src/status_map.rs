@@ -114,6 +114,7 @@ impl Refusal {
             Self::Chaining => Sw::CHAINING_NOT_SUPPORTED,
             Self::Chain(_) => Sw::LAST_OF_CHAIN_EXPECTED,
             Self::Sm(SmError::Missing) => Sw::SM_OBJECT_MISSING,
+            Self::Sm(SmError::OutOfTurn) => Sw::CONDITIONS_OF_USE,
             Self::NoSession | Self::Sm(_) => Sw::SM_OBJECT_INCORRECT,
             Self::Instruction if seeded(Fault::UnknownInstructionAnswersClass) => {
                 Sw::CLASS_NOT_SUPPORTED

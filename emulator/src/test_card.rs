@@ -7,10 +7,10 @@ use xuejika_card_model::bcd::{BcdError, Digits};
 use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::date::{Date, DateError};
 use xuejika_card_model::factory;
-use xuejika_card_model::file::Ef;
 use xuejika_card_model::file::tree::{CardKind, sfi, wallet_sfi};
+use xuejika_card_model::file::{Ef, KeySet};
 use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
-use xuejika_card_model::management::{self, SamSerial};
+use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::{Nvm, NvmError, RamNvm};
 use xuejika_card_model::psam::{PsamIssue, PsamKey};
 use xuejika_card_model::record::{CardType, Issuance, Profile, Status, StatusPair};
@@ -178,6 +178,17 @@ pub fn psam(terminal: TerminalId) -> Result<RamNvm, TestCardError> {
 #[must_use]
 pub fn sam(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> RamNvm {
     RamNvm::new(factory::sam(&SamStore::test(algorithm, serial, valid_until)))
+}
+
+/// As [`sam`], but its management card grants K1 alone, from version 02 on.
+#[must_use]
+pub fn limited_sam(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> RamNvm {
+    let (card, whole) = management::test_card(serial.unit, valid_until);
+    let mut floor = whole.floor;
+    floor.iter_mut().skip(KeyNumber::READ.0.into()).take(1).for_each(|version| *version = 2);
+    let permitted = KeySet::of(&[KeyNumber::READ]);
+    let grant = Authorisation { permitted, floor, ..whole };
+    RamNvm::new(factory::sam(&SamStore::test_for(algorithm, serial, card, &grant)))
 }
 
 /// A management card for readers of this unit, good until `valid_until`.

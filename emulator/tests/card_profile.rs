@@ -514,6 +514,7 @@ fn refusals() -> Vec<Refusal> {
         R::Sm(SmError::Unprotected(StatusWord::SUCCESS)),
         R::Sm(SmError::Exhausted),
         R::Sm(SmError::NotCarried),
+        R::Sm(SmError::OutOfTurn),
     ];
     let command = [
         R::Instruction,

@@ -15,7 +15,9 @@ use rand_chacha::rand_core::SeedableRng;
 use xuejika_apdu::sm::SmError;
 use xuejika_apdu::{CardChannel, ChannelError, Class, Command, Response, StatusWord};
 use xuejika_card_model::date::Date;
+use xuejika_card_model::event;
 use xuejika_card_model::file::KeySet;
+use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
 use xuejika_card_model::sam::SamStore;
@@ -58,6 +60,16 @@ fn soft() -> SoftSam {
 
 fn management(unit: &str) -> VirtualCard {
     powered(test_card::management(AES, unit.parse().unwrap(), date("2027-08-31")), 6)
+}
+
+/// A SAM of either kind that opens to [`altered`] by this change.
+fn sams_for(change: impl Fn(&mut Authorisation)) -> [Box<dyn Sam>; 2] {
+    let (card, mut grant) = management::test_card(UNIT.parse().unwrap(), date("2027-08-31"));
+    change(&mut grant);
+    let store = || SamStore::test_for(AES, serial(), card, &grant);
+    let memory = RamNvm::new(factory::sam(&store()));
+    let soft = SoftSam::holding(store(), ChaCha12Rng::seed_from_u64(5)).unwrap();
+    [Box::new(CardSam::new(powered(memory, 5)).unwrap()), Box::new(soft)]
 }
 
 /// The management card of the SAM's unit, with something else written on it.
@@ -115,6 +127,7 @@ const fn key(zone: Zone, number: KeyNumber) -> KeyId {
     KeyId { zone, number, version: KeyVersion::FIRST, algorithm: AES }
 }
 
+const K0: KeyId = key(Zone::EDUCATION, KeyNumber::MASTER);
 const K1: KeyId = key(Zone::EDUCATION, KeyNumber::READ);
 const K2: KeyId = key(Zone::EDUCATION, KeyNumber::PERSONALISE);
 const SELECT_EDUCATION: &[u8] = b"\x00\xA4\x04\x0C\x07\xF0BJEDU\x01";
@@ -165,8 +178,19 @@ fn refusals_of_a_management_card_are_named() {
     assert_eq!(refusal(&mut management("084013"), today), SamError::OtherUnit);
     let mut longer = altered(|card| card.valid_until = date("2028-08-31"));
     assert_eq!(refusal(&mut longer, today), SamError::ForeignGrant);
-    let mut promoted = altered(|card| card.role = management::Role::City);
-    assert_eq!(refusal(&mut promoted, today), SamError::ForeignGrant);
+    // Every field of it belongs to what opens the key file.
+    let changes: [fn(&mut Authorisation); 7] = [
+        |card| card.role = management::Role::City,
+        |card| card.key_set = 2,
+        |card| card.permitted = KeySet::from_bits(0xFFFF),
+        |card| card.permitted = KeySet::from_bits(0x0002),
+        |card| card.floor = [0; 8],
+        |card| card.floor[7] = 2,
+        |card| card.secret[0] ^= 1,
+    ];
+    for change in changes {
+        assert_eq!(refusal(&mut altered(change), today), SamError::ForeignGrant);
+    }
     // From another key system.
     let sm4 = test_card::management(Algorithm::Sm4, UNIT.parse().unwrap(), date("2027-08-31"));
     let no_version = SamError::NoVersion(KeyNumber::MANAGEMENT);
@@ -363,10 +387,12 @@ fn a_sam_that_is_taken_away_counts_as_locked() {
 
 #[test]
 fn only_granted_keys_are_used() {
-    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
-        let mut card = altered(|card| card.permitted = KeySet::of(&[KeyNumber::READ]));
-        let grant = unlock_by(sam, &mut card, "2026-09-01").unwrap();
-        assert_eq!(grant.permitted, KeySet::of(&[KeyNumber::READ]));
+    let change = |card: &mut Authorisation| {
+        card.permitted = KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ])
+    };
+    for sam in &mut sams_for(change) {
+        let grant = unlock_by(sam, &mut altered(change), "2026-09-01").unwrap();
+        assert_eq!(grant.permitted, KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ]));
         assert_eq!(respond(sam, K1), None);
         let not_permitted = SamError::NotPermitted(KeyNumber::PERSONALISE);
         assert_eq!(respond(sam, K2), Some(not_permitted.clone()));
@@ -374,7 +400,7 @@ fn only_granted_keys_are_used() {
         assert_eq!(version, Err(not_permitted.clone()));
         let mut out = Vec::new();
         let mut student = student();
-        open(sam, &mut student, SELECT_EDUCATION, K1).unwrap();
+        open(sam, &mut student, SELECT_EDUCATION, K0).unwrap();
         assert_eq!(sam.wrap_key(K2, &mut out), Err(not_permitted));
         assert!(out.is_empty());
     }
@@ -383,9 +409,9 @@ fn only_granted_keys_are_used() {
 #[test]
 fn no_version_below_the_floor_is_used() {
     let second = KeyVersion::new(2).unwrap();
-    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
-        let mut card = altered(|card| card.floor = [1, 2, 1, 1, 1, 1, 1, 1]);
-        unlock_by(sam, &mut card, "2026-09-01").unwrap();
+    let change = |card: &mut Authorisation| card.floor = [1, 2, 1, 1, 1, 1, 1, 1];
+    for sam in &mut sams_for(change) {
+        unlock_by(sam, &mut altered(change), "2026-09-01").unwrap();
         let no_version = SamError::NoVersion(KeyNumber::READ);
         // Not even when the host asks for it past the choice of a version.
         assert_eq!(respond(sam, K1), Some(no_version.clone()));
@@ -416,6 +442,112 @@ fn the_unlock_secret_is_told_to_nobody() {
         send(&mut card, b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01");
         assert_eq!(send(&mut card, &[0x00, 0xB0, 0x80 | fid, 0, 0]), [0x69, 0x82]);
     }
+}
+
+/// A key goes to a card that has proved the key which loads it, and to nobody else.
+#[test]
+fn keys_are_wrapped_under_the_key_that_loads_them_alone() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        unlock(sam, "2026-09-01").unwrap();
+        for number in KeyNumber::EDUCATION {
+            let mut out = Vec::new();
+            open(sam, &mut student(), SELECT_EDUCATION, key(Zone::EDUCATION, number)).unwrap();
+            let wrapped = sam.wrap_key(K2, &mut out).map(drop);
+            let expected = if number == KeyNumber::MASTER { Ok(()) } else { NO_SESSION };
+            assert_eq!((wrapped, out.is_empty()), (expected.clone(), expected.is_err()));
+            out.clear();
+            open(sam, &mut student(), SELECT_EDUCATION, key(Zone::EDUCATION, number)).unwrap();
+            let wrapped = sam.wrap_open(&opening(), KeyVersion::FIRST, &mut out);
+            let expected = if number == KeyNumber::EXTENSION { Ok(()) } else { NO_SESSION };
+            assert_eq!((wrapped, out.is_empty()), (expected.clone(), expected.is_err()));
+        }
+        // Nor is K80 a key that a card takes.
+        open(sam, &mut student(), SELECT_EDUCATION, K0).unwrap();
+        let k80 = key(Zone::MANAGEMENT, KeyNumber::MANAGEMENT);
+        let refused = sam.wrap_key(k80, &mut Vec::new());
+        assert_eq!(refused, Err(SamError::NoVersion(KeyNumber::MANAGEMENT)));
+        // A key of another sector than its number says is none of the education zone.
+        let ka = key(Zone::extension(1).unwrap(), KeyNumber::APPLICATION);
+        assert!(sam.wrap_key(ka, &mut Vec::new()).is_err());
+    }
+}
+
+const NO_SESSION: Result<(), SamError> = Err(SamError::NoSession);
+
+fn opening() -> event::Request {
+    let data = hex::decode("20260901080000000000010001000108401200000001").unwrap();
+    event::Request::parse(Event::ExtensionOpen, &data).unwrap()
+}
+
+/// Of a management card a SAM reads the contents, all of them, and sends it nothing else.
+#[test]
+fn nothing_else_is_wrapped_for_a_management_card() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        let id = key(Zone::MANAGEMENT, KeyNumber::MANAGEMENT);
+        open(sam, &mut management(UNIT), b"\x00\xA4\x04\x0C\x07\xF0BJEMG\x01", id).unwrap();
+        let read = |p1, p2, ne| Command::new(Class::ISO, 0xB0, p1, p2).with_ne(ne);
+        for command in [
+            read(0x81, 0, 1),
+            read(0x81, 0, 47),
+            read(0x81, 1, 256),
+            read(0x82, 0, 256),
+            read(0x81, 0, 0),
+            read(0x81, 0, 48).with_extended_lengths(),
+            read(0x81, 0, 256).with_data(&[0]),
+            Command::new(Class::ISO, 0xD6, 0x81, 0).with_data(&[0x61]),
+            Command::new(Class::OWN, 0xB0, 0x81, 0).with_ne(256),
+        ] {
+            assert_eq!(sam.wrap(&command, &mut Vec::new()), NO_SESSION, "{command:?}");
+        }
+        assert_eq!(sam.wrap(&read(0x81, 0, 48), &mut Vec::new()), Ok(()));
+    }
+}
+
+/// What the SAM enciphers, it enciphers in its turn: see [`xuejika_apdu::sm::ReaderSm`].
+#[test]
+fn out_of_turn_the_session_ends() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        unlock(sam, "2026-09-01").unwrap();
+        let mut student = student();
+        let read = Command::new(Class::ISO, 0xB0, 0x85, 0).with_ne(48);
+        open(sam, &mut student, SELECT_EDUCATION, K0).unwrap();
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        sam.wrap(&read, &mut first).unwrap();
+        assert_eq!(sam.wrap_key(K2, &mut second).map(drop), NO_SESSION);
+        assert!(second.is_empty());
+        let answer = send(&mut student, &first);
+        let refused = sam.unwrap(&Response::parse(&answer).unwrap(), &mut second).map(drop);
+        assert_eq!(refused, NO_SESSION);
+
+        open(sam, &mut student, SELECT_EDUCATION, K0).unwrap();
+        let refused = sam.unwrap(&Response::parse(&answer).unwrap(), &mut second).map(drop);
+        assert_eq!(refused, NO_SESSION);
+        assert_eq!(sam.wrap(&read, &mut second), NO_SESSION);
+    }
+}
+
+/// A host with an unlocked SAM leaves no key of its own in a card.
+#[test]
+fn a_host_sends_no_key() {
+    for sam in [&mut sam() as &mut dyn Sam, &mut soft()] {
+        unlock(sam, "2026-09-01").unwrap();
+        open(sam, &mut student(), SELECT_EDUCATION, K0).unwrap();
+        let put = Command::new(Class::OWN, 0xD8, 0, 2);
+        let open = Command::new(Class::OWN, 0xF0, Event::ExtensionOpen.code(), 0);
+        for command in [put.with_data(&[1; 21]).with_ne(3), open.with_data(&[1; 44]).with_ne(4)] {
+            assert_eq!(sam.wrap(&command, &mut Vec::new()), NO_SESSION);
+        }
+        let retire = Command::new(Class::OWN, 0xD8, 1, 0xFF);
+        assert_eq!(sam.wrap(&retire, &mut Vec::new()), Ok(()));
+    }
+}
+
+#[test]
+fn an_image_of_the_layout_before_is_named_as_such() {
+    let mut old = test_card::sam(AES, serial(), date("2027-08-31")).bytes().to_vec();
+    old[3] = 0;
+    let error = VirtualCard::new(RamNvm::new(old), Env::seeded(1)).unwrap_err();
+    assert!(error.to_string().contains("another version of this program made it"), "{error}");
 }
 
 #[test]
@@ -461,7 +593,8 @@ fn what_does_not_verify_ends_the_session() {
         .unwrap();
         assert_eq!(sam.open(&[0; 16]), Err(SamError::NotGenuine));
         // What cannot be carried changes nothing.
-        present(sam, &mut management(UNIT));
+        unlock(sam, "2026-09-01").unwrap();
+        open(sam, &mut student(), SELECT_EDUCATION, K1).unwrap();
         let odd = Command::new(Class::ISO, 0xB1, 0, 0).with_ne(256);
         let refused = sam.wrap(&odd, &mut Vec::new());
         assert_eq!(refused, Err(SamError::Sm(SmError::NotCarried)));

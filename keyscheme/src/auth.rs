@@ -63,9 +63,10 @@ pub(crate) enum Constant {
     ReaderToken = 0x02,
     SessionEnc = 0x04,
     SessionMac = 0x06,
-    UnlockKek = 0x10,
     EnvelopeEnc = 0x11,
     EnvelopeMac = 0x12,
+    /// 10 was that of a key that did not depend on the whole grant; it never comes back.
+    UnlockKek = 0x13,
 }
 
 /// What both sides derive from: who talks to whom, under which key, with which nonces.

@@ -1,7 +1,7 @@
 //! What a management card (管理卡) unlocks: the key that opens a SAM's key file.
 //!
-//! The key-encryption key depends on everything the management card grants, so a changed role,
-//! unit or end of validity opens nothing. Layouts project-defined.
+//! The key-encryption key depends on the whole record of the management card, on its serial and on
+//! the SAM's: a record with any bit changed opens nothing. Layouts project-defined.
 
 use alloc::vec::Vec;
 
@@ -11,52 +11,23 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::algorithm::{BLOCK_LEN, CardCipher};
 use crate::auth::{CardId, Constant, ReaderId, derive_key};
+use crate::bytes::concat;
 use crate::cbc;
 use crate::error::Mismatch;
 use crate::key::{Kek, Key, Sam, SessionEnc, SessionMac};
 use crate::padding;
 
-/// Everything the unlock key is bound to.
-#[derive(Clone, Debug)]
-pub struct UnlockContext {
-    /// Role code of the management card.
-    pub role: u8,
-    /// Unit code, BCD.
-    pub unit: [u8; 3],
-    /// Number of the key set.
-    pub key_set: u8,
-    /// Last day of validity, BCD YYYYMMDD.
-    pub valid_to: [u8; 4],
-    /// The SAM.
-    pub sam: ReaderId,
-    /// The management card.
-    pub management: CardId,
-    /// The unlock secret on the management card.
-    pub secret: Zeroizing<[u8; 16]>,
-}
-
-impl UnlockContext {
-    const LEN: usize = 1 + 3 + 1 + 4 + 8 + 8 + 16;
-
-    fn emit(&self) -> Zeroizing<[u8; Self::LEN]> {
-        let mut context = Zeroizing::new([0; Self::LEN]);
-        let bytes = core::iter::once(self.role)
-            .chain(self.unit)
-            .chain([self.key_set])
-            .chain(self.valid_to)
-            .chain(self.sam.0)
-            .chain(self.management.0)
-            .chain(*self.secret);
-        context.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        context
-    }
-}
+/// Length of a management card's record without its check value, in bytes.
+pub const RECORD_LEN: usize = 46;
 
 impl Key<Sam> {
-    /// Derives the key that opens this SAM's key file under the given grant.
+    /// Derives the key that opens this SAM's key file when the management card with this serial holds
+    /// this record.
     #[must_use]
-    pub fn unlock(&self, context: &UnlockContext) -> Key<Kek> {
-        derive_key(self, Constant::UnlockKek, &*context.emit())
+    pub fn unlock(&self, record: &[u8; RECORD_LEN], sam: ReaderId, management: CardId) -> Key<Kek> {
+        let context: Zeroizing<[u8; RECORD_LEN + 8 + 8]> =
+            Zeroizing::new(concat(&[record, &sam.0, &management.0]));
+        derive_key(self, Constant::UnlockKek, &*context)
     }
 }
 
@@ -66,7 +37,9 @@ impl Key<Kek> {
     /// The result is the 16-byte tag and the ciphertext.
     #[must_use]
     pub fn seal(&self, header: &[u8], plain: &[u8]) -> Vec<u8> {
-        let mut body = Zeroizing::new(plain.to_vec());
+        // A container that grows leaves what it held in the memory it gives back.
+        let mut body = Zeroizing::new(Vec::with_capacity(plain.len() + BLOCK_LEN));
+        body.extend_from_slice(plain);
         padding::pad(&mut body, BLOCK_LEN);
         let tag = self.envelope_tag(header, &body);
         let mut sealed = tag.to_vec();
@@ -125,19 +98,19 @@ mod tests {
     }
 
     #[test]
-    fn the_context_has_every_field_at_its_place() {
-        let context = UnlockContext {
-            role: 1,
-            unit: [2, 3, 4],
-            key_set: 5,
-            valid_to: [6, 7, 8, 9],
-            sam: ReaderId([10, 11, 12, 13, 14, 15, 16, 17]),
-            management: CardId([18, 19, 20, 21, 22, 23, 24, 25]),
-            secret: Zeroizing::new([
-                26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
-            ]),
+    fn the_key_depends_on_every_bit_of_the_grant() {
+        let sam = Key::<Sam>::new(Algorithm::Aes128, [9; 16]);
+        let kek = |bytes: &[u8; RECORD_LEN + 16]| {
+            let (record, serials) = bytes.split_first_chunk().unwrap();
+            let (reader, card) = serials.split_first_chunk().unwrap();
+            sam.unlock(record, ReaderId(*reader), CardId(card.try_into().unwrap()))
         };
-        assert!(context.emit().iter().copied().eq(1..=41));
+        let genuine = core::array::from_fn(|at| u8::try_from(at).unwrap());
+        for bit in 0..8 * genuine.len() {
+            let mut changed = genuine;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(kek(&changed) != kek(&genuine), "bit {bit}");
+        }
     }
 
     #[test]

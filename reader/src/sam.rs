@@ -69,10 +69,13 @@ pub trait Sam {
     /// Returns [`SamError::NotGenuine`] for a card that does not prove itself.
     fn open(&mut self, card_token: &[u8]) -> Result<(), SamError>;
 
-    /// Protects a command for the open session and appends it to `out`.
+    /// Protects a command for the open session and appends it to `out`. Commands and answers
+    /// alternate. Of a management card it is [`Command::reads_all`] of its contents alone, and no
+    /// command carries a key: see [`Self::wrap_key`] and [`Self::wrap_open`].
     ///
     /// # Errors
-    /// Returns [`SamError::NoSession`] or what secure messaging refuses; the session is over then.
+    /// Returns [`SamError::NoSession`], without one, out of turn, or for such a command; or what
+    /// secure messaging refuses: the session is over then.
     fn wrap(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), SamError>;
 
     /// Verifies and decrypts a response of the open session into `out`, replacing what it held.
@@ -85,15 +88,16 @@ pub trait Sam {
         out: &mut Vec<u8>,
     ) -> Result<StatusWord, SamError>;
 
-    /// Protects PUT KEY with the named key of the session's card and appends it to `out`. The key
-    /// itself never leaves the SAM; its check value comes back for comparison.
+    /// Protects PUT KEY with the named key of the session's card and appends it to `out`, in a session
+    /// under K0. The key itself never leaves the SAM; its check value comes back for comparison.
     ///
     /// # Errors
     /// Returns a [`SamError`] when the key is not held or may not be used, or as [`Self::wrap`].
     fn wrap_key(&mut self, id: KeyId, out: &mut Vec<u8>) -> Result<[u8; 3], SamError>;
 
     /// Protects CHANGE LIFE CYCLE that opens an extension sector, with its owner's key for the
-    /// session's card in this version, and appends it to `out`. The key itself never leaves the SAM.
+    /// session's card in this version, and appends it to `out`, in a session under K6. The key itself
+    /// never leaves the SAM.
     ///
     /// # Errors
     /// As [`Self::wrap_key`]; [`SamError::NoSector`] when `request` opens no sector.
@@ -215,8 +219,8 @@ pub enum SamError {
     /// A key was to go with an event that opens no extension sector.
     #[error("the event opens no extension sector")]
     NoSector,
-    /// No session is open.
-    #[error("no session is open")]
+    /// No session is open, or none that this needs.
+    #[error("no session is open, or none that allows this")]
     NoSession,
     /// What a management card holds is told to nobody outside the SAM.
     #[error("what a management card holds is for the SAM alone")]

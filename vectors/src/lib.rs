@@ -19,6 +19,7 @@ pub mod conformance;
 mod file;
 mod vector;
 pub mod verify;
+mod waiting;
 
 pub use file::{FileError, VectorFile};
 pub use vector::{FieldError, Fields, Origin, Vector};

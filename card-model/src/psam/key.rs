@@ -1,5 +1,6 @@
 //! The keys a PSAM stores: roots of the operator, each bound to one use and one number of levels.
 
+use subtle::ConstantTimeEq;
 use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::legacy::check::KEY_LEN;
 use xuejika_keyscheme::legacy::{
@@ -199,6 +200,14 @@ impl PsamKey {
         TdesKey::<InternalEncryptKey>::import_reporting(*self.bytes).0.kcv()
     }
 
+    /// Whether the two are one key for two purposes, which may make an oracle of it: encryption under
+    /// a key derives the keys below it, and session keys. Parity bits are none of a key's.
+    pub(super) fn is_misused_by(&self, other: &Self) -> bool {
+        let without_parity = |key: &Self| Zeroizing::new(key.bytes.map(|byte| byte & 0xFE));
+        self.usage() != other.usage()
+            && bool::from(without_parity(self).ct_eq(&*without_parity(other)))
+    }
+
     /// Whether this key serves such a request.
     pub(super) fn serves(&self, kind: KeyKind, version: u8, factors: &Factors) -> bool {
         (self.kind, self.version) == (kind, version)
@@ -242,6 +251,9 @@ pub enum InvalidPsamKey {
     /// The usage byte is not defined.
     #[error("key usage {0:02X} is not defined")]
     Usage(u8),
+    /// The key is there a second time, for another kind or number of levels.
+    #[error("the key with usage {0:02X} is there for another use, too")]
+    Shared(u8),
 }
 
 impl From<InvalidPsamKey> for PsamError {
@@ -272,6 +284,17 @@ mod tests {
         seal(&mut bad);
         assert_eq!(PsamKey::parse(&bad).unwrap_err(), InvalidPsamKey::Usage(0x43));
         assert!(PsamKey::new(KeyKind::Purchase, 4, 1, [0; 16]).is_none());
+    }
+
+    #[test]
+    fn one_key_for_two_uses_is_seen() {
+        let key = |kind, levels, bytes| PsamKey::new(kind, levels, 1, bytes).unwrap();
+        let purchase = key(KeyKind::Purchase, 1, [0x5A; 16]);
+        assert!(purchase.is_misused_by(&key(KeyKind::Encryption, 0, [0x5A; 16])));
+        assert!(purchase.is_misused_by(&key(KeyKind::Encryption, 1, [0x5B; 16])));
+        assert!(purchase.is_misused_by(&key(KeyKind::Purchase, 2, [0x5A; 16])));
+        assert!(!purchase.is_misused_by(&key(KeyKind::Purchase, 1, [0x5A; 16])));
+        assert!(!purchase.is_misused_by(&key(KeyKind::Encryption, 1, [0x5C; 16])));
     }
 
     #[test]

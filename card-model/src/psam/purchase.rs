@@ -1,6 +1,6 @@
 //! What a PSAM does: two steps of a purchase, and the delivery of a working key.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 
 use xuejika_keyscheme::legacy::proof::CODE_LEN;
 use xuejika_keyscheme::legacy::{DesKey, Mac2, Purchase, PurchaseKey, TerminalId};
@@ -25,7 +25,8 @@ pub const MAC2_LIMIT: u8 = 3;
 /// What a PSAM forgets at reset.
 #[derive(Debug)]
 pub struct PsamSession {
-    pending: Option<PendingPurchase>,
+    /// Boxed: taken out, it leaves nothing of its key in its place.
+    pending: Option<Box<PendingPurchase>>,
     working: Option<WorkingKey>,
 }
 
@@ -89,7 +90,7 @@ impl<'a, N: Nvm> Psam<'a, N> {
         let session = key.session(request.random, request.sequence, sequence);
         let purchase = request.purchase(self.view().terminal());
         let mac1 = session.code(&purchase.mac1(request.at));
-        self.session.pending = Some(PendingPurchase { sequence, session, purchase });
+        self.session.pending = Some(Box::new(PendingPurchase { sequence, session, purchase }));
         Ok(PurchaseProof { sequence, mac1 })
     }
 
@@ -163,11 +164,10 @@ impl<'a, N: Nvm> Psam<'a, N> {
     }
 
     fn key(&self, kind: KeyKind, version: u8, factors: &Factors) -> Result<PsamKey, PsamError> {
-        self.view()
-            .keys()?
-            .into_iter()
-            .find(|key| key.serves(kind, version, factors))
-            .ok_or(PsamError::KeyNotFound)
+        let serves = |key: &Result<PsamKey, _>| {
+            key.as_ref().map_or(true, |key| key.serves(kind, version, factors))
+        };
+        Ok(self.view().keys().find(serves).ok_or(PsamError::KeyNotFound)??)
     }
 
     /// Stores that this number is gone.
@@ -195,9 +195,17 @@ impl<'a, N: Nvm> PsamView<'a, N> {
         (card.header().kind == CardKind::Psam).then_some(Self { card })
     }
 
-    /// Whether every key can be read.
+    /// Whether every key can be read, and none serves two purposes.
     pub(crate) fn check(&self) -> Result<(), InvalidPsamKey> {
-        self.keys().map(drop)
+        for (index, key) in self.keys().enumerate() {
+            let key = key?;
+            for other in self.keys().take(index) {
+                if key.is_misused_by(&other?) {
+                    return Err(InvalidPsamKey::Shared(key.usage()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Number of the terminal (终端机编号).
@@ -225,14 +233,12 @@ impl<'a, N: Nvm> PsamView<'a, N> {
         self.mac2_failures() >= MAC2_LIMIT
     }
 
-    /// Its keys.
-    ///
-    /// # Errors
-    /// Returns [`InvalidPsamKey`] when one cannot be read.
-    pub fn keys(&self) -> Result<Vec<PsamKey>, InvalidPsamKey> {
+    /// Its keys, one after the other: a list that grew would leave some in the memory it gives back.
+    /// In the place of one that cannot be read comes an [`InvalidPsamKey`].
+    pub fn keys(&self) -> impl Iterator<Item = Result<PsamKey, InvalidPsamKey>> + use<'_, N> {
         let slots = self.card.contents(&psam::KEYS).get(FAILURES_LEN..).unwrap_or(&[]);
         let (slots, _) = slots.as_chunks();
-        slots.iter().filter_map(|slot| PsamKey::parse(slot).transpose()).collect()
+        slots.iter().filter_map(|slot| PsamKey::parse(slot).transpose())
     }
 
     /// What it says of itself.

@@ -9,6 +9,7 @@ use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
 use zeroize::Zeroizing;
 
+use super::store::NamedRoot;
 use super::{Grant, Respond, SamError, SamStore};
 use crate::date::Date;
 use crate::event::{self, Body, OwnerKey};
@@ -25,20 +26,33 @@ pub struct SamSession<M> {
 /// What a management card has brought.
 struct Unlocked {
     grant: Grant,
-    roots: Vec<(KeyId, Key<Root>)>,
+    roots: Box<[NamedRoot]>,
 }
 
-/// The card at the other end, and the key between.
+/// The card at the other end, and the key by which both have proved themselves.
 #[derive(Clone, Copy)]
 struct Peer {
     card: CardId,
-    key: KeyNumber,
+    key: KeyId,
 }
 
+/// Secrets are boxed: moved from one state to the next, they would stay behind in the place they left.
 enum Handshake<M> {
     None,
-    Awaiting(Peer, AwaitingCard),
+    Awaiting(Peer, Box<AwaitingCard>),
     Open(Peer, Box<M>),
+}
+
+/// What a command is about that the host wants to have protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// It reads the contents of a management card: all of them, which is what [`SamSession::unlock`]
+    /// takes.
+    Authorisation,
+    /// It loads a key into the card.
+    Key,
+    /// Anything else.
+    Other,
 }
 
 impl<M> SamSession<M> {
@@ -81,9 +95,9 @@ impl<M> SamSession<M> {
         nonce: [u8; TOKEN_LEN],
     ) -> Result<Request, SamError> {
         self.close();
-        let key = path.derive(self.root(store, &id)?, &id, card);
+        let key = self.card_key(store, &id, path, card)?;
         let (request, awaiting) = respond(&key, id, card, store.id(), challenge, nonce);
-        self.handshake = Handshake::Awaiting(Peer { card, key: id.number }, awaiting);
+        self.handshake = Handshake::Awaiting(Peer { card, key: id }, Box::new(awaiting));
         Ok(request)
     }
 
@@ -107,6 +121,21 @@ impl<M> SamSession<M> {
         }
     }
 
+    /// Secure messaging of the open session, for a command of the host. With a management card that
+    /// is the reading of its contents and nothing else; and no command of a host carries a key: who
+    /// has an unlocked SAM for a moment could leave keys of their own in cards for good.
+    ///
+    /// # Errors
+    /// As [`Self::messaging`], and when the session is none for such a command.
+    pub fn messaging_for(&mut self, carried: Carried) -> Result<&mut M, SamError> {
+        let of_management = self.peer()?.key.number == KeyNumber::MANAGEMENT;
+        match carried {
+            Carried::Authorisation => self.messaging(),
+            Carried::Other if !of_management => self.messaging(),
+            Carried::Other | Carried::Key => Err(SamError::NoSession),
+        }
+    }
+
     /// Secure messaging of the open session. Whoever gets an error from it that is beyond repair
     /// calls [`Self::close`].
     ///
@@ -124,28 +153,34 @@ impl<M> SamSession<M> {
     /// # Errors
     /// Returns [`SamError::Confidential`]; the session has ended then.
     pub fn check_answer(&mut self, data: &[u8]) -> Result<(), SamError> {
-        if self.peer()?.key == KeyNumber::MANAGEMENT && !data.is_empty() {
+        if self.peer()?.key.number == KeyNumber::MANAGEMENT && !data.is_empty() {
             self.close();
             return Err(SamError::Confidential);
         }
         Ok(())
     }
 
-    /// The data of PUT KEY with the named key of the session's card, and its check value.
+    /// The data of PUT KEY with the named key of the session's card, and its check value. The session
+    /// is under K0, which loads keys; who has not proved K0 of a card gets no key of it.
     ///
     /// # Errors
-    /// Returns a [`SamError`] when there is no session, or the key may not be used.
+    /// Returns [`SamError::NoSession`] without such a session, and a [`SamError`] when the key may not
+    /// be used or is none that PUT KEY loads.
     pub fn key_data(
         &self,
         store: &SamStore,
         id: &KeyId,
     ) -> Result<(Zeroizing<[u8; KeyData::LEN]>, [u8; 3]), SamError> {
-        let key = self.card_key(store, id, Path::City)?;
+        let card = self.peer_under(KeyNumber::MASTER)?;
+        let key = self.card_key(store, id, Path::City, card)?;
+        if id.zone != Zone::EDUCATION {
+            return Err(SamError::NoVersion(id.number));
+        }
         Ok((KeyData::emit(&key), key.kcv().bytes()))
     }
 
     /// The data of CHANGE LIFE CYCLE that opens an extension sector: the event, then its owner's key
-    /// for the session's card in this version.
+    /// for the session's card in this version. The session is under K6, the key of that event.
     ///
     /// # Errors
     /// As [`Self::key_data`]; [`SamError::NoSector`] when `request` opens no sector.
@@ -159,9 +194,13 @@ impl<M> SamSession<M> {
         // A SAM and its cards share one algorithm.
         let (number, algorithm) = (KeyNumber::APPLICATION, store.algorithm());
         let id = KeyId { zone: opening.index.zone(), number, version, algorithm };
-        let key = self.card_key(store, &id, key_path(opening.owner))?;
+        let card = self.peer_under(KeyNumber::EXTENSION)?;
+        let key = self.card_key(store, &id, key_path(opening.owner), card)?;
         let kcv = key.kcv().bytes();
-        let mut data = Zeroizing::new(request.emit());
+        let request = request.emit();
+        // All its room at once: a container that grows leaves what it held behind.
+        let mut data = Zeroizing::new(Vec::with_capacity(request.len() + OwnerKey::LEN));
+        data.extend_from_slice(&request);
         data.extend_from_slice(&OwnerKey { version, data: KeyData { key, kcv } }.emit());
         Ok(data)
     }
@@ -185,7 +224,7 @@ impl<M> SamSession<M> {
         let peer = self.peer();
         self.lock();
         let peer = peer?;
-        if peer.key != KeyNumber::MANAGEMENT {
+        if peer.key.number != KeyNumber::MANAGEMENT {
             return Err(SamError::NoSession);
         }
         let contents = contents.try_into().map_err(|_| AuthorisationError::Checksum)?;
@@ -236,9 +275,27 @@ impl<M> SamSession<M> {
         }
     }
 
-    fn card_key(&self, store: &SamStore, id: &KeyId, path: Path) -> Result<Key<CardKey>, SamError> {
-        let peer = self.peer()?;
-        Ok(path.derive(self.root(store, id)?, id, peer.card))
+    /// The card of the open session, if that is under this key of the education zone.
+    fn peer_under(&self, number: KeyNumber) -> Result<CardId, SamError> {
+        let Peer { card, key } = self.peer()?;
+        let right = (key.zone, key.number) == (Zone::EDUCATION, number);
+        if right { Ok(card) } else { Err(SamError::NoSession) }
+    }
+
+    /// A key of a card, as far as the lock lets it be used. Keys of applications alone have units on
+    /// their way from the root.
+    fn card_key(
+        &self,
+        store: &SamStore,
+        id: &KeyId,
+        path: Path,
+        card: CardId,
+    ) -> Result<Key<CardKey>, SamError> {
+        let root = self.root(store, id)?;
+        if path != Path::City && id.number != KeyNumber::APPLICATION {
+            return Err(SamError::NoVersion(id.number));
+        }
+        Ok(path.derive(root, id, card))
     }
 
     /// The root of a key, as far as the lock lets it be used.

@@ -1,5 +1,6 @@
 //! What a SAM keeps without power, and the files of the card it lies in.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use xuejika_keyscheme::auth::{CardId, ReaderId};
@@ -23,7 +24,7 @@ pub const MAX_KEYS: usize = 48;
 const TEST_VERSIONS: [u8; 2] = [1, 2];
 
 /// First bytes of a key file's authenticated header; the SAM's serial follows.
-const KEY_FILE_MAGIC: [u8; 8] = *b"XJKKEYS1";
+const KEY_FILE_MAGIC: [u8; 8] = *b"XJKKEYS2";
 
 /// Bytes of one entry of a key file: key identifier, root.
 const ENTRY_LEN: usize = KeyId::LEN + 16;
@@ -33,6 +34,9 @@ pub(crate) const KEYS_LEN: usize = 16 + 16 + CRC_LEN;
 
 /// Bytes of the key file: length (2), tag (16), entries padded to whole blocks.
 pub(crate) const KEY_FILE_LEN: usize = 2 + 16 + (MAX_KEYS * ENTRY_LEN / 16 + 1) * 16;
+
+/// A root of card keys, and its name.
+pub(super) type NamedRoot = (KeyId, Key<Root>);
 
 /// What a SAM keeps without power. Of card keys it has nothing that it could use by itself.
 pub struct SamStore {
@@ -50,24 +54,21 @@ impl SamStore {
     /// its unit that is good until `valid_until`.
     #[must_use]
     pub fn test(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> Self {
-        let secret = test_keys::sam(algorithm);
         let (card, authorisation) = management::test_card(serial.unit, valid_until);
-        let kek = secret.unlock(&authorisation.unlock_context(serial.reader(), card));
-        let roots: Vec<_> = TEST_VERSIONS
-            .into_iter()
-            .filter_map(KeyVersion::new)
-            .flat_map(|version| {
-                let education = KeyNumber::EDUCATION.map(|number| (Zone::EDUCATION, number));
-                let sectors =
-                    ExtensionIndex::all().map(|index| (index.zone(), KeyNumber::APPLICATION));
-                education.into_iter().chain(sectors).map(move |(zone, number)| {
-                    let id = KeyId { zone, number, version, algorithm };
-                    (id, test_keys::root(&id))
-                })
-            })
-            .collect();
-        debug_assert!(roots.len() <= MAX_KEYS);
-        let key_file = kek.seal(&key_file_header(serial.reader()), &emit_entries(&roots));
+        Self::test_for(algorithm, serial, card, &authorisation)
+    }
+
+    /// As [`Self::test`], opening to the management card with this serial and these contents.
+    #[must_use]
+    pub fn test_for(
+        algorithm: Algorithm,
+        serial: SamSerial,
+        card: CardId,
+        authorisation: &Authorisation,
+    ) -> Self {
+        let secret = test_keys::sam(algorithm);
+        let kek = authorisation.unlock(&secret, serial.reader(), card);
+        let key_file = kek.seal(&key_file_header(serial.reader()), &test_entries(algorithm));
         let management = test_keys::root(&management_key(algorithm));
         Self { serial, secret, management, key_file, last_seen: None }
     }
@@ -181,8 +182,8 @@ impl SamStore {
         &self,
         authorisation: &Authorisation,
         management: CardId,
-    ) -> Result<Vec<(KeyId, Key<Root>)>, SamError> {
-        let kek = self.secret.unlock(&authorisation.unlock_context(self.id(), management));
+    ) -> Result<Box<[NamedRoot]>, SamError> {
+        let kek = authorisation.unlock(&self.secret, self.id(), management);
         let entries = kek
             .open(&key_file_header(self.id()), &self.key_file)
             .map_err(|_| SamError::ForeignGrant)?;
@@ -226,22 +227,33 @@ fn key_file_header(id: ReaderId) -> [u8; 16] {
     header
 }
 
-fn emit_entries(entries: &[(KeyId, Key<Root>)]) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(entries.len() * ENTRY_LEN));
-    for (id, root) in entries {
-        bytes.extend_from_slice(&id.emit());
-        bytes.extend_from_slice(root.expose());
+/// The entries of a test SAM: every key in each of [`TEST_VERSIONS`].
+fn test_entries(algorithm: Algorithm) -> Zeroizing<Vec<u8>> {
+    let keys = || {
+        let education = KeyNumber::EDUCATION.map(|number| (Zone::EDUCATION, number));
+        let sectors = ExtensionIndex::all().map(|index| (index.zone(), KeyNumber::APPLICATION));
+        education.into_iter().chain(sectors)
+    };
+    // It must not grow: that would leave roots in the memory it gives back.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEYS * ENTRY_LEN));
+    for version in TEST_VERSIONS.into_iter().filter_map(KeyVersion::new) {
+        for (zone, number) in keys() {
+            let id = KeyId { zone, number, version, algorithm };
+            bytes.extend_from_slice(&id.emit());
+            bytes.extend_from_slice(test_keys::root(&id).expose());
+        }
     }
+    debug_assert!(bytes.len() <= MAX_KEYS * ENTRY_LEN);
     bytes
 }
 
-fn parse_entries(bytes: &[u8]) -> Option<Vec<(KeyId, Key<Root>)>> {
+fn parse_entries(bytes: &[u8]) -> Option<Box<[NamedRoot]>> {
     let (entries, []) = bytes.as_chunks::<ENTRY_LEN>() else { return None };
-    entries
-        .iter()
-        .map(|&[z1, z2, number, version, algorithm, ref root @ ..]| {
-            let id = key_id([z1, z2, number, version, algorithm])?;
-            Some((id, Key::new(id.algorithm, *root)))
-        })
-        .collect()
+    // All its room at once, for the same reason; a slice of just this length does not move.
+    let mut roots = Vec::with_capacity(entries.len());
+    for &[z1, z2, number, version, algorithm, ref root @ ..] in entries {
+        let id = key_id([z1, z2, number, version, algorithm])?;
+        roots.push((id, Key::new(id.algorithm, *root)));
+    }
+    Some(roots.into_boxed_slice())
 }

@@ -62,6 +62,7 @@ impl InProcess {
             (Kind::Management, test_card::management(algorithm, unit, until)),
             (Kind::Psam, psam),
             (Kind::Sam, test_card::sam(algorithm, sam, until)),
+            (Kind::Limited, test_card::limited_sam(algorithm, sam, until)),
             (Kind::Worn, RamNvm::new(worn)),
             (Kind::Damaged, fresh_memory(profile)?),
         ];

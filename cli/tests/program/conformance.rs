@@ -84,7 +84,7 @@ fn covered(run: &Run) -> (BTreeSet<(String, String)>, BTreeSet<String>) {
 fn place(kind: &str, df: &str) -> &'static str {
     match (kind, df) {
         ("psam", _) => "PSAM",
-        ("sam", "DF81") => "SAM",
+        ("sam" | "limited", "DF81") => "SAM",
         (_, "1001") => "wallet",
         ("student" | "worn" | "damaged", "3F00") => "MF",
         _ => "zone",

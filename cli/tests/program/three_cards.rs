@@ -233,8 +233,8 @@ fn wanted(said: &[(Vec<u8>, Vec<u8>)]) -> Wanted {
         }
     }
     let sam = SamSerial { unit: UNIT.parse().unwrap(), number: "000001".parse().unwrap() };
-    let context = authorisation.unlock_context(sam.reader(), serial);
-    add("key-encryption key".into(), test_keys::sam(algorithm).unlock(&context).expose());
+    let kek = authorisation.unlock(&test_keys::sam(algorithm), sam.reader(), serial);
+    add("key-encryption key".into(), kek.expose());
     let keys = session(said, card);
     add("session key".into(), keys.enc.expose());
     add("session key".into(), keys.mac.expose());

@@ -74,8 +74,7 @@ fn add_unlock(secrets: &mut Secrets, algorithm: Algorithm) {
         secrets.add("unlock secret", &authorisation.secret);
         for number in ["000001", "000042"] {
             let serial = SamSerial { unit: unit.parse().unwrap(), number: number.parse().unwrap() };
-            let kek: Key<Kek> =
-                sam.unlock(&authorisation.unlock_context(serial.reader(), management));
+            let kek: Key<Kek> = authorisation.unlock(&sam, serial.reader(), management);
             secrets.add("key-encryption key", kek.expose());
             for constant in [0x11, 0x12] {
                 let mut key = [0; 16];

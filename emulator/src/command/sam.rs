@@ -6,9 +6,13 @@ use xuejika_apdu::sm::{ReaderSm, SmError};
 use xuejika_apdu::{Class, Response};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::{self, Body};
+use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::lifecycle::Event;
+use xuejika_card_model::management::Authorisation;
 use xuejika_card_model::nvm::Nvm;
-use xuejika_card_model::sam::{Respond, SamError, SamState, SamStore, VersionChoice, key_id};
+use xuejika_card_model::sam::{
+    Carried, Respond, SamError, SamState, SamStore, VersionChoice, key_id,
+};
 use xuejika_keyscheme::KeyVersion;
 use xuejika_keyscheme::auth::TOKEN_LEN;
 use zeroize::Zeroizing;
@@ -88,7 +92,19 @@ pub(crate) fn wrap<N: Nvm>(
     no_parameters(command)?;
     all(command)?;
     let plain = Command::parse(command.data).map_err(|_| Refusal::Data)?;
+    context.state.sam.messaging_for(carried(&plain))?;
     in_session(context, |sm| sm.wrap_command(&plain, out))
+}
+
+/// What a command is about that the host wants to have protected.
+fn carried(command: &Command<'_>) -> Carried {
+    let opens = command.p1 == Event::ExtensionOpen.code();
+    match command.instruction {
+        _ if command.reads_all(sfi::ONLY, Authorisation::LEN) => Carried::Authorisation,
+        PUT_KEY if !command.data.is_empty() => Carried::Key,
+        CHANGE_LIFE_CYCLE if opens => Carried::Key,
+        _ => Carried::Other,
+    }
 }
 
 /// `80 38 00 00 Lc response 00`: verifies and decrypts a response; answers data and status word.

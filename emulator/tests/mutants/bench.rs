@@ -30,6 +30,7 @@ impl Cards {
             (Kind::Management, test_card::management(algorithm, unit, until).into_bytes()),
             (Kind::Psam, test_card::psam(terminal).unwrap().into_bytes()),
             (Kind::Sam, test_card::sam(algorithm, sam, until).into_bytes()),
+            (Kind::Limited, test_card::limited_sam(algorithm, sam, until).into_bytes()),
             (Kind::Worn, test_card::worn_memory(&issuance).unwrap()),
             (Kind::Damaged, student),
         ])

@@ -14,9 +14,8 @@ use xuejika_keyscheme::auth::{
 };
 use xuejika_keyscheme::key::{Card, Kek, Purpose, Root, Sam};
 use xuejika_keyscheme::keyblock::{KeyKind, KeyMaterial, ProtectionKey, Reader};
-use xuejika_keyscheme::unlock::UnlockContext;
+use xuejika_keyscheme::unlock::RECORD_LEN;
 use xuejika_keyscheme::{Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone};
-use zeroize::Zeroizing;
 
 use crate::valgrind::{is_secret, publish, secret};
 use crate::{Check, Group};
@@ -175,16 +174,7 @@ fn card_proof(right: bool) {
 
 /// A key file sealed under the key that a management card completes.
 fn envelope(right: bool) {
-    let context = UnlockContext {
-        role: 3,
-        unit: [0x08, 0x40, 0x12],
-        key_set: 1,
-        valid_to: [0x20, 0x27, 0x08, 0x31],
-        sam: READER,
-        management: CARD,
-        secret: Zeroizing::new(secret([6; 16])),
-    };
-    let kek: Key<Kek> = key::<Sam>(4).unlock(&context);
+    let kek: Key<Kek> = key::<Sam>(4).unlock(&secret([6; RECORD_LEN]), READER, CARD);
     assert_secret(kek.expose());
     let mut sealed = kek.seal(b"head", &secret([9; 21]));
     assert_secret(&sealed);

@@ -9,8 +9,10 @@ use xuejika_apdu::sm::{ReaderSm, SmError};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event;
-use xuejika_card_model::management::SamSerial;
-use xuejika_card_model::sam::{Respond, SamSession, SamStore};
+use xuejika_card_model::file::tree::sfi;
+use xuejika_card_model::lifecycle::Event;
+use xuejika_card_model::management::{Authorisation, SamSerial};
+use xuejika_card_model::sam::{Carried, Respond, SamSession, SamStore};
 use xuejika_keyscheme::auth::{CardId, ReaderId, Request, TOKEN_LEN};
 use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone};
@@ -35,7 +37,16 @@ impl SoftSam {
         valid_until: Date,
         rng: impl CryptoRng + Send + 'static,
     ) -> Self {
-        let store = SamStore::test(algorithm, serial, valid_until);
+        Self::new(SamStore::test(algorithm, serial, valid_until), rng)
+    }
+
+    /// A SAM with what a test card keeps; `None` when its secrets are no published test keys.
+    #[must_use]
+    pub fn holding(store: SamStore, rng: impl CryptoRng + Send + 'static) -> Option<Self> {
+        store.is_test().then(|| Self::new(store, rng))
+    }
+
+    fn new(store: SamStore, rng: impl CryptoRng + Send + 'static) -> Self {
         Self { store, session: SamSession::START, rng: Box::new(rng) }
     }
 
@@ -49,7 +60,10 @@ impl SoftSam {
         if matches!(result, Err(error) if error != SmError::NotCarried) {
             self.session.close();
         }
-        Ok(result?)
+        result.map_err(|error| match error {
+            SmError::OutOfTurn => SamError::NoSession,
+            error => error.into(),
+        })
     }
 
     /// The contents of a management card, verified and decrypted.
@@ -93,6 +107,7 @@ impl Sam for SoftSam {
     }
 
     fn wrap(&mut self, command: &Command<'_>, out: &mut Vec<u8>) -> Result<(), SamError> {
+        self.session.messaging_for(carried(command))?;
         self.in_session(|sm| sm.wrap_command(command, out))
     }
 
@@ -147,6 +162,17 @@ impl Sam for SoftSam {
 
     fn lock(&mut self) {
         self.session.lock();
+    }
+}
+
+/// What a command is about that the host wants to have protected.
+fn carried(command: &Command<'_>) -> Carried {
+    let opens = command.p1 == Event::ExtensionOpen.code();
+    match command.instruction {
+        _ if command.reads_all(sfi::ONLY, Authorisation::LEN) => Carried::Authorisation,
+        PUT_KEY if !command.data.is_empty() => Carried::Key,
+        CHANGE_LIFE_CYCLE if opens => Carried::Key,
+        _ => Carried::Other,
     }
 }
 

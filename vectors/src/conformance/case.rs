@@ -66,6 +66,8 @@ pub enum Kind {
     Psam,
     /// SAM of a reader (SAM卡).
     Sam,
+    /// SAM whose management card grants K1 alone, from version 02 on.
+    Limited,
     /// Student-record card near its end: the counters of its wallet stand at FFFE, and one copy of
     /// its status record cannot be read.
     Worn,
@@ -76,8 +78,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Student, Self::Management, Self::Psam, Self::Sam, Self::Worn, Self::Damaged];
+    pub const ALL: [Self; 7] = [
+        Self::Student,
+        Self::Management,
+        Self::Psam,
+        Self::Sam,
+        Self::Limited,
+        Self::Worn,
+        Self::Damaged,
+    ];
 
     /// The word in case files and statements.
     #[must_use]
@@ -87,6 +96,7 @@ impl Kind {
             Self::Management => "management",
             Self::Psam => "psam",
             Self::Sam => "sam",
+            Self::Limited => "limited",
             Self::Worn => "worn",
             Self::Damaged => "damaged",
         }

@@ -3,7 +3,6 @@
 
 use xuejika_keyscheme::auth::{self, CardChallenge, CardId, ReaderId, Request, SessionKeys};
 use xuejika_keyscheme::key::{Card, District, Purpose, Root, Sam, School};
-use xuejika_keyscheme::unlock::UnlockContext;
 use xuejika_keyscheme::{
     Algorithm, Key, KeyId, KeyNumber, KeyVersion, Zone, an10922, diversify, kdf,
 };
@@ -16,7 +15,8 @@ pub(super) fn check(entry: &Fields<'_>) -> Check {
     match entry.text_or_empty("kind")? {
         "diversify" => diversification(entry),
         "mutual-authentication" => mutual_authentication(entry),
-        "management-card-unlock" => unlock(entry),
+        "management-card-unlock" => superseded_unlock(entry),
+        "management-card-unlock-record" => unlock(entry),
         kind if kind.starts_with("secure-messaging") => sm::check(entry),
         "" if entry.has("m") => an10922_is_sp800_108(entry),
         "" if entry.has("factor") => pboc::diversification_is_ecb(entry),
@@ -209,24 +209,31 @@ fn messages(entry: &Fields<'_>, handshake: &Handshake) -> Check {
 
 /// The key that opens a SAM's key file.
 fn unlock(entry: &Fields<'_>) -> Check {
-    let [role] = entry.array("role")?;
-    let [key_set] = entry.array("key_set")?;
-    let context = UnlockContext {
-        role,
-        unit: entry.array("unit")?,
-        key_set,
-        valid_to: entry.array("valid_to")?,
-        sam: ReaderId(entry.array("id_sam")?),
-        management: CardId(entry.array("sn_mgmt")?),
-        secret: entry.array("unlock_secret")?.into(),
-    };
-    let sam: Key<Sam> = key(entry, "k_sam")?;
-    let kek = sam.unlock(&context);
+    let (sam, management) = (ReaderId(entry.array("id_sam")?), CardId(entry.array("sn_mgmt")?));
+    let secret: Key<Sam> = key(entry, "k_sam")?;
+    let kek = secret.unlock(&entry.array("record")?, sam, management);
+    unlock_key(entry, &secret, kek.expose())
+}
+
+/// As [`unlock`], in the scheme that it took the place of: the key did not depend on what was
+/// permitted, nor on the lowest versions.
+fn superseded_unlock(entry: &Fields<'_>) -> Check {
+    const CONSTANT: u8 = 0x10;
+    let fields = ["role", "unit", "key_set", "valid_to", "id_sam", "sn_mgmt", "unlock_secret"];
+    let fields = fields.map(|field| entry.hex(field));
+    let context = fields.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+    let secret: Key<Sam> = key(entry, "k_sam")?;
+    let mut kek = [0; 16];
+    kdf::scp03(&secret.mac(), &auth::LABEL, CONSTANT, &context, &mut kek);
+    unlock_key(entry, &secret, &kek)
+}
+
+fn unlock_key(entry: &Fields<'_>, secret: &Key<Sam>, kek: &[u8; 16]) -> Check {
     if let Some(input) = entry.hex_if_any("kdf_input")? {
-        expect(entry, "kek", &sam.mac().tag(&input))?;
+        expect(entry, "kek", &secret.mac().tag(&input))?;
     }
-    expect_if_any(entry, "expected_kek", kek.expose()).map_err(Problem::in_any_case)?;
-    expect(entry, "kek", kek.expose())
+    expect_if_any(entry, "expected_kek", kek).map_err(Problem::in_any_case)?;
+    expect(entry, "kek", kek)
 }
 
 /// One step of AN10922 is CMAC of 01 ‖ M and SP 800-108 at once.

@@ -12,6 +12,7 @@ use super::cipher::AnyCipher;
 use super::icao;
 use super::outcome::{Check, Problem, expect, expect_if_any, expect_prefix};
 use crate::vector::Fields;
+use crate::waiting::waiting;
 
 pub(super) fn check(entry: &Fields<'_>) -> Check {
     match entry.text("kind")? {
@@ -103,6 +104,10 @@ impl<C: Suite> Keys<C> {
         ReaderSm::with_keys(self.enc.clone(), self.mac(), ssc)
     }
 
+    fn waiting(&self, ssc: u128) -> Result<ReaderSm<C>, Problem> {
+        waiting(self.enc.clone(), self.mac(), ssc).map_err(|error| refused("ssc", &error))
+    }
+
     fn card(&self, ssc: u128) -> CardSm<C> {
         CardSm::with_keys(self.enc.clone(), self.mac(), ssc)
     }
@@ -150,7 +155,7 @@ impl<C: Suite> Keys<C> {
         let protected = entry.hex("protected_rapdu")?;
         let mut data = Vec::new();
         let status = self
-            .reader(before)
+            .waiting(before)?
             .unwrap_response(&response(entry, "protected_rapdu", &protected)?, &mut data)
             .map_err(|error| refused("protected_rapdu", &error))?;
         let plain = Response { data: &data, status };
@@ -212,7 +217,7 @@ impl<C: Suite> Keys<C> {
         self.card(before).wrap_response(&sent, &mut wrapped);
         expect_prefix(entry, "do87_value", wrapped.get(2..).unwrap_or(&[]))?;
         let mut data = Vec::new();
-        self.reader(before)
+        self.waiting(before)?
             .unwrap_response(&response(entry, "do87_value", &wrapped)?, &mut data)
             .map_err(|error| refused("do87_value", &error))?;
         expect(entry, "plain", &data)

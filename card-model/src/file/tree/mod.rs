@@ -56,6 +56,17 @@ impl CardKind {
         self as u8
     }
 
+    /// Version of what the memory of this kind holds, in the memory header. A memory of another version
+    /// is not read.
+    #[must_use]
+    pub const fn layout(self) -> u8 {
+        match self {
+            Self::Student | Self::Management | Self::Psam => 0,
+            // 0: the key that opens the key file did not depend on the whole grant.
+            Self::Sam => 1,
+        }
+    }
+
     /// The tree of this kind.
     #[must_use]
     pub const fn tree(self) -> &'static Tree {

@@ -48,7 +48,7 @@ pub(super) fn contents(psam: &PsamView<'_, RamNvm>, file: &Ef, bytes: &[u8]) -> 
             mac2_failures: psam.mac2_failures(),
             locked: psam.is_locked(),
             // A card that opens has no unreadable key.
-            keys: psam.keys().unwrap_or_default().iter().map(Key::from).collect(),
+            keys: psam.keys().flatten().map(|key| Key::from(&key)).collect(),
         }),
         0x0015 => Contents::Record(Rows::from(&psam.public())),
         0x0017 => match psam.application() {

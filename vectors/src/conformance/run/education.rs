@@ -14,6 +14,7 @@ use crate::conformance::bytes::Template;
 use crate::conformance::expect::Expect;
 use crate::conformance::report::Plain;
 use crate::conformance::step::Proof;
+use crate::waiting::waiting;
 
 const BLOCK: usize = 16;
 
@@ -132,7 +133,7 @@ impl Machine<'_> {
             Command::parse(&plain).map_err(|error| Stop::Cannot(format!("the case: {error}")))?;
         let session = self.session()?;
         let mut wire = Vec::new();
-        reader(session)
+        ReaderSm::with_keys(session.keys.enc.cipher(), session.keys.mac.mac(), session.ssc)
             .wrap_command(&command, &mut wire)
             .map_err(|error| Stop::Cannot(error.to_string()))?;
         session.ssc += 1;
@@ -164,7 +165,9 @@ impl Machine<'_> {
         let session = self.session()?;
         let mut data = Vec::new();
         let response = Response { data: &answer.data, status: answer.status };
-        let opened = reader(session).unwrap_response(&response, &mut data);
+        let keys = &session.keys;
+        let opened = waiting(keys.enc.cipher(), keys.mac.mac(), session.ssc)
+            .and_then(|mut reader| reader.unwrap_response(&response, &mut data));
         session.ssc += 1;
         let shown = opened.as_ref().map_or_else(
             |_| String::new(),
@@ -216,11 +219,6 @@ impl Machine<'_> {
     pub(super) fn session(&mut self) -> Result<&mut Session, Stop> {
         self.session.as_mut().ok_or_else(|| Stop::Cannot("the case: no session is open".to_owned()))
     }
-}
-
-/// The reader's end of the session, at its counter.
-fn reader(session: &Session) -> ReaderSm {
-    ReaderSm::with_keys(session.keys.enc.cipher(), session.keys.mac.mac(), session.ssc)
 }
 
 fn exact<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N], Stop> {

@@ -333,7 +333,7 @@ fn known(kind: Kind, student: [u8; 8], algorithm: Algorithm) -> Values {
         Kind::Student | Kind::Worn | Kind::Damaged => student,
         Kind::Management => MANAGEMENT_SERIAL,
         Kind::Psam => PSAM_SERIAL,
-        Kind::Sam => SAM_SERIAL,
+        Kind::Sam | Kind::Limited => SAM_SERIAL,
     };
     let values: [(&str, &[u8]); 14] = [
         ("alg", &[algorithm.code()]),
