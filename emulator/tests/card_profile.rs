@@ -27,7 +27,7 @@ use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::file::{Application, Df, KeySet, Right, StateSet, Structure};
 use xuejika_card_model::ident::{Category, District, NationalPrefix, SchoolType, Stage, UnitCode};
 use xuejika_card_model::lifecycle::{STATES, TABLE, Transition};
-use xuejika_card_model::management::{Authorisation, AuthorisationError};
+use xuejika_card_model::management::{self, Authorisation, AuthorisationError};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
 use xuejika_card_model::psam::{KeyKind, PsamError, PsamKey};
 use xuejika_card_model::record::{
@@ -382,6 +382,17 @@ fn test_key_values() {
 }
 
 /// Every transcript the document names exists, and every value it quotes stands in it.
+#[test]
+fn permitted() {
+    let units = [("city", "000000"), ("district", "110000"), ("school", "110105")];
+    let rows = units.map(|(role, unit)| {
+        let valid_until = Date::new(2027, 8, 31).unwrap();
+        let bits = management::test_card(unit.parse().unwrap(), valid_until).1.permitted.bits();
+        row([role, &format!("{bits:04X}")])
+    });
+    check("permitted", &["role", "permitted"], rows);
+}
+
 #[test]
 fn vectors() {
     let vectors = read(VECTORS);

@@ -139,16 +139,16 @@ pub(crate) fn put_key<N: Nvm>(
     command: &Command<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    let (df, number, session) = (context.state.df, KeyNumber(command.p1), context.key());
+    let (df, number, actor) = (context.state.df, KeyNumber(command.p1), context.peer);
     if command.p2 == RETIRE {
         no_data(command)?;
         no_le(command)?;
-        return Ok(context.card.retire_key(df, number, session)?);
+        return Ok(context.card.retire_key(df, number, actor)?);
     }
     let version = KeyVersion::new(command.p2).ok_or(Refusal::P1P2)?;
     let data = KeyData::parse(command.data)?;
     exact_le(command, KCV_LEN)?;
-    let kcv = context.card.load_key(df, number, version, data, session)?;
+    let kcv = context.card.load_key(df, number, version, data, actor)?;
     out.extend_from_slice(&kcv);
     Ok(())
 }

@@ -101,7 +101,7 @@ impl RefCard {
             command.exact_le(3)?;
         }
         let key = self.v.session.as_ref().map(|session| session.key);
-        if self.v.df != files::ZONE || key != Some(0) {
+        if self.v.df != files::ZONE || key != Some(0) || self.acting() != Some(record::CITY) {
             return Err(0x6982);
         }
         let state = self.status().ok_or(0x6400_u16)?.state;

@@ -164,7 +164,8 @@ pub(super) fn keys(world: &World) -> Vec<Case> {
     let id = KeyId { zone: df.zone(), number, version: next, algorithm: Algorithm::Aes128 };
     let data = KeyData::emit(&key(&id, card.header().serial));
     let data = KeyData::parse(&*data).expect("key data");
-    card.load_key(df, number, next, data, Some(KeyNumber::MASTER)).expect("a new version");
+    let city = model::actor(KeyNumber::MASTER, CITY);
+    card.load_key(df, number, next, data, Some(city)).expect("a new version");
     card.count_success(df, number, next).expect("its first use");
     let retire = Expect::change(&[part]).bound(Bound::Next);
     let memory = card.nvm().bytes().to_vec();
