@@ -57,15 +57,14 @@ pub(crate) fn set_authentication<N: Nvm>(
     Ok(())
 }
 
-/// The slots that hold the named key, if it can be used.
+/// The slots that hold the named key.
 fn usable_slots<N: Nvm>(context: &Context<'_, N>, id: &KeyId) -> Result<KeySlots, Refusal> {
-    let slots = context
+    context
         .card
         .key_slots(context.state.df, id.number)?
         .filter(|slots| slots.algorithm() == id.algorithm || seeded(Fault::AlgorithmNotCompared))
         .filter(|slots| slots.key(id.version).is_some())
-        .ok_or(Refusal::KeyNotFound)?;
-    if slots.is_blocked() { Err(Refusal::KeyBlocked) } else { Ok(slots) }
+        .ok_or(Refusal::KeyNotFound)
 }
 
 /// Gives a nonce that the very next command may answer.
