@@ -392,8 +392,12 @@ impl<N: Nvm> Card<N> {
         Ok(size.into())
     }
 
-    /// A pupil's files are written by the unit that began to personalise the card.
+    /// The issuance record is written by the city, a pupil's files by the unit that began to
+    /// personalise the card.
     fn check_writer(&self, file: &Ef, actor: Option<Actor>) -> Result<(), CardError> {
+        if self.education(sfi::ISSUANCE) == Some(file) {
+            return actor.ok_or(Denied::Security)?.check_city();
+        }
         let of_pupil = [sfi::IDENTITY, sfi::ENROLMENT].map(|sfi| self.education(sfi));
         if !of_pupil.contains(&Some(file)) || seeded(Fault::WriterUnitIgnored) {
             return Ok(());

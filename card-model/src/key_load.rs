@@ -8,6 +8,7 @@ use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion, Zone};
 use zeroize::Zeroizing;
 
 use crate::card::{Card, CardError, Denied};
+use crate::event::Actor;
 use crate::fault::{Fault, seeded};
 use crate::file::{Df, StateSet};
 use crate::nvm::Nvm;
@@ -63,7 +64,8 @@ impl KeyData {
 }
 
 impl<N: Nvm> Card<N> {
-    /// Loads a newer version of a key of the education zone, under K0. Returns its check value.
+    /// Loads a newer version of a key of the education zone: the city does, under K0. Returns its check
+    /// value.
     ///
     /// # Errors
     /// Returns a [`CardError`] naming the broken rule; nothing has changed then.
@@ -73,9 +75,9 @@ impl<N: Nvm> Card<N> {
         number: KeyNumber,
         version: KeyVersion,
         data: KeyData,
-        session: Option<KeyNumber>,
+        actor: Option<Actor>,
     ) -> Result<[u8; 3], CardError> {
-        self.check_takes_keys(df, session)?;
+        self.check_takes_keys(df, actor)?;
         let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
         let kcv = data.key.kcv().bytes();
         if kcv != data.kcv && !seeded(Fault::KeyCheckIgnored) {
@@ -86,7 +88,7 @@ impl<N: Nvm> Card<N> {
         Ok(kcv)
     }
 
-    /// Forgets the fall-back version of a key of the education zone, under K0.
+    /// Forgets the fall-back version of a key of the education zone: the city does, under K0.
     ///
     /// # Errors
     /// As [`Self::load_key`].
@@ -94,18 +96,21 @@ impl<N: Nvm> Card<N> {
         &mut self,
         df: &Df,
         number: KeyNumber,
-        session: Option<KeyNumber>,
+        actor: Option<Actor>,
     ) -> Result<(), CardError> {
-        self.check_takes_keys(df, session)?;
+        self.check_takes_keys(df, actor)?;
         let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
         slots.retire();
         self.write_slots(df, number, &slots)
     }
 
-    fn check_takes_keys(&self, df: &Df, session: Option<KeyNumber>) -> Result<(), CardError> {
-        let master = session == Some(KeyNumber::MASTER) || seeded(Fault::KeyLoadUnderAnyKey);
-        if df.zone() != Zone::EDUCATION || !master {
-            return Err(Denied::Security.into());
+    fn check_takes_keys(&self, df: &Df, actor: Option<Actor>) -> Result<(), CardError> {
+        let actor = actor.filter(|_| df.zone() == Zone::EDUCATION).ok_or(Denied::Security)?;
+        if !seeded(Fault::KeyLoadUnderAnyKey) {
+            if actor.key != KeyNumber::MASTER {
+                return Err(Denied::Security.into());
+            }
+            actor.check_city()?;
         }
         let takes = TAKES_KEYS.contains(self.state()?) || seeded(Fault::DeadCardTakesKeys);
         if takes { Ok(()) } else { Err(Denied::State.into()) }

@@ -142,7 +142,7 @@ pub const TABLE: [Rule; 18] = {
         rule(E::TransferIn,        ("transfer in", "转入"),               "操作规程 四/八",       K::TRANSFER,    [X,    X,   X,   X,   IN,  X,   X,   X,  X,   X]),
         rule(E::TransferWithdraw,  ("transfer withdraw", "撤销转出"),     "project-defined",      K::TRANSFER,    [X,    X,   X,   X,   ACT, X,   X,   X,  X,   X]),
         rule(E::Recall,            ("recall", "回收"),                    "操作规程 四/七",       K::STATUS,      [X,    S,   RCL, RCL, RCL, RCL, RCL, X,  S,   X]),
-        rule(E::Restock,           ("restock", "检验入库"),               "操作规程 三/五",       K::MASTER,      [X,    X,   X,   X,   X,   X,   X,   X,  INIT, X]),
+        rule(E::Restock,           ("restock", "检验入库"),               "操作规程 三/五",       K::STATUS,      [X,    X,   X,   X,   X,   X,   X,   X,  INIT, X]),
         rule(E::Fault,             ("fault", "故障登记"),                 "操作规程 一/八(三)2",  K::STATUS,      [FLT,  FLT, FLT, FLT, FLT, FLT, FLT, S,  FLT, S]),
         rule(E::TemporaryReturn,   ("temporary return", "临时卡交回"),    "操作规程 四/六",       K::STATUS,      [X,    X,   INIT, INIT, X, X,   INIT, X, X,   X]),
     ]

@@ -149,13 +149,14 @@ fn sweep_keys(effort: Effort) -> Tally {
         let id = KeyId { zone: df.zone(), number, version: next, algorithm: Algorithm::Aes128 };
         let data = KeyData::emit(&key(&id, card.header().serial));
         let data = KeyData::parse(&*data).unwrap();
-        card.load_key(df, number, next, data, Some(KeyNumber::MASTER)).map(drop)
+        card.load_key(df, number, next, data, Some(actor(KeyNumber::MASTER, CITY))).map(drop)
     };
     sweep_student(&mut tally, effort, "load", &new_card(), Box::new(load));
     let mut switched = open(&two_versions(df, number, next));
     switched.count_success(df, number, next).unwrap();
-    let retire =
-        move |card: &mut Card<RamNvm>| card.retire_key(df, number, Some(KeyNumber::MASTER));
+    let retire = move |card: &mut Card<RamNvm>| {
+        card.retire_key(df, number, Some(actor(KeyNumber::MASTER, CITY)))
+    };
     sweep_student(&mut tally, effort, "retire", switched.nvm().bytes(), Box::new(retire));
     tally
 }
@@ -170,8 +171,9 @@ fn sweep_updates(effort: Effort) -> Tally {
             let state = STATES.into_iter().rfind(|state| states.contains(*state)).unwrap();
             for (offset, bytes) in edits(index, df, file) {
                 let name = format!("update {} of {:04X} at {offset}", file.name, df.fid);
+                let of = if key == KeyNumber::MASTER { CITY } else { OWN_SCHOOL };
                 let update = move |card: &mut Card<RamNvm>| {
-                    card.update(file, offset, &bytes, Some(actor(key, OWN_SCHOOL)))
+                    card.update(file, offset, &bytes, Some(actor(key, of)))
                 };
                 let mut memory = card_in(state);
                 if index > 0 {

@@ -332,9 +332,9 @@ pub(crate) enum ReaderCommand {
     Register(RegisterArgs),
     /// Say whether a venue accepts the card; status 0 accepts, 1 refuses.
     Verdict(VerdictArgs),
-    /// Load a newer version of a key under K0; the SAM derives it.
+    /// Load a newer version of a key under K0, for the city; the SAM derives it.
     LoadKey(LoadKeyArgs),
-    /// Retire the old version of a key that a newer one has replaced, under K0.
+    /// Retire the old version of a key that a newer one has replaced, under K0, for the city.
     RetireKey(KeyArgs),
     /// The rest of a card's life, and its extension sectors.
     #[command(flatten)]

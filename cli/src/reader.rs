@@ -318,8 +318,7 @@ impl<'a> Station<'a> {
 
     /// Loads this version of a key, or retires its old one.
     fn key(&mut self, number: u8, version: Option<u8>, out: &Output) -> Result<Code, End> {
-        let unit = self.unit()?;
-        let mut reader = self.unlock(unit)?;
+        let mut reader = self.unlock(self.args.sam_unit.unwrap_or(UnitCode::CITY))?;
         let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
         let (serial, number) = (card.issuance().card_serial, KeyNumber(number));
         match version.and_then(KeyVersion::new) {

@@ -10,7 +10,6 @@ use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::{Application, Caller};
 use xuejika_card_model::nvm::{Nvm, NvmError};
 use xuejika_card_model::wallet::{Operator, Pending};
-use xuejika_keyscheme::KeyNumber;
 
 use zeroize::Zeroize;
 
@@ -238,11 +237,6 @@ pub(crate) struct Context<'a, N: Nvm> {
 }
 
 impl<N: Nvm> Context<'_, N> {
-    /// Number of the key the peer has proved in the current DF.
-    pub(crate) fn key(&self) -> Option<KeyNumber> {
-        self.peer.map(|peer| peer.key)
-    }
-
     /// Who asks for a file.
     pub(crate) fn caller(&self) -> Caller {
         match (self.operator, self.peer) {

@@ -73,9 +73,6 @@ pub enum Refusal {
     /// There is no such key, version or algorithm.
     #[error("no such key")]
     KeyNotFound,
-    /// The key has failed too often.
-    #[error("the key is blocked")]
-    KeyBlocked,
     /// The peer has not proved itself.
     #[error("authentication failed")]
     AuthenticationFailed,
@@ -128,7 +125,6 @@ impl Refusal {
             Self::SessionNeeded => Sw::SECURITY_STATUS,
             Self::OutOfOrder => Sw::CONDITIONS_OF_USE,
             Self::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
-            Self::KeyBlocked => Sw::METHOD_BLOCKED,
             Self::AuthenticationFailed => Sw::AUTHENTICATION_FAILED,
             Self::NoChallenge => Sw::REFERENCE_DATA_NOT_USABLE,
             Self::WalletBlocked | Self::CardBlocked => Sw::FUNCTION_NOT_SUPPORTED,
@@ -256,6 +252,7 @@ fn wallet_status(error: WalletError) -> StatusWord {
         WalletError::FileNotFound => Sw::FILE_NOT_FOUND,
         WalletError::RecordLength => Sw::RECORD_TOO_LONG,
         WalletError::Access => Sw::SECURITY_STATUS,
+        WalletError::Answer => Sw::AUTHENTICATION_FAILED,
         WalletError::Wrong(left) => Sw::tries_left(left),
         WalletError::LineMac => Sw::SM_OBJECT_INCORRECT,
         WalletError::DataLength => Sw::WRONG_LENGTH,

@@ -27,7 +27,7 @@ use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::file::{Application, Df, KeySet, Right, StateSet, Structure};
 use xuejika_card_model::ident::{Category, District, NationalPrefix, SchoolType, Stage, UnitCode};
 use xuejika_card_model::lifecycle::{STATES, TABLE, Transition};
-use xuejika_card_model::management::{Authorisation, AuthorisationError};
+use xuejika_card_model::management::{self, Authorisation, AuthorisationError};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
 use xuejika_card_model::psam::{KeyKind, PsamError, PsamKey};
 use xuejika_card_model::record::{
@@ -36,7 +36,7 @@ use xuejika_card_model::record::{
 use xuejika_card_model::sam::SamError;
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::wallet::{EnableFlag, WalletError, WalletKeys, store};
-use xuejika_emulator::dispatch::{COMMANDS, Protection};
+use xuejika_emulator::dispatch::{COMMANDS, Operation as O, Protection};
 use xuejika_emulator::status_map::Refusal;
 use xuejika_emulator::{Env, VirtualCard, ats, test_card};
 use xuejika_keyscheme::auth::CardId;
@@ -382,6 +382,96 @@ fn test_key_values() {
 }
 
 /// Every transcript the document names exists, and every value it quotes stands in it.
+/// What changes a card: events, keys, files, and the other commands. Exhaustive on purpose: whoever
+/// adds an operation says here whether it changes anything, and then has to write down who may.
+#[test]
+fn changes() {
+    let events = TABLE.iter().map(|rule| {
+        let code = rule.event.code();
+        row([&format!("CHANGE LIFE CYCLE {code:02X} {}", rule.name), &rule.key.to_string()])
+    });
+    let files = every_df().flat_map(|(kind, df)| df.files.iter().map(move |file| (kind, df, file)));
+    let files = files.filter_map(|(kind, df, file)| {
+        let under = match file.update {
+            Right::Keys(keys, _) => key_names(keys),
+            Right::Operator => "line key".into(),
+            Right::Free | Right::Never => return None,
+        };
+        Some(row([format!("UPDATE BINARY of {} {:02X}", place(kind, df), file.sfi), under]))
+    });
+    let others = COMMANDS.iter().filter_map(|spec| {
+        let under = match spec.operation {
+            O::PutKey => "K0",
+            O::MutualAuthenticate => "the key itself",
+            O::CreditForLoad => "load key",
+            O::Debit => "purchase key, or unload key",
+            O::Verify => "PIN",
+            O::ChangePin => "PIN reload key, or PIN",
+            O::PinUnblock => "PIN unblock key",
+            O::ExternalAuthenticate => "external authentication key",
+            O::ApplicationBlock | O::ApplicationUnblock | O::CardBlock => "line key",
+            O::PsamInitialisePurchase | O::SamDate => "none",
+            O::PsamCreditPurchase => "session key of the purchase",
+            O::SamUnlock => "K80, and the key file",
+            // Above.
+            O::ChangeLifeCycle | O::UpdateBinary => return None,
+            _ if reads(spec.operation) => return None,
+            operation => panic!("{operation:?}: say who may, or that it changes nothing"),
+        };
+        Some(row([spec.name, under]))
+    });
+    let rows: Vec<Row> = events.chain(files).chain(others).collect();
+    let mut found = table("changes").1;
+    found.iter_mut().for_each(|row| row.truncate(2));
+    found.sort();
+    let mut expected: Vec<Row> = rows.into_iter().collect();
+    expected.sort();
+    expected.dedup();
+    assert_eq!(found, expected);
+}
+
+/// Operations that leave the memory as it is.
+const fn reads(operation: O) -> bool {
+    matches!(
+        operation,
+        O::Select
+            | O::ReadBinary
+            | O::ReadRecord
+            | O::GetResponse
+            | O::ManageSecurityEnvironment
+            | O::GetChallenge
+            | O::TransitChallenge
+            | O::GetBalance
+            | O::InitialiseTransaction
+            | O::UpdateCache
+            | O::Prove
+            | O::InternalAuthenticate
+            | O::PsamDeliverKey
+            | O::PsamCipherData
+            | O::SamState
+            | O::SamVersion
+            | O::SamRespond
+            | O::SamOpen
+            | O::SamWrap
+            | O::SamUnwrap
+            | O::SamWrapKey
+            | O::SamWrapOpening
+            | O::SamClose
+            | O::SamLock
+    )
+}
+
+#[test]
+fn permitted() {
+    let units = [("city", "000000"), ("district", "110000"), ("school", "110105")];
+    let rows = units.map(|(role, unit)| {
+        let valid_until = Date::new(2027, 8, 31).unwrap();
+        let bits = management::test_card(unit.parse().unwrap(), valid_until).1.permitted.bits();
+        row([role, &format!("{bits:04X}")])
+    });
+    check("permitted", &["role", "permitted"], rows);
+}
+
 #[test]
 fn vectors() {
     let vectors = read(VECTORS);
@@ -527,7 +617,6 @@ fn refusals() -> Vec<Refusal> {
         R::SessionNeeded,
         R::OutOfOrder,
         R::KeyNotFound,
-        R::KeyBlocked,
         R::AuthenticationFailed,
         R::NoChallenge,
         R::WalletBlocked,
@@ -585,6 +674,7 @@ fn refusals() -> Vec<Refusal> {
         WalletError::Absent,
         WalletError::KeyNotFound,
         WalletError::KeyBlocked,
+        WalletError::Answer,
         WalletError::Code,
         WalletError::NotEnabled(EnableFlag::Closed),
         WalletError::Flag(EnableFlag::Open, EnableFlag::NotOpened),

@@ -1,4 +1,4 @@
-//! PUT KEY: a card takes newer versions of its keys, whole, and only from whoever holds K0.
+//! PUT KEY: a card takes newer versions of its keys, whole, and only from the city under K0.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,16 +10,16 @@ mod support;
 
 use support::model::{OWN_SCHOOL, education, issuance, key, new_card, put_status, status};
 use support::{
-    Reply, Session, active_card, challenge, choose, failures, key_id, memory, memory_in,
-    mutual_authenticate, power_up, prove, sam, select, send, session, sw,
+    Reply, Session, active_card, authenticate, challenge, choose, failures, key_id, memory,
+    memory_in, mutual_authenticate, power_up, prove, sam, select, send, session, sw,
 };
 use xuejika_apdu::{Class, Command};
 use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_emulator::VirtualCard;
-use xuejika_keyscheme::auth::CardId;
-use xuejika_keyscheme::slots::FAILURE_LIMIT;
+use xuejika_keyscheme::auth::{CardId, ReaderId};
+use xuejika_keyscheme::slots::FAILURE_CAP;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
 
 /// PUT KEY: loads a version of a key, derived like any other.
@@ -115,19 +115,54 @@ fn a_key_comes_whole_newer_and_under_the_master_key() {
     }
 }
 
+/// K0 acts for the city only (操作规程 二/六): whoever else has got hold of it changes nothing.
 #[test]
-fn a_blocked_key_is_freed_by_a_newer_version() {
+fn keys_and_issuance_data_are_the_citys() {
+    use support::model::{CITY, OTHER_DISTRICT, OWN_DISTRICT, issuance};
+    let stock = || {
+        let mut memory = new_card();
+        put_status(&mut memory, &status(LifeCycleState::Initialised));
+        power_up(RamNvm::new(memory))
+    };
+    let put = |card: &VirtualCard| {
+        let version = KeyVersion::new(2).unwrap();
+        let id = KeyId { version, ..key_id(card, education(), KeyNumber::READ) };
+        KeyData::emit(&key(&id, card.header().serial)).to_vec()
+    };
+    let issuance = issuance().emit();
+    for (of, expected) in
+        [(OWN_SCHOOL, 0x6982), (OWN_DISTRICT, 0x6982), (OTHER_DISTRICT, 0x6982), (CITY, 0x9000)]
+    {
+        let mut card = stock();
+        let (data, before) = (put(&card), memory(&card));
+        let load = Command::new(Class::OWN, 0xD8, 1, 2).with_data(&data).with_ne(3);
+        let update = Command::new(Class::ISO, 0xD6, 0x85, 0).with_data(&issuance);
+        let retire = Command::new(Class::OWN, 0xD8, 1, 0xFF);
+        let mut session = authenticate(&mut card, education(), KeyNumber::MASTER, sam(of));
+        for command in [&update, &retire, &load] {
+            assert_eq!(session.send(&mut card, command).sw, expected, "{of}");
+        }
+        assert_eq!(memory(&card) == before, of != CITY, "{of}");
+    }
+    // A number that is no SAM's is nobody's.
+    let mut card = stock();
+    let reader = ReaderId([1, 0, 0, 0, 0, 0, 0, 1]);
+    let mut session = authenticate(&mut card, education(), KeyNumber::MASTER, reader);
+    assert_eq!(session.ask(&mut card, "80 D8 01 FF"), sw(0x6982));
+}
+
+/// However often somebody has failed under a key: it works, and a new version begins at 0.
+#[test]
+fn a_newer_version_forgets_the_failures() {
     let mut memory = memory_in(LifeCycleState::Active);
     let offset = education().key_offset(KeyNumber::READ).unwrap();
-    memory[offset..offset + 2].copy_from_slice(&FAILURE_LIMIT.to_be_bytes());
+    memory[offset..offset + 2].copy_from_slice(&FAILURE_CAP.to_be_bytes());
     let mut card = power_up(RamNvm::new(memory));
-    let blocked = key_id(&card, education(), KeyNumber::READ);
+    let old = key_id(&card, education(), KeyNumber::READ);
     select(&mut card, education());
-    assert_eq!(choose(&mut card, &blocked), sw(0x6983));
-    let next = KeyId { version: KeyVersion::new(2).unwrap(), ..blocked };
+    assert_eq!(choose(&mut card, &old), sw(0x9000));
+    let next = KeyId { version: KeyVersion::new(2).unwrap(), ..old };
     let mut master = session(&mut card, KeyNumber::MASTER);
     assert_eq!(put_key(&mut master, &mut card, &next).sw, 0x9000);
     assert_eq!(failures(&card, education(), KeyNumber::READ), 0);
-    select(&mut card, education());
-    assert_eq!(choose(&mut card, &next), sw(0x9000));
 }

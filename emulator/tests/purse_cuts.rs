@@ -10,7 +10,7 @@
 
 mod support;
 
-use support::wallet::{Wallet, memory_with, open_with, setup, spoilt_mac1};
+use support::wallet::{Wallet, memory_with, open_with, setup, spoilt, spoilt_mac1};
 use support::{ask, send};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
 use xuejika_card_model::wallet::message::{Consent, Demand};
@@ -54,17 +54,18 @@ fn cases() -> [Case; 6] {
             proof: Some((Type::WalletPurchase, 1)),
         },
         Case {
-            name: "purchase after two wrong MACs",
+            name: "load after two wrong MACs",
             setup: open_with(100),
             prepare: |wallet| {
                 for _ in 0..2 {
-                    let demand = wallet.purchase_demand(PurchaseKind::Wallet, 99).unwrap();
-                    let demand = Demand { mac1: spoilt_mac1(demand.mac1), ..demand };
-                    assert_eq!(wallet.debit(&demand).sw, 0x9302);
+                    wallet.verify();
+                    let consent = wallet.initialise_load(99).unwrap();
+                    assert_eq!(wallet.credit(&spoilt(&consent)).sw, 0x9302);
                 }
-                debit(&wallet.purchase_demand(PurchaseKind::Wallet, 1).unwrap())
+                wallet.verify();
+                credit(&wallet.initialise_load(1).unwrap())
             },
-            proof: Some((Type::WalletPurchase, 1)),
+            proof: Some((Type::WalletLoad, 1)),
         },
         Case {
             name: "compound purchase",
@@ -94,8 +95,8 @@ fn cases() -> [Case; 6] {
             prepare: |wallet| {
                 let mut command = Vec::new();
                 for left in (0..3).rev() {
-                    let demand = wallet.purchase_demand(PurchaseKind::Wallet, 1).unwrap();
-                    command = debit(&Demand { mac1: spoilt_mac1(demand.mac1), ..demand });
+                    wallet.verify();
+                    command = credit(&spoilt(&wallet.initialise_load(1).unwrap()));
                     if left > 0 {
                         assert_eq!(send(&mut wallet.card, &command).sw, 0x9302);
                     }
@@ -110,6 +111,8 @@ fn cases() -> [Case; 6] {
 /// What the last command does when nothing is cut.
 struct Uncut {
     old: Vec<u8>,
+    /// After a wrong MAC: as before, but for the try that a load or an unload spends first.
+    spent: Vec<u8>,
     new: Vec<u8>,
     answer: Vec<u8>,
     writes: Vec<usize>,
@@ -121,7 +124,14 @@ fn uncut(case: &Case) -> Uncut {
     let old = wallet.memory();
     let reply = send(&mut wallet.card, &command);
     assert_eq!(reply.sw, if case.proof.is_some() { 0x9000 } else { 0x9302 }, "{}", case.name);
-    Uncut { old, new: wallet.memory(), answer: reply.data, writes: lengths(case) }
+    let spent = {
+        let mut wallet = Wallet::new(&case.setup);
+        let mut command = (case.prepare)(&mut wallet);
+        *command.last_mut().unwrap() ^= u8::from(case.proof.is_some());
+        assert_eq!(send(&mut wallet.card, &command).sw, 0x9302, "{}", case.name);
+        wallet.memory()
+    };
+    Uncut { old, spent, new: wallet.memory(), answer: reply.data, writes: lengths(case) }
 }
 
 /// Length of each write of the last command.
@@ -168,7 +178,8 @@ fn sweep(case: &Case) -> usize {
                 wallet.again_after_block();
                 let memory = wallet.memory();
                 let done = memory == uncut.new;
-                assert!(done || memory == uncut.old, "{what}: neither old nor new");
+                let old = [&uncut.old, &uncut.spent].contains(&&memory);
+                assert!(done || old, "{what}: neither old nor new");
                 seen[usize::from(done)] = true;
                 goes_on(&mut wallet, case, done, &uncut.answer, &what);
                 states += 1;
@@ -182,9 +193,10 @@ fn sweep(case: &Case) -> usize {
 /// The proof decides, and two more transactions come out right.
 fn goes_on(wallet: &mut Wallet, case: &Case, done: bool, answer: &[u8], what: &str) {
     let Some((kind, sequence)) = case.proof else {
-        assert_eq!(wallet.tries()[1], if done { 0 } else { 1 }, "{what}");
-        let expected = if done { 0x6985 } else { 0x9000 };
-        assert_eq!(wallet.initialise(0x01, 1).sw, expected, "{what}");
+        assert_eq!(wallet.tries()[0], if done { 0 } else { 1 }, "{what}");
+        let expected = if done { 0x6983 } else { 0x9000 };
+        wallet.verify();
+        assert_eq!(wallet.initialise(0x00, 1).sw, expected, "{what}");
         return;
     };
     let proof = wallet.prove(kind, sequence);
@@ -303,18 +315,19 @@ fn cuts_are_harmless() {
     }
 }
 
-fn a_wrong_mac_is_counted_and_the_third_blocks() {
+fn a_wrong_mac_is_counted_and_the_third_locks_the_key() {
     let mut wallet = Wallet::new(&open_with(100));
     for left in [2, 1, 0] {
-        let demand = wallet.purchase_demand(PurchaseKind::Wallet, 1).unwrap();
-        let [a, b, c, d] = demand.mac1.into();
-        let demand = Demand { mac1: [a, b, !c, d].into(), ..demand };
-        assert_eq!(wallet.debit(&demand).sw, 0x9302);
-        assert_eq!(wallet.tries()[1], left);
-        let blocked = if left == 0 { 0x6985 } else { 0x6901 };
-        assert_eq!(wallet.debit(&demand).sw, blocked);
+        wallet.verify();
+        let consent = wallet.initialise_load(1).unwrap();
+        let [a, b, c, d] = consent.mac2.into();
+        let consent = Consent { mac2: [a, b, !c, d].into(), ..consent };
+        assert_eq!(wallet.credit(&consent).sw, 0x9302);
+        assert_eq!(wallet.tries()[0], left);
+        assert_eq!(wallet.credit(&consent).sw, 0x6901);
     }
-    assert_eq!(wallet.initialise(0x01, 1).sw, 0x6985);
+    assert_eq!(wallet.initialise(0x00, 1).sw, 0x6983);
+    wallet.pay(1).unwrap();
 }
 
 fn counters_advance_and_stop() {
@@ -381,7 +394,7 @@ fn a_transaction_ends_once() {
 
 #[test]
 fn every_rule_holds() {
-    a_wrong_mac_is_counted_and_the_third_blocks();
+    a_wrong_mac_is_counted_and_the_third_locks_the_key();
     counters_advance_and_stop();
     a_proof_names_its_transaction();
     random_numbers_do_not_repeat();
@@ -413,11 +426,11 @@ fn every_seeded_fault_is_noticed() {
         (F::RecordsOutside, cuts_are_harmless),
         (F::RevealBeforeCommit, cuts_are_harmless),
         (F::VerdictBeforeCounter, cuts_are_harmless),
-        (F::FailureNotCounted, a_wrong_mac_is_counted_and_the_third_blocks),
-        (F::LastTryDoesNotBlock, a_wrong_mac_is_counted_and_the_third_blocks),
+        (F::FailureNotCounted, a_wrong_mac_is_counted_and_the_third_locks_the_key),
+        (F::LastTryDoesNotBlock, a_wrong_mac_is_counted_and_the_third_locks_the_key),
         (F::SequenceNotAdvanced, counters_advance_and_stop),
         (F::SequenceWraps, counters_advance_and_stop),
-        (F::MacHalfCompared, a_wrong_mac_is_counted_and_the_third_blocks),
+        (F::MacHalfCompared, a_wrong_mac_is_counted_and_the_third_locks_the_key),
         (F::TacOverOldBalance, a_proof_names_its_transaction),
         (F::ProofOfOldSequence, a_proof_names_its_transaction),
         (F::ProveAnySequence, a_proof_names_its_transaction),

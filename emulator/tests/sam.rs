@@ -160,8 +160,12 @@ fn it_unlocks_and_talks_to_student_cards() {
     assert_eq!(reader.grant().valid_until, date("2027-08-31"));
     let contents = reader.connect(student(), date("2026-09-01")).unwrap().read().unwrap();
     assert_eq!(contents.status.state.english(), "initialised");
-    // A key goes from SAM to card.
+    // A key goes from the city's SAM to the card.
     let mut card = student();
+    let city = SamSerial { unit: "000000".parse().unwrap(), ..serial() };
+    let sam = CardSam::new(powered(test_card::sam(AES, city, date("2027-08-31")), 5)).unwrap();
+    let unlocked = Locked::new(sam).unlock(&mut management("000000"), date("2026-09-01"));
+    let mut reader = unlocked.map_err(|locked| locked.error).unwrap();
     let mut connected = reader.connect(&mut card, date("2026-09-01")).unwrap();
     let second = KeyVersion::new(2).unwrap();
     connected.load_key(KeyNumber::STATUS, second).unwrap();

@@ -119,11 +119,11 @@ fn the_issuer_reloads_the_pin() {
     assert_eq!(reload(&mut card, b"\xAB\xCD", false), sw(0x6A80));
     assert_eq!(reload(&mut card, b"\x99\x99", false), sw(0x9000));
     assert_eq!(verify(&mut card, b"\x99\x99"), sw(0x9000));
-    // The counter was restored; three more block the wallet for good.
-    for expected in [0x9302, 0x9302, 0x9303, 0x9303] {
+    // The counter was restored; three more lock the key, and it alone.
+    for expected in [0x9302, 0x9302, 0x9302, 0x6983] {
         assert_eq!(reload(&mut card, b"\x12\x34", true), sw(expected));
     }
-    assert_eq!(application_lock(&card), ApplicationLock::Permanent);
+    assert_eq!(application_lock(&card), ApplicationLock::None);
 }
 
 #[test]
@@ -161,8 +161,10 @@ fn pin_unblock_is_protected() {
     let other = key_as(*keys().line.expose());
     assert_eq!(unblock_pin(&mut card, &other, (0, 1), b"\x77\x77"), sw(0x6988));
     assert_eq!(unblock_pin(&mut card, &other, (0, 1), b"\x77\x77"), sw(0x6988));
-    assert_eq!(unblock_pin(&mut card, &other, (0, 1), b"\x77\x77"), sw(0x9303));
-    assert_eq!(application_lock(&card), ApplicationLock::Permanent);
+    assert_eq!(unblock_pin(&mut card, &other, (0, 1), b"\x77\x77"), sw(0x6988));
+    let right = keys().pin_unblock;
+    assert_eq!(unblock_pin(&mut card, &right, (0, 1), b"\x77\x77"), sw(0x6983));
+    assert_eq!(application_lock(&card), ApplicationLock::None);
 }
 
 fn key_as<P: WalletPurpose>(bytes: [u8; 16]) -> TdesKey<P> {
@@ -191,29 +193,22 @@ fn challenges_have_four_or_eight_bytes() {
 }
 
 #[test]
-fn external_authentication_counts_and_restores() {
+fn external_authentication_is_never_locked() {
     let mut card = wallet_card();
-    let right = |card: &mut VirtualCard| authenticate(card);
-    let wrong = |card: &mut VirtualCard| {
-        challenge(card);
-        send(card, &authenticate_with([0; 8]))
-    };
-    assert_eq!(wrong(&mut card), sw(0x63C2));
-    assert_eq!(right(&mut card), sw(0x9000));
-    // The answer to eight bytes.
-    let eight: [u8; 8] = ask(&mut card, "00 84 00 00 08").data.try_into().unwrap();
-    let answer = keys().external.answer(&eight.into());
-    assert_eq!(send(&mut card, &authenticate_with(answer)), sw(0x9000));
-    for expected in [0x63C2, 0x63C1, 0x63C0, 0x6983] {
-        assert_eq!(wrong(&mut card), sw(expected));
+    for select in [SELECT_WALLET, SELECT_MF] {
+        ask(&mut card, select);
+        let before = memory(&card);
+        for _ in 0..20 {
+            challenge(&mut card);
+            assert_eq!(send(&mut card, &authenticate_with([0; 8])), sw(0x6300));
+        }
+        assert!(memory(&card) == before, "a wrong answer costs nothing");
+        assert_eq!(authenticate(&mut card), sw(0x9000));
+        // The answer to eight bytes.
+        let eight: [u8; 8] = ask(&mut card, "00 84 00 00 08").data.try_into().unwrap();
+        let answer = keys().external.answer(&eight.into());
+        assert_eq!(send(&mut card, &authenticate_with(answer)), sw(0x9000));
     }
-    assert_eq!(right(&mut card), sw(0x6983));
-    reset(&mut card);
-    assert_eq!(right(&mut card), sw(0x6983));
-    // The key is the same in the MF. It blocks nothing but itself.
-    ask(&mut card, SELECT_MF);
-    assert_eq!(right(&mut card), sw(0x6983));
-    assert_eq!(application_lock(&card), ApplicationLock::None);
 }
 
 #[test]
@@ -417,18 +412,20 @@ fn line_protection_refuses_what_is_none() {
 }
 
 #[test]
-fn the_third_wrong_mac_blocks_for_good() {
+fn the_third_wrong_mac_locks_the_key_until_the_issuer_comes() {
     for select in [SELECT_MF, SELECT_WALLET] {
         let mut card = wallet_card();
         ask(&mut card, select);
         let header = [0x04, 0xD6, 0x84, 0x00];
-        for expected in [0x6988, 0x6988, 0x9303, 0x9303] {
+        for expected in [0x6988, 0x6988, 0x6988, 0x6983] {
             assert_eq!(operate_wrongly(&mut card, header, &[1]), sw(expected));
         }
-        assert_eq!(application_lock(&card), ApplicationLock::Permanent);
-        // The right key comes too late.
-        ask(&mut card, select);
-        assert_eq!(operate(&mut card, header, &[1]), sw(0x9303));
+        assert_eq!(application_lock(&card), ApplicationLock::None);
+        // The right key comes too late, until the issuer has proved itself with the other one.
+        assert_eq!(operate(&mut card, header, &[1]), sw(0x6983));
+        assert_eq!(authenticate(&mut card), sw(0x9000));
+        ask(&mut card, SELECT_MF);
+        assert_eq!(operate(&mut card, header, &[1]), sw(0x9000));
     }
 }
 

@@ -21,7 +21,7 @@ use xuejika_card_model::file::tree::{CardKind, wallet_sfi};
 use xuejika_card_model::nvm::{Cut, RamNvm, Torn};
 use xuejika_card_model::wallet::lock::ApplicationLock;
 use xuejika_emulator::VirtualCard;
-use xuejika_keyscheme::legacy::ExternalAuthKey;
+use xuejika_keyscheme::legacy::PinReloadKey;
 
 const TORN: [Torn; 4] = [Torn::Prefix, Torn::Erased(0xFF), Torn::Erased(0x00), Torn::Random(7)];
 
@@ -128,21 +128,20 @@ fn verify_cannot_be_cut_for_free() {
     no_cut_refunds_a_try(&scene, &right, &wrong, pin_tries, |card| verify(card, &PIN));
 }
 
-fn external_authentication_cannot_be_cut_for_free() {
-    let scene = Scene::new(draw);
-    let drawn = challenge(&mut Scene::new(|_| ()).card());
-    let answer = keys().external.answer(&drawn);
-    let wrong = {
-        let mut wrong = answer;
-        wrong[7] ^= 1;
-        wrong
-    };
-    let (right, wrong) = (authenticate_with(answer), authenticate_with(wrong));
-    no_cut_refunds_a_try(&scene, &right, &wrong, external_tries, authenticate);
+fn reload_cannot_be_cut_for_free() {
+    let scene = Scene::new(|_| ());
+    let mac: [u8; 4] = keys().pin_reload.pin_mac(&PIN).into();
+    let right = [&[0x80, 0x5E, 0x00, 0x01, 0x07][..], &PIN, &mac].concat();
+    let mut wrong = right.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    no_cut_refunds_a_try(&scene, &right, &wrong, reload_tries, |card| {
+        let mac: [u8; 4] = keys().pin_reload.pin_mac(&PIN).into();
+        send(card, &[&[0x80, 0x5E, 0x00, 0x01, 0x07][..], &PIN, &mac].concat())
+    });
 }
 
-fn external_tries(card: &VirtualCard) -> u8 {
-    card.model().wallet_key::<ExternalAuthKey>(1).unwrap().tries.left()
+fn reload_tries(card: &VirtualCard) -> u8 {
+    card.model().wallet_key::<PinReloadKey>(1).unwrap().tries.left()
 }
 
 #[test]
@@ -151,8 +150,8 @@ fn no_cut_of_verify_or_change_pin_refunds_a_try() {
 }
 
 #[test]
-fn no_cut_of_external_authenticate_refunds_a_try() {
-    external_authentication_cannot_be_cut_for_free();
+fn no_cut_of_reload_pin_refunds_a_try() {
+    reload_cannot_be_cut_for_free();
 }
 
 /// The last wrong MAC: either nothing was compared, or the key is lost.
@@ -172,11 +171,8 @@ fn no_cut_of_the_last_wrong_mac_leaves_another() {
         let Aftermath { response, mut card, .. } = scene.cut(&apdu, cut);
         let spent =
             response.is_some() || memory_but_journal(&card) != memory_but_journal(&scene.card());
-        let expected = if spent { sw(0x9303) } else { sw(0x9000) };
+        let expected = if spent { sw(0x6983) } else { sw(0x9000) };
         assert_eq!(operate(&mut card, header, &[1]), expected, "{cut:?}");
-        if spent {
-            assert_eq!(application_lock(&card), ApplicationLock::Permanent, "{cut:?}");
-        }
     }
 }
 
@@ -317,7 +313,7 @@ fn every_seeded_fault_is_noticed() {
     let checks: [(Fault, fn()); 9] = [
         (Fault::PinVerdictBeforeCounter, verify_cannot_be_cut_for_free),
         (Fault::TryRefundedByCut, verify_cannot_be_cut_for_free),
-        (Fault::TryRefundedByCut, external_authentication_cannot_be_cut_for_free),
+        (Fault::TryRefundedByCut, reload_cannot_be_cut_for_free),
         (Fault::ChallengeNotConsumed, a_challenge_serves_once),
         (Fault::PreviousChallengeAccepted, only_the_last_challenge_serves),
         (Fault::LineMacSkipped, a_flipped_bit_is_refused),

@@ -80,7 +80,7 @@ faults! {
         VerdictBeforeCounter,
         /// Wallet: a wrong MAC is not counted.
         FailureNotCounted,
-        /// Wallet: the last try does not block.
+        /// Wallet: a key without a try left is used.
         LastTryDoesNotBlock,
         /// Wallet: the counter is not advanced.
         SequenceNotAdvanced,
@@ -182,8 +182,6 @@ faults! {
         AlgorithmNotCompared,
         /// Authentication: a wrong proof is not counted.
         ZoneFailureNotCounted,
-        /// Authentication: a key that failed too often goes on.
-        ZoneLimitIgnored,
         /// Keys: the old version is usable after it was retired.
         FallBackKept,
         /// Keys: a version that is not newer is loaded.

@@ -84,6 +84,14 @@ pub enum Error {
         /// Unit of the reader.
         unit: UnitCode,
     },
+    /// Keys are the city's to load and to retire (操作规程 二/六).
+    #[error("{operation} is for the city alone (6982), not for unit {unit}")]
+    CityOnly {
+        /// What was to be done.
+        operation: &'static str,
+        /// Unit of the reader.
+        unit: UnitCode,
+    },
     /// The card is that of another pupil, or is to become it.
     #[error("the card is for student number {on_card}, not for {given}")]
     OtherPupil {

@@ -7,7 +7,7 @@ mod sector;
 
 use alloc::vec::Vec;
 
-use xuejika_apdu::CardChannel;
+use xuejika_apdu::{CardChannel, StatusWord};
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::event::{self, Body, Request};
 use xuejika_card_model::file::tree::{EDUCATION_NAME, sfi};
@@ -25,7 +25,7 @@ use xuejika_keyscheme::{KeyId, KeyNumber, KeyVersion, Zone};
 
 use crate::error::Error;
 use crate::link;
-use crate::sam::Sam;
+use crate::sam::{Sam, SamError};
 use crate::session::{Application, Session, read_binary};
 
 pub use life::Change;
@@ -186,25 +186,41 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
 }
 
 impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
-    /// Loads a newer version of a key under K0. The SAM derives and protects it; the card takes it
-    /// into use at the next authentication that asks for it.
+    /// Loads a newer version of a key under K0; for the city. The SAM derives and protects it; the
+    /// card takes it into use at the next authentication that asks for it.
     ///
     /// # Errors
-    /// Returns an [`Error`]; the card keeps the keys it had.
+    /// Returns [`Error::CityOnly`] for any other unit, or another [`Error`]; the card keeps the keys
+    /// it had.
     pub fn load_key(&mut self, number: KeyNumber, version: KeyVersion) -> Result<(), Error> {
         let Application { zone, algorithm, .. } = self.application;
         let id = KeyId { zone, number, version, algorithm };
-        self.session(KeyNumber::MASTER)?.put_key(id)?;
-        self.select_again()
+        self.as_city("loading a key", |session| session.put_key(id))
     }
 
-    /// Retires the old version of a key that a newer one has replaced, under K0.
+    /// Retires the old version of a key that a newer one has replaced, under K0; for the city.
     ///
     /// # Errors
-    /// Returns an [`Error`].
+    /// Returns [`Error::CityOnly`] for any other unit, or another [`Error`].
     pub fn retire_key(&mut self, number: KeyNumber) -> Result<(), Error> {
-        self.session(KeyNumber::MASTER)?.retire_key(number)?;
-        self.select_again()
+        self.as_city("retiring a key", |session| session.retire_key(number))
+    }
+
+    /// Changes keys under K0. Whoever is not the city has a SAM without K0, or is refused by the card.
+    fn as_city(
+        &mut self,
+        operation: &'static str,
+        change: impl FnOnce(&mut Session<'_, S, C>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let unit = self.unit;
+        let done = self.session(KeyNumber::MASTER).and_then(|mut session| change(&mut session));
+        match done {
+            Err(
+                Error::Sam(SamError::NotPermitted(KeyNumber::MASTER))
+                | Error::Status { status: StatusWord::SECURITY_STATUS, .. },
+            ) if unit != UnitCode::CITY => Err(Error::CityOnly { operation, unit }),
+            done => done.and_then(|()| self.select_again()),
+        }
     }
 
     /// The versions of a key the card offers, the active one first.

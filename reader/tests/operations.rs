@@ -16,6 +16,8 @@ use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 use xuejika_reader::sam::SamError;
 use xuejika_reader::{Error, Locked};
 
+const CITY: &str = "000000";
+
 fn year(year: u16) -> SchoolYear {
     SchoolYear::new(year).unwrap()
 }
@@ -185,7 +187,7 @@ fn an_interrupted_personalisation_is_completed_by_doing_it_again() {
 #[test]
 fn a_key_is_rolled_over_and_the_old_version_retired() {
     let (first, second) = (KeyVersion::FIRST, KeyVersion::new(2).unwrap());
-    let (mut reader, mut card) = (reader(UNIT), student());
+    let (mut reader, mut card) = (reader(CITY), student());
     let mut connection = reader.connect(&mut card, today()).unwrap();
     connection.load_key(KeyNumber::READ, second).unwrap();
     assert_eq!(connection.key_versions(KeyNumber::READ), [first, second]);
@@ -201,4 +203,11 @@ fn a_key_is_rolled_over_and_the_old_version_retired() {
     connection.read().unwrap();
     let unknown = connection.load_key(KeyNumber::READ, KeyVersion::new(3).unwrap());
     assert_eq!(unknown, Err(Error::Sam(SamError::NoVersion(KeyNumber::READ))));
+    drop(connection);
+
+    // Keys are the city's: a school's SAM is not granted K0.
+    let mut school = self::reader(UNIT);
+    let refused = school.connect(&mut card, today()).unwrap().load_key(KeyNumber::STATUS, second);
+    let (operation, unit) = ("loading a key", UNIT.parse().unwrap());
+    assert_eq!(refused, Err(Error::CityOnly { operation, unit }));
 }

@@ -110,20 +110,18 @@ impl<N: Nvm> Card<N> {
         let Some(plan) = self.plan(&occasion)? else {
             return Ok(Outcome { state: before.state, counter: before.counter, repeated: true });
         };
-        let after = Status {
-            state: next,
-            previous: if next == before.state || seeded(Fault::PreviousStateLost) {
-                before.previous
-            } else {
-                before.state
-            },
-            flags: plan.flags,
-            counter: before.counter.wrapping_add(u16::from(!seeded(Fault::StatusCounterStuck))),
-            date: request.date,
-            unit: acting,
-            reason: request.reason,
+        let counter = before.counter.wrapping_add(u16::from(!seeded(Fault::StatusCounterStuck)));
+        let stands = Status { flags: plan.flags, counter, ..before };
+        // Date, unit and reason say who brought the card into its state: they stay while it does.
+        let after = if next == before.state {
+            stands
+        } else {
+            let lost = seeded(Fault::PreviousStateLost);
+            let previous = if lost { before.previous } else { before.state };
+            let Request { date, reason, .. } = *request;
+            Status { state: next, previous, date, unit: acting, reason, ..stands }
         };
-        self.write_event(request, &pair, &after, plan)?;
+        self.write_event(&occasion, &pair, &after, plan)?;
         Ok(Outcome { state: next, counter: after.counter, repeated: false })
     }
 
@@ -215,17 +213,18 @@ impl<N: Nvm> Card<N> {
     /// Status, records and log in one commit.
     fn write_event(
         &mut self,
-        request: &Request,
+        occasion: &Occasion<'_>,
         pair: &StatusPair,
         after: &Status,
         plan: Plan,
     ) -> Result<(), CardError> {
+        let Occasion { request, acting, .. } = *occasion;
         let entry = LogEntry {
             operation: request.event.code(),
             result: LOG_SUCCESS,
             date: request.date,
             time: request.time,
-            unit: after.unit,
+            unit: acting,
             counter: after.counter,
         };
         let (status, log) = (self.education_file(sfi::STATUS)?, self.education_file(sfi::LOG)?);

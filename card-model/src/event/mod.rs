@@ -43,6 +43,14 @@ impl Actor {
     pub fn unit(&self) -> Result<UnitCode, CardError> {
         Ok(SamSerial::from_reader(self.reader).ok_or(CardError::ForeignUnit)?.unit)
     }
+
+    /// Checks that the city acts: keys and issuance data are its own (操作规程 二/六).
+    ///
+    /// # Errors
+    /// Returns [`CardError::ForeignUnit`] for any other unit.
+    pub(crate) fn check_city(&self) -> Result<(), CardError> {
+        if self.unit()? == UnitCode::CITY { Ok(()) } else { Err(CardError::ForeignUnit) }
+    }
 }
 
 /// What an event did.

@@ -9,14 +9,14 @@ use crate::ident::{StudentNumber, UnitCode};
 use crate::lifecycle::Event;
 use crate::nvm::Nvm;
 use crate::record::{Enrolment, Identity, Status, Transfer, TransferOperation};
-use crate::state::LifeCycleState::{self, Active, Blank, Initialised, Personalising, Recalled};
+use crate::state::LifeCycleState::{Active, Blank, Frozen, Initialised, Personalising, Recalled};
 
-/// The unit a card belongs to; a card of the stock belongs to none.
+/// The unit a card belongs to; a card of the stock belongs to none, a blank one to the city.
 ///
-/// It is the unit that is personalising the card; of a pupil who was taken in and is not yet
-/// personalised there, the receiving school of the transfer record; otherwise the pupil's school.
-/// `pupil` gives student number and school as far as they can be read, `newest` the newest transfer
-/// record.
+/// It is the unit that is personalising the card, or that recalled it; of a pupil who was taken in and
+/// is not yet personalised there, the receiving school of the transfer record; otherwise the pupil's
+/// school. `pupil` gives student number and school as far as they can be read, `newest` the newest
+/// transfer record.
 #[must_use]
 pub fn owner(
     status: &Status,
@@ -25,8 +25,9 @@ pub fn owner(
 ) -> Option<UnitCode> {
     let (number, school) = pupil;
     match status.state {
-        Blank | Initialised | Recalled => None,
-        Personalising => Some(status.unit),
+        Blank => Some(UnitCode::CITY),
+        Initialised => None,
+        Personalising | Recalled => Some(status.unit),
         Active => Some(school.unwrap_or(status.unit)),
         _ => {
             let taken_in = newest
@@ -47,21 +48,22 @@ impl<N: Nvm> Card<N> {
         status: &Status,
         acting: UnitCode,
     ) -> Result<(), CardError> {
-        let owner = self.owner(status);
-        let allowed = match (event, event.rule().key, owner) {
-            (Event::Initialise, ..) => acting == UnitCode::CITY,
+        let allowed = match (event, event.rule().key, self.owner(status)) {
+            (_, KeyNumber::MASTER, _) => acting == UnitCode::CITY,
             // The district inspects what its schools, or it, recalled (操作规程 三/五).
             (Event::Restock, ..) => !acting.is_school() && acting.covers(status.unit),
             // Which school takes the pupil in is for the transfer record to say.
             (Event::TransferIn, ..) => acting.is_school(),
+            // District and city keep the books of the stock (操作规程 三/五).
+            (Event::Cancel, _, None) => !acting.is_school(),
             (_, KeyNumber::STATUS, None) => true,
             (_, KeyNumber::STATUS, Some(owner)) => acting.covers(owner),
             (_, _, None) => acting.is_school(),
             (_, _, Some(owner)) => acting == owner,
         };
-        // The mark of a district or of the city is not its school's to lift or to take over.
-        let marked = status.state == LifeCycleState::Frozen
-            && matches!(event, Event::Freeze | Event::Unfreeze);
+        // What brings a frozen card back into use is not for a unit below the one that froze it.
+        let frees = matches!(event, Event::Unfreeze | Event::Recall | Event::TemporaryReturn);
+        let marked = status.state == Frozen && frees;
         let allowed = allowed && (!marked || acting.covers(status.unit));
         let allowed = allowed || seeded(Fault::UnitRuleIgnored);
         if allowed { Ok(()) } else { Err(CardError::ForeignUnit) }

@@ -2,15 +2,16 @@
 
 use alloc::vec::Vec;
 
+use xuejika_keyscheme::Mismatch;
 use xuejika_keyscheme::legacy::{
-    Challenge, ExternalAuthKey, InternalDecryptKey, InternalEncryptKey, InternalMacKey,
-    WalletPurpose,
+    Challenge, ExternalAuthKey, InternalDecryptKey, InternalEncryptKey, InternalMacKey, LineKey,
+    PinReloadKey, PinUnblockKey, WalletPurpose,
 };
 
 use crate::card::{Card, CardError};
 use crate::nvm::Nvm;
 
-use super::store::StoredKey;
+use super::store::{self, StoredKey, write_tries};
 use super::{SecurityState, WalletError};
 
 /// Length of the terminal's answer to a challenge, in bytes.
@@ -42,12 +43,13 @@ impl InternalUse {
 }
 
 impl<N: Nvm> Card<N> {
-    /// Checks the terminal's answer to the challenge, which is used up. Gives the security state that
-    /// follows, of the MF's register (`in_master`) or the wallet's.
+    /// Checks the issuer's answer to the challenge, which is used up. It has 64 bits: a wrong one costs
+    /// nothing, a right one gives the keys of the operator's commands their tries back. Gives the
+    /// security state that follows, of the MF's register (`in_master`) or the wallet's.
     ///
     /// # Errors
-    /// Returns [`WalletError::Wrong`] for a wrong answer, [`WalletError::KeyNotFound`],
-    /// [`WalletError::KeyBlocked`], [`WalletError::Access`], or what a failed write gives.
+    /// Returns [`WalletError::Answer`] for a wrong answer, [`WalletError::KeyNotFound`],
+    /// [`WalletError::Access`], or what a failed write gives.
     pub fn external_authenticate(
         &mut self,
         kid: u8,
@@ -57,10 +59,22 @@ impl<N: Nvm> Card<N> {
         in_master: bool,
     ) -> Result<SecurityState, CardError> {
         let key = self.usable_key::<ExternalAuthKey>(kid, state)?;
-        match self.attempt(&key, |key| key.verify(challenge, answer))? {
-            Ok(()) => Ok(state.authenticated(key.next, in_master)),
-            Err(tries) => Err(WalletError::Wrong(tries.left()).into()),
-        }
+        key.key.verify(challenge, answer).map_err(|Mismatch| WalletError::Answer)?;
+        self.free_operator_keys()?;
+        Ok(state.authenticated(key.next, in_master))
+    }
+
+    /// Gives line, PIN unblock and PIN reload key their tries back.
+    fn free_operator_keys(&mut self) -> Result<(), CardError> {
+        let line = self.wallet_key::<LineKey>(store::KID)?;
+        let unblock = self.wallet_key::<PinUnblockKey>(store::KID)?;
+        let reload = self.wallet_key::<PinReloadKey>(store::KID)?;
+        let base = self.store_offset()?;
+        let mut txn = self.begin();
+        write_tries(&mut txn, base, &line, line.tries.restored());
+        write_tries(&mut txn, base, &unblock, unblock.tries.restored());
+        write_tries(&mut txn, base, &reload, reload.tries.restored());
+        Ok(txn.commit()?)
     }
 
     /// What the card answers to `data`. Encryption and decryption take whole blocks.

@@ -1,6 +1,7 @@
 //! Line protection (线路保护): commands of the operator, each under a MAC chained from a challenge.
 //!
-//! A wrong MAC costs a try of the key; the last one blocks the wallet for good. Which bytes the MAC
+//! A wrong MAC costs a try of the key; after the last one the key is locked until the issuer has
+//! proved itself with another one (EXTERNAL AUTHENTICATE). Which bytes the MAC
 //! covers is the caller's business: here they are a message. What only the operator may read is
 //! enciphered as well, both ways (project-defined; FMCOS has a bit in the type of the file for it).
 
@@ -30,8 +31,8 @@ impl<N: Nvm> Card<N> {
     /// Verifies the MAC of a command under the key of purpose `P`.
     ///
     /// # Errors
-    /// Returns [`WalletError::LineMac`] when it is wrong, [`WalletError::Blocked`] when that was the
-    /// last try or none was left, or what a failed write gives.
+    /// Returns [`WalletError::LineMac`] when it is wrong, [`WalletError::KeyBlocked`] when no try is
+    /// left, or what a failed write gives.
     pub fn verify_line<P: WalletPurpose + Protects>(
         &mut self,
         challenge: &Challenge,
@@ -42,7 +43,7 @@ impl<N: Nvm> Card<N> {
             Some(header) if seeded(Fault::LineMacOverHeaderOnly) => header,
             _ => message,
         };
-        self.attempt_or_block::<P, _>(store::KID, WalletError::LineMac, |key| {
+        self.attempt::<P, _>(WalletError::LineMac, |key| {
             let mac = match seeded(Fault::LineMacSkipped) {
                 true => key.line_mac(challenge, covered),
                 false => mac,

@@ -4,7 +4,7 @@
 //! and takes the education zone with it, so it needs the issuer's authentication in the MF on top of
 //! the MAC.
 
-use xuejika_keyscheme::legacy::{LoadKey, PurchaseKey, UnloadKey};
+use xuejika_keyscheme::legacy::{LoadKey, UnloadKey};
 
 use crate::card::{Card, CardError};
 use crate::crc;
@@ -85,37 +85,38 @@ impl<N: Nvm> Card<N> {
     /// Returns [`WalletError::Blocked`] when the wallet is blocked for good already, or what a failed
     /// write gives.
     pub fn block_application(&mut self, for_good: bool, _: Operator) -> Result<(), CardError> {
-        self.write_application_lock(match (self.wallet_lock()?.application, for_good) {
+        let lock = self.wallet_lock()?;
+        let application = match (lock.application, for_good) {
             (ApplicationLock::Permanent, _) => return Err(WalletError::Blocked.into()),
             (_, true) => ApplicationLock::Permanent,
             (_, false) => ApplicationLock::Temporary,
-        })
+        };
+        self.write_lock(Lock { application, ..lock })
     }
 
-    /// APPLICATION UNBLOCK (应用解锁). The keys of purse transactions, whose wrong MACs may have blocked
-    /// the wallet, get their tries back.
+    /// APPLICATION UNBLOCK (应用解锁): of the wallet, or of load and unload key when wrong MACs have
+    /// used their tries up.
     ///
     /// # Errors
     /// Returns [`WalletError::NotBlocked`], [`WalletError::Blocked`] when the wallet is blocked for
     /// good, or what a failed write gives.
     pub fn unblock_application(&mut self, _: Operator) -> Result<(), CardError> {
-        match self.wallet_lock()?.application {
-            ApplicationLock::None => Err(WalletError::NotBlocked.into()),
-            ApplicationLock::Permanent => Err(WalletError::Blocked.into()),
-            ApplicationLock::Temporary => {
-                let purchase = self.wallet_key::<PurchaseKey>(store::KID)?;
-                let load = self.wallet_key::<LoadKey>(store::KID)?;
-                let unload = self.wallet_key::<UnloadKey>(store::KID)?;
-                let lock = Lock { application: ApplicationLock::None, ..self.wallet_lock()? };
-                let base = self.store_offset()?;
-                let mut txn = self.begin();
-                write_tries(&mut txn, base, &purchase, purchase.tries.restored());
-                write_tries(&mut txn, base, &load, load.tries.restored());
-                write_tries(&mut txn, base, &unload, unload.tries.restored());
-                txn.write(base + store::LOCK_OFFSET, &lock.emit());
-                Ok(txn.commit()?)
-            }
+        let load = self.wallet_key::<LoadKey>(store::KID)?;
+        let unload = self.wallet_key::<UnloadKey>(store::KID)?;
+        let lock = self.wallet_lock()?;
+        let locked = load.tries.is_blocked() || unload.tries.is_blocked();
+        match lock.application {
+            ApplicationLock::Permanent => return Err(WalletError::Blocked.into()),
+            ApplicationLock::None if !locked => return Err(WalletError::NotBlocked.into()),
+            ApplicationLock::None | ApplicationLock::Temporary => {}
         }
+        let lock = Lock { application: ApplicationLock::None, ..lock };
+        let base = self.store_offset()?;
+        let mut txn = self.begin();
+        write_tries(&mut txn, base, &load, load.tries.restored());
+        write_tries(&mut txn, base, &unload, unload.tries.restored());
+        txn.write(base + store::LOCK_OFFSET, &lock.emit());
+        Ok(txn.commit()?)
     }
 
     /// CARD BLOCK (卡片锁定), for good.
@@ -128,13 +129,6 @@ impl<N: Nvm> Card<N> {
             return Err(WalletError::Access.into());
         }
         self.write_lock(Lock { card: true, ..self.wallet_lock()? })
-    }
-
-    pub(super) fn write_application_lock(
-        &mut self,
-        application: ApplicationLock,
-    ) -> Result<(), CardError> {
-        self.write_lock(Lock { application, ..self.wallet_lock()? })
     }
 
     fn write_lock(&mut self, lock: Lock) -> Result<(), CardError> {

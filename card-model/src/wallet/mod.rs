@@ -48,7 +48,7 @@ impl From<&Verified<LineMac>> for Operator {
 }
 
 /// Why the wallet refused. Nothing has changed then but, for [`Self::Code`],
-/// [`Self::LineMac`] and [`Self::Wrong`], an error counter, and the lock when no try is left.
+/// [`Self::LineMac`] and [`Self::Wrong`], an error counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WalletError {
@@ -61,8 +61,8 @@ pub enum WalletError {
     /// No key of the type has this identifier.
     #[error("no such wallet key")]
     KeyNotFound,
-    /// The key has failed too often.
-    #[error("the wallet key is blocked")]
+    /// No try of the key or PIN is left.
+    #[error("the wallet key is locked")]
     KeyBlocked,
     /// A MAC is wrong.
     #[error("the MAC is wrong")]
@@ -106,7 +106,10 @@ pub enum WalletError {
     /// The security state does not allow the use of the key or PIN.
     #[error("the security state does not allow it")]
     Access,
-    /// A PIN or an authentication is wrong; this many tries are left.
+    /// The answer to a challenge is wrong.
+    #[error("the answer to the challenge is wrong")]
+    Answer,
+    /// A PIN is wrong; this many tries are left.
     #[error("wrong, {0} tries left")]
     Wrong(u8),
     /// The MAC of a command under line protection is wrong.

@@ -143,10 +143,10 @@ impl<N: Nvm> Card<N> {
     /// RELOAD PIN (重装个人密码), by the issuer: a forgotten PIN is replaced.
     ///
     /// # Errors
-    /// Returns [`WalletError::Code`] for a wrong MAC, [`WalletError::Blocked`] when that was the last
-    /// try or none was left, [`WalletError::PinForm`], or what a failed write gives.
+    /// Returns [`WalletError::Code`] for a wrong MAC, [`WalletError::KeyBlocked`] when no try is left,
+    /// [`WalletError::PinForm`], or what a failed write gives.
     pub fn reload_pin(&mut self, new: &[u8], mac: PinMac) -> Result<(), CardError> {
-        self.attempt_or_block::<PinReloadKey, _>(store::KID, WalletError::Code, |key| {
+        self.attempt::<PinReloadKey, _>(WalletError::Code, |key| {
             key.verify_pin(new, mac).map(drop)
         })?;
         self.replace_pin(new)

@@ -2,11 +2,12 @@
 //!
 //! INITIALIZE changes nothing and leaves a [`Pending`] value. Only the command that belongs to it
 //! takes the value, and only a verified MAC ([`Verified`]) reaches the commit: balance, counter, log,
-//! proof, enable flag, cached records and the restored error counter in one transaction. A wrong MAC
-//! costs a try, stored before the verdict is told; the value is gone either way.
+//! proof, enable flag, cached records and the restored tries in one transaction. A MAC2 of a load or an
+//! unload is compared when its try is spent; the value is gone whether it was right or wrong.
 
 use alloc::vec::Vec;
 
+use xuejika_keyscheme::Mismatch;
 use xuejika_keyscheme::legacy::{
     Code, DesKey, Fen, Load, LoadKey, Mac1, Mac2, Mac3, Moment, Purchase, PurchaseKey,
     PurchaseKind, Purse, Tac, TacKey, TerminalId, TransactionType, Unload, UnloadKey, Verified,
@@ -19,7 +20,6 @@ use crate::file::tree::wallet_sfi;
 use crate::nvm::Nvm;
 
 use super::compound::{CachedRecord, RecordName};
-use super::lock::ApplicationLock;
 use super::message::{Consent, Demand, Initialise, OnlineAnswer, PurchaseAnswer};
 use super::record::{LogRecord, Proof, PurseRecord};
 use super::store::{self, KID, StoredKey};
@@ -131,7 +131,9 @@ impl<N: Nvm> Card<N> {
         let (key, before) = (self.wallet_key::<LoadKey>(KID)?, self.purse()?);
         let input = load.mac2(consent.at);
         let mac2 = as_compared(consent.mac2, || session.code(&input));
-        let Ok(verified) = session.verify(&input, mac2) else { return self.wrong_code(&key) };
+        // The try is spent first: a cut must not make guesses at free money unlimited.
+        let (verified, key) =
+            self.spend(key, WalletError::Code, |_| session.verify(&input, mac2))?;
         let balance = credited(before.balance, load.amount)?;
         let certified = if seeded(Fault::TacOverOldBalance) { before.balance } else { balance };
         let tac = self.tac_key()?.code(&load.tac(certified, before.online, consent.at));
@@ -248,7 +250,9 @@ impl<N: Nvm> Card<N> {
         let session = key.key.session(random, before.offline, terminal_sequence).expand();
         let input = purchase.mac1(at);
         let mac1 = as_compared(mac1, || session.code(&input));
-        let Ok(verified) = session.verify(&input, mac1) else { return self.wrong_code(&key) };
+        // No try is counted: who guesses right is not paid for it, and whoever could use the tries up
+        // would take the pupil's money out of use.
+        let verified = session.verify(&input, mac1).map_err(|Mismatch| WalletError::Code)?;
         let mac2: Mac2 = session.code(&purchase.mac2());
         let tac = self.tac_key()?.code(&purchase.tac(terminal_sequence, at));
         let offline = next(before.offline)?;
@@ -303,7 +307,8 @@ impl<N: Nvm> Card<N> {
         let (key, before) = (self.wallet_key::<UnloadKey>(KID)?, self.purse()?);
         let input = unload.mac2(consent.at);
         let mac2 = as_compared(consent.mac2, || session.code(&input));
-        let Ok(verified) = session.verify(&input, mac2) else { return self.wrong_code(&key) };
+        let (verified, key) =
+            self.spend(key, WalletError::Code, |_| session.verify(&input, mac2))?;
         let balance = debited(before.balance, unload.amount)?;
         let mac3: Mac3 = session.code(&unload.mac3(balance, before.online, consent.at));
         let online = next(before.online)?;
@@ -365,13 +370,6 @@ impl<N: Nvm> Card<N> {
 
     fn tac_key(&self) -> Result<DesKey<TacKey>, CardError> {
         Ok(self.wallet_key::<TacKey>(KID)?.key.folded())
-    }
-
-    /// A wrong MAC: one try less, and without any left the wallet is blocked until the operator
-    /// unblocks it.
-    fn wrong_code<P: WalletPurpose, T>(&mut self, key: &StoredKey<P>) -> Result<T, CardError> {
-        self.count_wallet_failure(key, ApplicationLock::Temporary)?;
-        Err(WalletError::Code.into())
     }
 
     /// Makes a transaction permanent; `_verified` is what allows it.

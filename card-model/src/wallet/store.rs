@@ -10,13 +10,12 @@ use xuejika_keyscheme::legacy::{
 };
 use zeroize::Zeroizing;
 
-use crate::card::{Card, CardError};
+use crate::card::Card;
 use crate::crc;
-use crate::fault::{Fault, seeded};
 use crate::nvm::Nvm;
 use crate::txn::Transaction;
 
-use super::lock::{ApplicationLock, Lock};
+use super::lock::Lock;
 use super::pin::{self, StoredPin};
 use super::{Access, EnableFlag, WalletError};
 
@@ -301,30 +300,6 @@ impl<N: Nvm> Card<N> {
         }
         let offset = entry_offset::<P>().ok_or(WalletError::KeyNotFound)?;
         StoredKey::parse(self.store_bytes(offset, ENTRY_LEN)?)
-    }
-
-    /// Writes a failure into the key's counter before the verdict is told; when no try is left, the
-    /// wallet is blocked as `exhausted` says, in the same transaction.
-    ///
-    /// # Errors
-    /// Returns what a failed write gives; the verdict must not be told then.
-    pub(super) fn count_wallet_failure<P: WalletPurpose>(
-        &mut self,
-        key: &StoredKey<P>,
-        exhausted: ApplicationLock,
-    ) -> Result<(), CardError> {
-        let tries = if seeded(Fault::FailureNotCounted) { key.tries } else { key.tries.failed() };
-        let lock = Lock { application: exhausted, ..self.wallet_lock()? };
-        let base = self.store_offset()?;
-        let mut txn = self.begin();
-        write_tries(&mut txn, base, key, tries);
-        if tries.is_blocked() && !seeded(Fault::LastTryDoesNotBlock) {
-            txn.write(base + LOCK_OFFSET, &lock.emit());
-        }
-        match txn.commit() {
-            Err(_) if seeded(Fault::VerdictBeforeCounter) => Ok(()),
-            result => Ok(result?),
-        }
     }
 
     /// Where the store lies in memory.

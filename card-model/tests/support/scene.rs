@@ -186,8 +186,8 @@ pub(crate) fn scene(event: Event, state: LifeCycleState) -> Vec<u8> {
 /// The unit whose event this is, on the card of [`scene`].
 pub(crate) fn right_unit(event: Event, state: LifeCycleState) -> &'static str {
     match (event, state) {
-        (Event::Initialise, _) => CITY,
-        (Event::Restock, _) => OWN_DISTRICT,
+        (Event::Initialise, _) | (_, LifeCycleState::Blank) => CITY,
+        (Event::Restock, _) | (Event::Cancel, LifeCycleState::Initialised) => OWN_DISTRICT,
         (Event::TransferIn, _) | (_, LifeCycleState::TransferredIn) => OTHER_SCHOOL,
         _ => OWN_SCHOOL,
     }
@@ -196,9 +196,11 @@ pub(crate) fn right_unit(event: Event, state: LifeCycleState) -> &'static str {
 /// Units whose event this is not, on the card of [`scene`].
 pub(crate) fn wrong_units(event: Event, state: LifeCycleState) -> &'static [&'static str] {
     use LifeCycleState as S;
-    let stock = matches!(state, S::Blank | S::Initialised | S::Recalled);
+    let stock = state == S::Initialised;
     match (event, event.rule().key) {
         (Event::Initialise, _) => &[OWN_SCHOOL, OWN_DISTRICT],
+        (Event::Fault, _) if state == S::Blank => &[OWN_SCHOOL, OWN_DISTRICT],
+        (Event::Cancel, _) if stock => &[OWN_SCHOOL, OTHER_SCHOOL],
         (Event::Restock, _) => &[OWN_SCHOOL, OTHER_DISTRICT],
         (Event::TransferIn, _) => &[OWN_SCHOOL, OWN_DISTRICT, CITY],
         (_, KeyNumber::STATUS) if stock => &[],

@@ -17,7 +17,7 @@ use xuejika_card_model::record::{
     Registration, StatusPair, Transfer,
 };
 use xuejika_card_model::sam::SamStore;
-use xuejika_keyscheme::slots::{FAILURE_LIMIT, KeySlots};
+use xuejika_keyscheme::slots::{FAILURE_CAP, KeySlots};
 use xuejika_keyscheme::{KeyNumber, KeyVersion, Zone};
 
 use super::Summary;
@@ -98,7 +98,6 @@ struct KeyView {
     /// The one in use first.
     versions: Vec<VersionView>,
     failures: u16,
-    blocked: bool,
 }
 
 /// One version of a key.
@@ -126,7 +125,6 @@ impl KeyView {
             key: number.to_string(),
             versions: versions.collect(),
             failures: slots.as_ref().map_or(0, KeySlots::failures),
-            blocked: slots.as_ref().is_some_and(KeySlots::is_blocked),
         }
     }
 }
@@ -142,8 +140,8 @@ impl fmt::Display for KeyView {
             let test = if *test_key { " (test key)" } else { "" };
             write!(f, "{also} version {version} {kcv}{test}")?;
         }
-        write!(f, ", {} of {FAILURE_LIMIT} failures", self.failures)?;
-        if self.blocked { f.write_str(", blocked") } else { Ok(()) }
+        let or_more = if self.failures == FAILURE_CAP { " or more" } else { "" };
+        write!(f, ", {}{or_more} failures", self.failures)
     }
 }
 

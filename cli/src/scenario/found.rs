@@ -92,7 +92,7 @@ impl From<Error> for Found {
             Error::Records(errors) => return (&errors).into(),
             Error::State { state, .. } => return Self::ended("state", text).with("state", state),
             Error::Condition { condition, .. } => self::condition(condition),
-            Error::OtherUnit { .. } => "other-unit",
+            Error::OtherUnit { .. } | Error::CityOnly { .. } => "other-unit",
             Error::OtherPupil { .. } => "other-pupil",
             Error::SectorNotOpen(_) => "sector-not-open",
             Error::ForeignUnit { .. } => "foreign-pupil",

@@ -211,4 +211,17 @@ fn a_key_is_rolled_over() {
     let old = desk.reader("load-key", &["--key", "1", "--version", "1"]).expect(1).object();
     assert!(old["refused"].as_str().unwrap().contains("6A80"), "{old}");
     desk.reader("load-key", &["--key", "7", "--version", "2"]).expect(2);
+    // Keys are the city's (操作规程 二/六).
+    for unit in ["084012", "054020", "080000"] {
+        for command in
+            [&["load-key", "--key", "2", "--version", "2"][..], &["retire-key", "--key", "1"]]
+        {
+            let refused = desk.reader(command[0], &[&command[1..], &["--sam-unit", unit]].concat());
+            let refused = refused.expect(1).object()["refused"].to_string();
+            let reason = format!("is for the city alone (6982), not for unit {unit}");
+            assert!(refused.contains(&reason), "{refused}");
+        }
+    }
+    let city = ["--key", "2", "--version", "2", "--sam-unit", "000000"];
+    assert_eq!(versions(desk.reader("load-key", &city)), serde_json::json!([1, 2]));
 }

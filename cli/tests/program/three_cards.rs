@@ -66,7 +66,9 @@ fn three_served_cards_do_the_main_job() {
         operate("register", "2026-09-01", &[], 0);
         let read = operate("read", "2026-09-02", &["--json"], 0).object();
         assert_eq!(read["identity"]["name"], "张三");
-        operate("load-key", "2026-09-02", &["--key", "5", "--version", "2"], 0);
+        // Keys are the city's: this SAM has no K0.
+        let refused = operate("load-key", "2026-09-02", &["--key", "5", "--version", "2"], 1);
+        assert!(refused.out.contains("for the city alone (6982), not for unit 084012"));
         operate("verdict", "2026-09-02", &[], 0);
         // The SAM has seen a later day.
         let refused = operate("read", "2026-09-01", &[], 1);

@@ -25,7 +25,7 @@ impl<N: Nvm> Context<'_, N> {
                 Ok(())
             }
             Err(error) => {
-                if let CardError::Wallet(WalletError::Wrong(_)) = error {
+                if let CardError::Wallet(WalletError::Wrong(_) | WalletError::Answer) = error {
                     let in_master = self.state.df.application == Application::Master;
                     self.state.security = self.state.security.authenticated(0, in_master);
                 }

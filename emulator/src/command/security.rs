@@ -57,15 +57,14 @@ pub(crate) fn set_authentication<N: Nvm>(
     Ok(())
 }
 
-/// The slots that hold the named key, if it can be used.
+/// The slots that hold the named key.
 fn usable_slots<N: Nvm>(context: &Context<'_, N>, id: &KeyId) -> Result<KeySlots, Refusal> {
-    let slots = context
+    context
         .card
         .key_slots(context.state.df, id.number)?
         .filter(|slots| slots.algorithm() == id.algorithm || seeded(Fault::AlgorithmNotCompared))
         .filter(|slots| slots.key(id.version).is_some())
-        .ok_or(Refusal::KeyNotFound)?;
-    if slots.is_blocked() { Err(Refusal::KeyBlocked) } else { Ok(slots) }
+        .ok_or(Refusal::KeyNotFound)
 }
 
 /// Gives a nonce that the very next command may answer.
@@ -139,16 +138,16 @@ pub(crate) fn put_key<N: Nvm>(
     command: &Command<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    let (df, number, session) = (context.state.df, KeyNumber(command.p1), context.key());
+    let (df, number, actor) = (context.state.df, KeyNumber(command.p1), context.peer);
     if command.p2 == RETIRE {
         no_data(command)?;
         no_le(command)?;
-        return Ok(context.card.retire_key(df, number, session)?);
+        return Ok(context.card.retire_key(df, number, actor)?);
     }
     let version = KeyVersion::new(command.p2).ok_or(Refusal::P1P2)?;
     let data = KeyData::parse(command.data)?;
     exact_le(command, KCV_LEN)?;
-    let kcv = context.card.load_key(df, number, version, data, session)?;
+    let kcv = context.card.load_key(df, number, version, data, actor)?;
     out.extend_from_slice(&kcv);
     Ok(())
 }

@@ -214,6 +214,9 @@ impl RefCard {
         if pupil && self.acting() != self.status().map(|status| status.unit) {
             return Err(0x6982);
         }
+        if (df, file.fid) == (files::ZONE, 5) && self.acting() != Some(record::CITY) {
+            return Err(0x6982);
+        }
         let mut after = self.bytes(df, file.fid).clone();
         if offset >= after.len() {
             return Err(0x6B00);

@@ -16,6 +16,8 @@ pub(crate) struct Status {
     pub(crate) flags: u8,
     pub(crate) counter: u16,
     pub(crate) unit: Unit,
+    /// Date, unit and reason, as they stand.
+    made: [u8; 8],
     /// Where the copy stands.
     place: usize,
 }
@@ -47,7 +49,7 @@ const EVENTS: [(u8, [u8; 10]); 18] = [
     (4, [NO, NO, NO, NO, IN, NO, NO, NO, NO, NO]),
     (4, [NO, NO, NO, NO, ACT, NO, NO, NO, NO, NO]),
     (5, [NO, STAY, RCL, RCL, RCL, RCL, RCL, NO, STAY, NO]),
-    (0, [NO, NO, NO, NO, NO, NO, NO, NO, INIT, NO]),
+    (5, [NO, NO, NO, NO, NO, NO, NO, NO, INIT, NO]),
     (5, [FLT, FLT, FLT, FLT, FLT, FLT, FLT, STAY, FLT, STAY]),
     (5, [NO, NO, INIT, INIT, NO, NO, INIT, NO, NO, NO]),
 ];
@@ -110,6 +112,7 @@ impl RefCard {
             flags: copy[3],
             counter: counter(copy),
             unit,
+            made: copy[6..14].try_into().unwrap(),
             place,
         })
     }
@@ -159,8 +162,9 @@ impl RefCard {
     /// The owner of the card: 12.3.
     pub(crate) fn owner(&self, status: &Status) -> Option<Unit> {
         match status.state {
-            BLANK | INIT | RCL => None,
-            PZG => Some(status.unit),
+            BLANK => Some(CITY),
+            INIT => None,
+            PZG | RCL => Some(status.unit),
             state => {
                 if state != ACT
                     && let Some(newest) = self.records(ZONE, 0x0B).first()
@@ -186,9 +190,10 @@ impl RefCard {
                 let to = open.map_or([0; 3], |record| record[5..8].try_into().unwrap());
                 is_school(unit) && (to == [0; 3] || to == unit)
             }
+            (0x08, _) if owner.is_none() => !is_school(unit),
             (event, 5) => owner.is_none_or(|owner| {
-                let marked = status.state == FRZ && matches!(event, 6 | 7);
-                covers(unit, owner) && (!marked || covers(unit, status.unit))
+                let frees = status.state == FRZ && matches!(event, 0x07 | 0x0F | 0x12);
+                covers(unit, owner) && (!frees || covers(unit, status.unit))
             }),
             _ => owner.map_or(is_school(unit), |owner| unit == owner),
         };
@@ -234,11 +239,15 @@ impl RefCard {
 
     /// Status and log; the answer.
     fn write_status(&mut self, run: &Run<'_>, flags: u8, reason: u8) -> Vec<u8> {
-        let Status { state: before, previous, place, counter, .. } = run.status;
+        let Status { state: before, previous, made, place, counter, .. } = run.status;
         let counter = counter.wrapping_add(1).to_be_bytes();
-        let previous = if run.state == before { previous } else { before };
+        let (previous, made) = if run.state == before {
+            (previous, made.to_vec())
+        } else {
+            (before, [run.date(), &run.unit, &[reason]].concat())
+        };
         let head = [1, run.state, previous, flags];
-        let status = seal(&[&head[..], &counter, run.date(), &run.unit, &[reason]].concat());
+        let status = seal(&[&head[..], &counter, &made].concat());
         self.bytes_mut(ZONE, 6)[16 - place..32 - place].copy_from_slice(&status);
         let log = [&[run.event, 0], run.date(), &run.data[4..7], &run.unit, &counter].concat();
         self.append(ZONE, 0x0D, 15, seal(&log));

@@ -246,7 +246,7 @@ impl Terminal {
             0 => 1 + u8::try_from(self.rng.below(18)).unwrap_or_default(),
             _ => self.rng.pick(likely),
         };
-        let right = [0, 2, 2, 2, 3, 5, 5, 5, 5, 6, 6, 4, 4, 4, 5, 0, 5, 5][usize::from(code) - 1];
+        let right = [0, 2, 2, 2, 3, 5, 5, 5, 5, 6, 6, 4, 4, 4, 5, 5, 5, 5][usize::from(code) - 1];
         let key = if self.rng.one_in(10) { self.rng.pick(&[0, 1, 2, 5]) } else { right };
         let unit = match (self.rng.below(6), code) {
             (0, _) => self.unit(),
@@ -341,7 +341,8 @@ impl Terminal {
 
     fn put_key(&mut self, card: &RefCard) -> Plan {
         let by = self.rng.pick(&[0, 0, 0, 0, 1, 5]);
-        let mut plan = authenticate(card, ZONE, by, CITY, Proof::Right);
+        let unit = self.rng.pick(&[CITY, CITY, CITY, CITY, DISTRICT, OWN]);
+        let mut plan = authenticate(card, ZONE, by, unit, Proof::Right);
         let number = self.rng.pick(&[0, 1, 2, 5, 6, 9]);
         let slots = card.slots.get(&(ZONE, number));
         let newest = slots.map_or(1, |it| it.active.0);
@@ -379,7 +380,8 @@ impl Terminal {
             _ => record[28] = self.rng.pick(&[254, 255]),
         }
         let groups = [seal(&record[..14]), seal(&record[16..30]), record[32..].to_vec()].concat();
-        let mut plan = authenticate(card, ZONE, 0, CITY, Proof::Right);
+        let unit = self.rng.pick(&[CITY, CITY, CITY, CITY, DISTRICT]);
+        let mut plan = authenticate(card, ZONE, 0, unit, Proof::Right);
         plan.push(secure([0x00, 0xD6, 0x85, 0], &groups, 0));
         plan
     }

@@ -1,6 +1,6 @@
 //! Purse transactions: section 17 of the card profile.
 
-use super::card::{Answer, Lock, RefCard};
+use super::card::{Answer, RefCard};
 use super::command::{Command, Name};
 use super::files::{Body, Proof, WALLET};
 use super::tdes::{Des, Tdes, folded};
@@ -130,14 +130,11 @@ impl RefCard {
         folded(self.wallet_keys[&0x34].key)
     }
 
-    /// A wrong MAC: one try less, and the wallet blocked with the last.
-    fn wrong_mac(&mut self, kind: u8) -> u16 {
+    /// A try of the key of a load or an unload: spent before the MAC is compared.
+    fn spend(&mut self, kind: u8, right: bool) -> Result<(), u16> {
         let key = self.wallet_keys.get_mut(&key_of(kind)).unwrap();
-        key.tries -= 1;
-        if key.tries == 0 {
-            self.lock = Lock::Blocked;
-        }
-        0x9302
+        key.tries = key.tries.checked_sub(1).ok_or(0x6983_u16)?;
+        if right { Ok(()) } else { Err(0x9302) }
     }
 
     /// The code the other side makes of a transaction, behind which date and time come.
@@ -152,9 +149,7 @@ impl RefCard {
         command.exact_le_if_any(4)?;
         let load = transaction.filter(|it| it.kind == LOAD).ok_or(0x6901_u16)?;
         let when = &command.data[..7];
-        if command.data[7..] != self.consent(&load, when) {
-            return Err(self.wrong_mac(LOAD));
-        }
+        self.spend(LOAD, command.data[7..] == self.consent(&load, when))?;
         let balance = self.purse.balance + load.amount;
         let tac = self.tac_key().mac(&certified(balance, &load, when));
         if self.bytes(WALLET, 5)[0] == 0 {
@@ -177,9 +172,7 @@ impl RefCard {
         command.exact_le_if_any(4)?;
         let unload = transaction.filter(|it| it.kind == UNLOAD).ok_or(0x6901_u16)?;
         let when = &command.data[..7];
-        if command.data[7..] != self.consent(&unload, when) {
-            return Err(self.wrong_mac(UNLOAD));
-        }
+        self.spend(UNLOAD, command.data[7..] == self.consent(&unload, when))?;
         let balance = self.purse.balance - unload.amount;
         let mac3 = self.session_key(&unload, [0x80, 0]).mac(&certified(balance, &unload, when));
         if balance == 0 && self.bytes(WALLET, 5)[0] == 2 {
@@ -199,7 +192,7 @@ impl RefCard {
         let session = self.session_key(&purchase, [sequence[2], sequence[3]]);
         let head = [&purchase.amount.to_be_bytes()[..], &[purchase.kind], &purchase.terminal];
         if command.data[11..] != session.mac(&[&head.concat(), when].concat()) {
-            return Err(self.wrong_mac(purchase.kind));
+            return Err(0x9302);
         }
         let mac2 = session.mac(&purchase.amount.to_be_bytes());
         let tac = self.tac_key().mac(&[&head.concat(), sequence, when].concat());

@@ -10,6 +10,8 @@ pub(crate) const LINE: u8 = 0x36;
 pub(crate) const PIN_UNBLOCK: u8 = 0x37;
 pub(crate) const PIN_RELOAD: u8 = 0x38;
 pub(crate) const EXTERNAL: u8 = 0x39;
+const UNLOAD: u8 = 0x3D;
+const LOAD: u8 = 0x3F;
 
 /// Digits filled up with FF.
 fn filled(pin: &[u8]) -> [u8; 8] {
@@ -27,13 +29,6 @@ fn new_pin(pin: &[u8]) -> Option<[u8; 8]> {
 }
 
 impl RefCard {
-    /// Spends a try of a key, and gives all back if `right`.
-    fn attempt(&mut self, kind: u8, right: bool) -> Result<(), u8> {
-        let key = self.wallet_keys.get_mut(&kind).unwrap();
-        key.tries = if right { 3 } else { key.tries - 1 };
-        if right { Ok(()) } else { Err(key.tries) }
-    }
-
     /// The card between the two halves of an attempt (20.2), of each thing that has tries: one
     /// spent, or all given back and nothing else done yet.
     pub(crate) fn with_spent_tries(&self) -> Vec<Self> {
@@ -43,12 +38,15 @@ impl RefCard {
             card.pin_tries -= 1;
             spent.push(card);
         }
-        for kind in [LINE, PIN_UNBLOCK, PIN_RELOAD, EXTERNAL] {
+        for kind in [LINE, PIN_UNBLOCK, PIN_RELOAD, LOAD, UNLOAD] {
             let mut card = self.clone();
             let key = card.wallet_keys.get_mut(&kind).unwrap();
             let left = key.tries;
             key.tries = 3;
-            spent.push(card.clone());
+            // A load or an unload gives its tries back together with all else.
+            if !matches!(kind, LOAD | UNLOAD) {
+                spent.push(card.clone());
+            }
             if left > 0 {
                 card.wallet_keys.get_mut(&kind).unwrap().tries = left - 1;
                 spent.push(card);
@@ -57,20 +55,12 @@ impl RefCard {
         spent
     }
 
-    /// As [`Self::attempt`], of a key whose last try blocks the wallet for good.
-    fn attempt_or_block(&mut self, kind: u8, right: bool, wrong: u16) -> Result<(), u16> {
-        if self.wallet_keys[&kind].tries == 0 {
-            // Power may have gone between the last try and the lock.
-            self.lock = Lock::ForGood;
-            return Err(0x9303);
-        }
-        self.attempt(kind, right).map_err(|left| {
-            if left > 0 {
-                return wrong;
-            }
-            self.lock = Lock::ForGood;
-            0x9303
-        })
+    /// Spends a try of a key, and gives all back if `right`. A key without one is locked (20.2).
+    fn attempt(&mut self, kind: u8, right: bool, wrong: u16) -> Result<(), u16> {
+        let key = self.wallet_keys.get_mut(&kind).unwrap();
+        let left = key.tries.checked_sub(1).ok_or(0x6983_u16)?;
+        key.tries = if right { 3 } else { left };
+        if right { Ok(()) } else { Err(wrong) }
     }
 
     /// A command under line protection.
@@ -91,7 +81,7 @@ impl RefCard {
         let length = u8::try_from(command.data.len()).unwrap();
         let head = [command.cla, command.ins, command.p1, command.p2, length];
         let right = key.retail(start, &[&head, data].concat()) == sent;
-        self.attempt_or_block(kind, right, 0x6988)?;
+        self.attempt(kind, right, 0x6988)?;
         let reads = matches!(name, Name::ReadBinary | Name::ReadRecord);
         let secret = match name {
             Name::PinUnblock => true,
@@ -193,17 +183,19 @@ impl RefCard {
         if command.p2 != 1 {
             return Err(0x6A88);
         }
-        if self.wallet_keys[&EXTERNAL].tries == 0 {
-            return Err(0x6983);
-        }
         let right = Tdes::new(self.wallet_keys[&EXTERNAL].key).encrypt(block)[..] == command.data;
-        let verdict = self.attempt(EXTERNAL, right);
         let register = if right { 2 } else { 0 };
         self.v.df_register = register;
         if self.v.df == files::MF {
             self.v.mf_register = register;
         }
-        verdict.map(|()| Vec::new()).map_err(|left| 0x63C0 | u16::from(left))
+        if !right {
+            return Err(0x6300);
+        }
+        for kind in [LINE, PIN_UNBLOCK, PIN_RELOAD] {
+            self.wallet_keys.get_mut(&kind).unwrap().tries = 3;
+        }
+        Ok(Vec::new())
     }
 
     fn internal(&mut self, command: &Command) -> Answer {
@@ -241,7 +233,7 @@ impl RefCard {
         let new = if command.p1 == 0 {
             let (pin, sent) = data.split_at(data.len() - 4);
             let right = folded(self.wallet_keys[&PIN_RELOAD].key).mac(pin) == sent;
-            self.attempt_or_block(PIN_RELOAD, right, 0x9302)?;
+            self.attempt(PIN_RELOAD, right, 0x9302)?;
             new_pin(pin).ok_or(0x6A80_u16)?
         } else {
             let end = data.iter().position(|byte| *byte == 0xFF).ok_or(0x6A80_u16)?;
@@ -276,11 +268,12 @@ impl RefCard {
                 self.lock = if good { Lock::ForGood } else { Lock::Blocked };
             }
             Name::ApplicationUnblock => {
-                if self.lock != Lock::Blocked {
+                let locked = [LOAD, UNLOAD].iter().any(|kind| self.wallet_keys[kind].tries == 0);
+                if self.lock == Lock::Open && !locked {
                     return Err(0x6985);
                 }
                 self.lock = Lock::Open;
-                for kind in [0x3D, 0x3E, 0x3F] {
+                for kind in [LOAD, UNLOAD] {
                     self.wallet_keys.get_mut(&kind).unwrap().tries = 3;
                 }
             }

@@ -8,8 +8,8 @@ use super::keys::{self, Context};
 use super::record::{self, Unit};
 use super::session::Session;
 
-/// Failures at which a key is blocked.
-const LIMIT: u16 = 1000;
+/// Where the count of failures stops.
+const CAP: u16 = 1000;
 
 impl RefCard {
     pub(crate) fn choose(&mut self, command: &Command) -> Answer {
@@ -25,9 +25,6 @@ impl RefCard {
         let slots = self.slots.get(&(self.v.df, number)).ok_or(0x6A88_u16)?;
         if slots.key(version).is_none() || algorithm != self.algorithm {
             return Err(0x6A88);
-        }
-        if slots.failures >= LIMIT {
-            return Err(0x6983);
         }
         self.v.chosen = Some((number, version));
         Ok(Vec::new())
@@ -60,15 +57,12 @@ impl RefCard {
         let (zone, algorithm, serial) = (self.v.df, self.algorithm, self.serial);
         let slots = self.slots.get_mut(&(zone, number)).ok_or(0x6A88_u16)?;
         let key = slots.key(version).ok_or(0x6A88_u16)?;
-        if slots.failures >= LIMIT {
-            return Err(0x6983);
-        }
         let of_reader = command.data[..16].try_into().unwrap();
         let reader = command.data[16..24].try_into().unwrap();
         let context =
             Context { zone, number, version, algorithm, serial, reader, of_card, of_reader };
         if command.data[24..] != keys::derive(key, keys::TOKEN_READER, &context) {
-            slots.failures = (slots.failures + 1).min(LIMIT);
+            slots.failures = (slots.failures + 1).min(CAP);
             self.v.chosen = None;
             return Err(0x6300);
         }
@@ -101,7 +95,7 @@ impl RefCard {
             command.exact_le(3)?;
         }
         let key = self.v.session.as_ref().map(|session| session.key);
-        if self.v.df != files::ZONE || key != Some(0) {
+        if self.v.df != files::ZONE || key != Some(0) || self.acting() != Some(record::CITY) {
             return Err(0x6982);
         }
         let state = self.status().ok_or(0x6400_u16)?.state;

@@ -168,9 +168,10 @@ pub(crate) fn authenticate<N: Nvm>(
     Session { sm: ReaderSm::new(&awaiting.verify(&reply.data).unwrap()) }
 }
 
-/// Opens a session of the pupil's own school in the education zone.
+/// Opens a session in the education zone: of the city under K0, else of the pupil's own school.
 pub(crate) fn session<N: Nvm>(card: &mut VirtualCard<N>, number: KeyNumber) -> Session {
-    authenticate(card, model::education(), number, sam(model::OWN_SCHOOL))
+    let of = if number == KeyNumber::MASTER { model::CITY } else { model::OWN_SCHOOL };
+    authenticate(card, model::education(), number, sam(of))
 }
 
 /// The reader's end of a session.

@@ -81,7 +81,7 @@ plain_events! {
     /// Recalls the card (回收): it wipes the pupil's data. The wallet must be closed and empty, all
     /// sectors reclaimed.
     recall = Recall;
-    /// Puts an inspected card back into stock (检验入库) under K0; for the district.
+    /// Puts an inspected card back into stock (检验入库); for the district, not for a school.
     restock = Restock;
     /// Takes a temporary card back (临时卡交回): it wipes itself and is stock again.
     temporary_return = TemporaryReturn;

@@ -38,6 +38,11 @@ const COMPOUND: (Type, u8, Road) =
 const UNLOAD: (Type, u8, Road) =
     (Type::Unload, UNLOAD_KEY, |client, card, amount| client.unload(card, amount));
 
+/// Whether wrong MACs under this key are counted: a purchase wins nothing by guessing.
+const fn has_tries(key: u8) -> bool {
+    key != PURCHASE_KEY
+}
+
 /// A transaction that succeeds.
 fn done(
     world: &World,
@@ -54,8 +59,12 @@ fn done(
         (Type::Unload, Some(EnableFlag::Suspended)) if empty => Some(EnableFlag::Closed),
         (_, flag) => flag,
     };
-    let expect = Expect::money(world.client.money(kind, amount), key)
-        .until(move |view| view.flag() == flag && view.used(Counter::WalletKey(key)) == 0);
+    let counter = Counter::WalletKey(key);
+    let mut expect = Expect::money(world.client.money(kind, amount), key)
+        .until(move |view| view.flag() == flag && view.used(counter) == 0);
+    if has_tries(key) {
+        expect = expect.spending(counter);
+    }
     world.case(operation, name, start, expect, move |client, card| road(client, card, amount))
 }
 
@@ -73,12 +82,14 @@ fn wrong(
             send(card, &command);
         }
     });
-    let mut expect = Expect::failure(0x9302, Counter::WalletKey(key)).bound(Bound::Next);
-    if before == 2 {
-        expect = expect.also(Part::Lock).until(|view| {
-            view.lock().is_some_and(|lock| lock.application == ApplicationLock::Temporary)
-        });
-    }
+    let counter = Counter::WalletKey(key);
+    let expect = if has_tries(key) {
+        let last = move |view: &View| view.used(counter) == before + 1;
+        Expect::failure(0x9302, counter).spending(counter).until(last)
+    } else {
+        Expect::nothing(0x9302)
+    };
+    let expect = expect.bound(Bound::Next);
     let name = format!("wrong MAC number {} of a key {key:02X}", before + 1);
     world.case(operation, &name, start, expect, move |client, card| road(&client.lying(), card, 1))
 }
@@ -107,9 +118,7 @@ pub(super) fn follow_up(world: &World, memory: &[u8], view: &View, rng: &mut Rng
         && may_try(Counter::WalletKey(LOAD_KEY))
         && purse.balance < MAX_BALANCE
         && purse.online < u16::MAX;
-    let pay = may_try(Counter::WalletKey(PURCHASE_KEY))
-        && purse.balance.0 > 0
-        && purse.offline < u16::MAX;
+    let pay = purse.balance.0 > 0 && purse.offline < u16::MAX;
     let (name, operation, road) = match (load, pay) {
         (true, false) => ("a load", Operation::CreditForLoad, LOAD),
         (true, true) if rng.one_in(2) => ("a load", Operation::CreditForLoad, LOAD),

@@ -62,15 +62,9 @@ fn attempts(
     cases
 }
 
-/// A wrong MAC under a key whose last try blocks the wallet for good.
+/// A wrong MAC under a key of the operator.
 fn wrong_mac(status: u16) -> impl Fn(u16) -> Expect {
-    move |times| match times {
-        2 => Expect::nothing(0x9303)
-            .also(Part::Lock)
-            .until(locked(ApplicationLock::Permanent))
-            .bound(Bound::Next),
-        _ => Expect::nothing(status).bound(Bound::Next),
-    }
+    move |_| Expect::nothing(status).bound(Bound::Next)
 }
 
 /// VERIFY.
@@ -90,20 +84,35 @@ pub(super) fn verifications(world: &World) -> Vec<Case> {
     cases
 }
 
-/// EXTERNAL AUTHENTICATE in the wallet and in the MF.
+/// EXTERNAL AUTHENTICATE in the wallet and in the MF: a right one frees the operator's keys, a wrong
+/// one changes nothing.
 pub(super) fn authentications(world: &World) -> Vec<Case> {
     const O: Operation = Operation::ExternalAuthenticate;
-    let right =
-        || Expect::nothing(0x9000).bound(Bound::Next).until(|view| view.used(EXTERNAL) == 0);
-    let wrong = |times| Expect::nothing(0x63C2 - times).bound(Bound::Next);
-    let mut cases = attempts(world, O, EXTERNAL, right, wrong, |client, card| {
+    const FREED: [Counter; 3] = [LINE, PIN_UNBLOCK, PIN_RELOAD];
+    let locked = tried(world, 3, |client, card| {
         client.select(card);
-        client.authenticate(card)
+        client.protected(card, &client.keys.line, [0x84, 0x1E, 0x00, 0x00], &[])
     });
-    cases.extend(attempts(world, O, EXTERNAL, right, wrong, |client, card| {
-        client.select_mf(card);
-        client.authenticate(card)
-    }));
+    let mut cases = Vec::new();
+    let select = |client: &Client, card: &mut Card, place: &str| match place {
+        "MF" => client.select_mf(card),
+        _ => client.select(card),
+    };
+    for place in ["wallet", "MF"] {
+        let freed = |view: &View| FREED.iter().all(|counter| view.used(*counter) == 0);
+        let right = Expect::change(&FREED.map(Counter::part)).until(freed).bound(Bound::Next);
+        let wrong = Expect::nothing(0x6300).bound(Bound::Next);
+        let name = format!("right in the {place}");
+        cases.push(world.case(O, &name, locked.clone(), right, move |client, card| {
+            select(client, card, place);
+            client.authenticate(card)
+        }));
+        let name = format!("wrong in the {place}");
+        cases.push(world.case(O, &name, locked.clone(), wrong, move |client, card| {
+            select(client, card, place);
+            client.lying().authenticate(card)
+        }));
+    }
     cases
 }
 
@@ -257,7 +266,7 @@ pub(super) fn blocks(operation: Operation, world: &World) -> Vec<Case> {
             cases
         }
         Operation::ApplicationUnblock => {
-            let tries = [0x3E, 0x3F, 0x3D].map(Counter::WalletKey);
+            let tries = [0x3F, 0x3D].map(Counter::WalletKey);
             let unblocked = || {
                 tries
                     .iter()
@@ -276,7 +285,7 @@ pub(super) fn blocks(operation: Operation, world: &World) -> Vec<Case> {
             for case in &mut cases {
                 case.start = after(&case.start, world.seed, |card| {
                     for _ in 0..3 {
-                        let command = world.client.lying().purchase(card, 1, &[]);
+                        let command = world.client.lying().load(card, 1);
                         send(card, &command);
                     }
                 });

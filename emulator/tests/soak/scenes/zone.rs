@@ -9,7 +9,7 @@ use xuejika_card_model::lifecycle::{Event, STATES, TABLE};
 use xuejika_card_model::nvm::Nvm;
 use xuejika_card_model::record::Issuance;
 use xuejika_card_model::state::LifeCycleState;
-use xuejika_keyscheme::slots::{FAILURE_LIMIT, SUCCESS_CREDIT};
+use xuejika_keyscheme::slots::{FAILURE_CAP, SUCCESS_CREDIT};
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
 
 use xuejika_emulator::dispatch::Operation;
@@ -73,15 +73,13 @@ pub(super) fn authentications(world: &World) -> Vec<Case> {
                     attempt(card, df, number, right)
                 }));
         }
-        let blocked = failed(df, number, 1000);
-        let expect = Expect::nothing(0x6983);
-        let name = format!("blocked in {:04X}", df.fid);
-        cases.push(world.case(O, &name, blocked, expect, move |_, card| {
-            select(card, df);
-            let id = key_id(card, df, number);
-            let [_, _, number, version, algorithm] = id.emit();
-            vec![0x00, 0x22, 0xC1, 0xA4, 7, 0x80, 1, algorithm, 0x83, 2, number, version]
-        }));
+        // The count stops; nothing is blocked.
+        let often = failed(df, number, FAILURE_CAP);
+        let expect = Expect::nothing(0x6300).bound(Bound::Next);
+        let name = format!("wrong in {:04X} once more", df.fid);
+        cases.push(
+            world.case(O, &name, often, expect, move |_, card| attempt(card, df, number, false)),
+        );
     }
     cases
 }
@@ -95,12 +93,12 @@ fn attempt(card: &mut Card, df: &'static Df, number: KeyNumber, right: bool) -> 
     mutual_authenticate(&request)
 }
 
-/// A failed authentication, which every card takes until it has taken too many.
+/// A failed authentication, which every card takes and counts until the count stops.
 pub(super) fn follow_up(world: &World, memory: Vec<u8>, view: &View) -> Option<Case> {
     let df: &'static Df = &kind(&memory).tree().dfs[0];
     let number = *df.keys.last().expect("a key");
     let counter = slots(df, number);
-    if view.used(counter) >= FAILURE_LIMIT {
+    if view.used(counter) >= FAILURE_CAP {
         return None;
     }
     let (operation, expect) = (Operation::MutualAuthenticate, Expect::failure(0x6300, counter));
@@ -164,7 +162,8 @@ pub(super) fn keys(world: &World) -> Vec<Case> {
     let id = KeyId { zone: df.zone(), number, version: next, algorithm: Algorithm::Aes128 };
     let data = KeyData::emit(&key(&id, card.header().serial));
     let data = KeyData::parse(&*data).expect("key data");
-    card.load_key(df, number, next, data, Some(KeyNumber::MASTER)).expect("a new version");
+    let city = model::actor(KeyNumber::MASTER, CITY);
+    card.load_key(df, number, next, data, Some(city)).expect("a new version");
     card.count_success(df, number, next).expect("its first use");
     let retire = Expect::change(&[part]).bound(Bound::Next);
     let memory = card.nvm().bytes().to_vec();
