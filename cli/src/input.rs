@@ -10,6 +10,15 @@ use anyhow::Context;
 /// takes several times as much memory.
 pub(crate) const MAX_TEXT: u64 = 4 << 20;
 
+/// Most bytes of a file that a program of ours has written, one entry per card or exchange: lists,
+/// samples, reports.
+pub(crate) const MAX_DATA: u64 = 32 << 20;
+
+/// Reads a file, or standard input when the path is `-`, of at most `most` bytes.
+pub(crate) fn named(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    if path == Path::new("-") { standard(most) } else { bytes(path, most) }
+}
+
 /// Refuses what is no regular file: a device may never end, and a named pipe may never begin.
 ///
 /// # Errors
@@ -42,7 +51,7 @@ pub(crate) fn text(path: &Path, most: u64) -> anyhow::Result<String> {
 }
 
 /// Reads standard input, of at most `most` bytes.
-pub(crate) fn standard(most: u64) -> anyhow::Result<Vec<u8>> {
+fn standard(most: u64) -> anyhow::Result<Vec<u8>> {
     bounded(io::stdin().lock(), most).context("standard input")
 }
 

@@ -1,14 +1,13 @@
 //! `vectors verify`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Serialize;
 use xuejika_vectors::verify::{Counts, Report};
 use xuejika_vectors::{Origin, VectorFile, bundled};
 
 use crate::exit::{Code, Failure, Outcome};
+use crate::input::{self, MAX_TEXT};
 use crate::output::Output;
 
 /// Runs all vectors of `files`, or of the bundled ones when there are none.
@@ -28,7 +27,7 @@ pub(crate) fn verify(files: &[PathBuf], out: &Output) -> Outcome<Code> {
 }
 
 fn load(path: &Path) -> anyhow::Result<VectorFile> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = input::text(path, MAX_TEXT)?;
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(VectorFile::parse(&name, &text)?)
 }

@@ -207,7 +207,8 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
             Ok(date) => date,
             Err(error) => {
                 let form = date_form(text).filter(|_| matches!(error, DateError::Form { .. }));
-                let hint = form.map(|form| alloc::format!(", or dates = \"{form}\" in the mapping"));
+                let hint =
+                    form.map(|form| alloc::format!(", or dates = \"{form}\" in the mapping"));
                 let expected = alloc::format!("a day as 2026-07-01{}", hint.unwrap_or_default());
                 self.wrong(column, Check::RowDate, &expected, text);
                 return None;

@@ -100,7 +100,8 @@ impl SortedRows {
     ) -> Result<(), E> {
         let serials = pairs(&self.serials);
         let is_copy = |row: u32| serials.binary_search_by_key(&row, |(row, _)| *row).is_ok();
-        let others = |pairs: Vec<Pair>| pairs.into_iter().filter(|(row, _)| !is_copy(*row)).collect();
+        let others =
+            |pairs: Vec<Pair>| pairs.into_iter().filter(|(row, _)| !is_copy(*row)).collect();
         let found = [
             (Check::ChipUidTwice, "uid", pairs(&self.uids)),
             (Check::WalletTwice, "wallet_number", others(pairs(&self.wallets))),
@@ -163,9 +164,11 @@ impl SortedRows {
                 .field("serial")
                 .subject(first)
         });
-        let unknown = self.replacements.entries().iter().filter(|(value, _)| {
-            !self.serials.contains(value) || self.scrap.contains(value)
-        });
+        let unknown = self
+            .replacements
+            .entries()
+            .iter()
+            .filter(|(value, _)| !self.serials.contains(value) || self.scrap.contains(value));
         let expected = "a good card of the batch";
         gaps.chain(unknown.map(move |(_, row)| {
             Finding::new(Check::ReplacementUnknown, expected, "another serial")

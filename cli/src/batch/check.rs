@@ -218,7 +218,8 @@ impl Checker<'_> {
             },
         )?;
         let sorted = all.sorted();
-        sorted.check_repeated(tally.rows, self.limit, |noted| report.take_noted(noted, progress))?;
+        sorted
+            .check_repeated(tally.rows, self.limit, |noted| report.take_noted(noted, progress))?;
         // What is missing from files that were not read is no fault of the rows.
         if complete {
             report.take(sorted.missing(self.plan), Some(progress))?;

@@ -111,7 +111,10 @@ impl Lines {
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         if let Some((_, what)) = NO_TEXT.iter().find(|(magic, _)| start.starts_with(magic)) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("is {what}, not text in the declared encoding")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("is {what}, not text in the declared encoding"),
+            ));
         }
         if let Some(bom) = BOMS.iter().find(|bom| start.starts_with(bom)) {
             lines.reader.consume(bom.len());

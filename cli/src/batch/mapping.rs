@@ -73,7 +73,8 @@ impl TryFrom<String> for DateForm {
             parts.push(part);
             rest = rest.get(width..).unwrap_or_default();
         }
-        let once = |at| parts.iter().filter(|p| matches!(p, Part::Number(n, ..) if *n == at)).count() == 1;
+        let once =
+            |at| parts.iter().filter(|p| matches!(p, Part::Number(n, ..) if *n == at)).count() == 1;
         // One digit or two: what follows has to show how many.
         let open = |pair: &[Part]| matches!(pair, [Part::Number(_, 1, _), Part::Number(..)]);
         if (0..3).all(once) && !parts.windows(2).any(open) { Ok(Self(parts)) } else { Err(wrong()) }

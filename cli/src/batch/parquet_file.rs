@@ -91,7 +91,8 @@ impl Table {
     fn readers(&self, group: &RowGroupMetaData) -> Result<Vec<ColumnReader>, Stop> {
         let rows = u64::try_from(group.num_rows()).unwrap_or(0);
         let reader = |(at, column, _): &(usize, ColumnDescPtr, _)| {
-            let chunk = group.columns().get(*at).ok_or_else(|| damaged("a group without column"))?;
+            let chunk =
+                group.columns().get(*at).ok_or_else(|| damaged("a group without column"))?;
             let (file, budget) = (Arc::clone(&self.file), Arc::clone(&self.budget));
             let pages = Pages::new(file, budget, chunk, rows)?;
             Ok(get_column_reader(Arc::clone(column), Box::new(pages)))

@@ -56,7 +56,8 @@ pub(crate) fn run<J: Send, R: Send, E: From<NoThread>>(
     let (queue, work) = (Arc::new(Mutex::new(queue)), &work);
     // Every thread owns its ends of the channels: the first one that stops lets all others stop.
     thread::scope(|scope| {
-        thread().spawn_scoped(scope, move || produce(jobs, &to_workers, &tickets))
+        thread()
+            .spawn_scoped(scope, move || produce(jobs, &to_workers, &tickets))
             .map_err(NoThread)?;
         for number in 0..workers {
             let (queue, to_taker) = (Arc::clone(&queue), to_taker.clone());
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn an_error_ends_an_endless_run() {
-        let end = |job| if job < 10 { Ok(()) } else { Err(Failure::device(io::Error::other("ten"))) };
+        let end =
+            |job| if job < 10 { Ok(()) } else { Err(Failure::device(io::Error::other("ten"))) };
         assert_eq!(run(0.., |job: u64| job, end).unwrap_err().text(), "ten");
     }
 }

@@ -7,7 +7,7 @@
 //! end first. Project-defined.
 
 use core::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ use xuejika_card_model::ident::CardSerial;
 
 use super::walk::{self, Delivery, FileEnd};
 use crate::exit::{Code, Failure, Outcome};
+use crate::input::{self, MAX_DATA};
 use crate::output::Output;
 
 /// In front of everything that is hashed.
@@ -30,9 +31,6 @@ const LABEL: &[u8] = b"xuejika batch sample 1";
 
 /// Version of the sample file.
 const VERSION: u32 = 1;
-
-/// Largest sample file, in bytes.
-const MAX_FILE: u64 = 256 << 20;
 
 /// `batch sample`.
 #[derive(Debug, Args)]
@@ -138,8 +136,7 @@ impl Sample {
     /// Reads the file of a sample, and its hash.
     pub(crate) fn read(path: &Path) -> Outcome<(Self, String)> {
         let read = || -> anyhow::Result<(Self, String)> {
-            ensure!(fs::metadata(path)?.len() <= MAX_FILE, "is larger than any sample");
-            let text = fs::read(path)?;
+            let text = input::bytes(path, MAX_DATA)?;
             let sample: Self = serde_json::from_slice(&text)?;
             ensure!(sample.schema == VERSION, "schema {} is not supported", sample.schema);
             Ok((sample, hex::encode(Sha256::digest(&text))))

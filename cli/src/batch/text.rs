@@ -53,7 +53,11 @@ pub(super) fn check_stray(text: &str) -> Result<(), Box<Finding>> {
 }
 
 /// Decodes text and replaces nothing.
-pub(super) fn decode(encoding: Encoding, bytes: &[u8], offset: u64) -> Result<Cow<'_, str>, Box<Finding>> {
+pub(super) fn decode(
+    encoding: Encoding,
+    bytes: &[u8],
+    offset: u64,
+) -> Result<Cow<'_, str>, Box<Finding>> {
     let (name, text) = match encoding {
         Encoding::Utf8 => {
             ("UTF-8", str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| error.valid_up_to()))
@@ -98,7 +102,8 @@ pub(super) fn split(line: &str, delimiter: char) -> Result<Vec<Cow<'_, str>>, Bo
     if !line.contains('"') {
         return Ok(line.split(delimiter).map(Cow::Borrowed).collect());
     }
-    let bad = |found| Box::new(Finding::new(Check::FileQuotes, "quotes around whole fields", found));
+    let bad =
+        |found| Box::new(Finding::new(Check::FileQuotes, "quotes around whole fields", found));
     let mut fields = Vec::new();
     let mut rest = line;
     loop {
@@ -109,7 +114,8 @@ pub(super) fn split(line: &str, delimiter: char) -> Result<Vec<Cow<'_, str>>, Bo
                 (Cow::Borrowed(field), after)
             }
             Some(quoted) => {
-                let end = closing_quote(quoted).ok_or_else(|| bad("a quote that is not closed in its line"))?;
+                let end = closing_quote(quoted)
+                    .ok_or_else(|| bad("a quote that is not closed in its line"))?;
                 let (field, after) = quoted.split_at(end);
                 (Cow::Owned(field.replace("\"\"", "\"")), after.get(1..).unwrap_or_default())
             }

@@ -162,8 +162,8 @@ impl Delivery {
     /// Opens the folder of a batch, or its manifest.
     pub(crate) fn open(batch: &Path) -> anyhow::Result<Self> {
         let path = if batch.is_dir() { batch.join(MANIFEST) } else { batch.to_owned() };
-        let manifest: Manifest =
-            toml::from_str(&input::text(&path, MAX_MANIFEST)?).with_context(|| path.display().to_string())?;
+        let manifest: Manifest = toml::from_str(&input::text(&path, MAX_MANIFEST)?)
+            .with_context(|| path.display().to_string())?;
         ensure!(
             manifest.schema == schema::VERSION,
             "{}: schema {} is not supported, expected {}",
@@ -329,7 +329,9 @@ impl Delivery {
         };
         if layout.has_heading() {
             let heading = match &mut source {
-                Source::Lines(lines) => lines.heading(row.unwrap_or(1)).map(|line| Ok(Heading::Line(line))),
+                Source::Lines(lines) => {
+                    lines.heading(row.unwrap_or(1)).map(|line| Ok(Heading::Line(line)))
+                }
                 Source::Table(table) => table.heading(),
             };
             let heading = heading.map_err(|error| Job::Failed(Failure::device(error)))?;
@@ -347,7 +349,8 @@ impl Delivery {
 
     fn mapping(&self, name: Option<&str>) -> anyhow::Result<Mapping> {
         let Some(name) = name else { return Ok(Mapping::default()) };
-        Mapping::parse(&input::text(&self.path(name)?, MAX_MANIFEST)?).with_context(|| name.to_owned())
+        Mapping::parse(&input::text(&self.path(name)?, MAX_MANIFEST)?)
+            .with_context(|| name.to_owned())
     }
 
     /// A file of the batch, which lies in its folder and nowhere else.

@@ -180,7 +180,9 @@ impl Cell {
                 _ => value,
             },
             Kind::Day => match value.split_once('T') {
-                Some((day, time)) if time.bytes().all(|b| matches!(b, b'0' | b':' | b'.' | b'Z')) => {
+                Some((day, time))
+                    if time.bytes().all(|b| matches!(b, b'0' | b':' | b'.' | b'Z')) =>
+                {
                     day.to_owned()
                 }
                 _ => value,
@@ -235,7 +237,7 @@ struct Rows<'s> {
     /// The row under construction, as the sheet counts.
     current: Option<u32>,
     cells: Vec<String>,
-    /// Whether the row has a value beyond the last name.
+    /// Whether the row has a value beyond the last column that is looked at.
     wide: bool,
     /// The row with the names.
     heading: Option<u32>,
@@ -261,7 +263,7 @@ impl Rows<'_> {
         }
         self.current = Some(row);
         let column = column as usize;
-        if column >= self.width.unwrap_or(MAX_COLUMNS) {
+        if column >= MAX_COLUMNS {
             self.wide = true;
         } else {
             if self.cells.len() <= column {
@@ -282,7 +284,7 @@ impl Rows<'_> {
             self.width = Some(cells.len());
             return self.sink.heading(cells);
         };
-        cells.resize(width, String::new());
+        cells.resize(cells.len().max(width), String::new());
         if wide {
             cells.push(String::new());
         }

@@ -2,8 +2,6 @@
 
 use core::fmt::Display;
 use core::str::FromStr;
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -14,6 +12,7 @@ use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 
 use crate::exit::{Failure, Outcome};
+use crate::input::{self, MAX_DATA};
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -34,12 +33,7 @@ struct Row {
 pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome<Vec<Entry>> {
     let name = path.display().to_string();
     let read = || -> anyhow::Result<Vec<Entry>> {
-        let mut bytes = Vec::new();
-        if path == Path::new("-") {
-            io::stdin().read_to_end(&mut bytes)?;
-        } else {
-            bytes = fs::read(path).with_context(|| name.clone())?;
-        }
+        let bytes = input::named(path, MAX_DATA)?;
         parse(&name, &bytes, scope, holidays)
     };
     read().map_err(Failure::usage)

@@ -1,16 +1,16 @@
 //! List files and the keys that make them authentic.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
 use xuejika_card_model::list::{
     Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
 };
 use xuejika_keyscheme::KeyId;
 
 use crate::exit::{Code, Failure, Outcome};
+use crate::input::{self, MAX_DATA};
 use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
 use crate::reader::lists::refused;
 
@@ -75,7 +75,7 @@ impl Keys {
 
     /// Reads a file of either form.
     pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
-        let file = fs::read(path).with_context(|| path.display().to_string());
+        let file = input::bytes(path, MAX_DATA);
         let file = file.map_err(Failure::usage)?;
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;

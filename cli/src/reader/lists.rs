@@ -1,17 +1,16 @@
 //! The loss and freeze lists of a reader.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use xuejika_card_model::list::{Header, ListError, ListMac, Lookup, key_path};
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 
 use crate::exit::{Code, Failure, Outcome};
+use crate::input::{self, MAX_DATA};
 
 /// Reads a list for a reader whose SAM holds the test keys.
 pub(super) fn read(path: &Path) -> Outcome<Lookup> {
-    let file = fs::read(path).with_context(|| path.display().to_string());
+    let file = input::bytes(path, MAX_DATA);
     let file = file.map_err(Failure::usage)?;
     let header = Header::parse(&file).map_err(|error| refused(path, error.into()))?;
     let id = header.key_id();

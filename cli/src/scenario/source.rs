@@ -1,12 +1,12 @@
 //! Scenarios as files: the shipped ones, and reading one with complaints that name its line.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
 use xuejika_card_model::pupil::PupilDraft;
 
 use super::script::{Script, plain};
+use crate::input::{self, MAX_TEXT};
 
 /// A scenario and where it comes from.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Source {
     /// Reads a file.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let file = path.display().to_string();
-        let text = fs::read_to_string(path).with_context(|| file.clone())?;
+        let text = input::text(path, MAX_TEXT)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, file, text })
     }

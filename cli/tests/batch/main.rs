@@ -7,6 +7,7 @@
     reason = "a broken premise fails the test"
 )]
 
+mod bombs;
 mod documents;
 mod history;
 mod hostile;

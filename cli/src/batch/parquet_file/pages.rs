@@ -81,17 +81,7 @@ impl Pages {
             Physical::BOOLEAN => 1,
         };
         let compression = column.compression();
-        Ok(Self {
-            file,
-            budget,
-            at,
-            end,
-            compression,
-            least,
-            rows,
-            dictionary: 0,
-            page: 0,
-        })
+        Ok(Self { file, budget, at, end, compression, least, rows, dictionary: 0, page: 0 })
     }
 
     fn next(&mut self) -> Result<Option<Page>, Stop> {
@@ -129,14 +119,18 @@ impl Pages {
             return Err(damaged("a page that announces more values than it can have"));
         }
         let taken = if is_dictionary { &mut self.dictionary } else { &mut self.page };
-        let before = core::mem::replace(taken, unpacked + if is_dictionary { values * ENTRY } else { 0 });
+        let before =
+            core::mem::replace(taken, unpacked + if is_dictionary { values * ENTRY } else { 0 });
         let after = *taken;
         self.budget.open.fetch_sub(before, Ordering::Relaxed);
         let open = self.budget.open.fetch_add(after, Ordering::Relaxed) + after;
         let total = self.budget.total.fetch_add(unpacked, Ordering::Relaxed) + unpacked;
         if open > MAX_OPEN {
-            return Err(bomb("pages that are too large to be read together: write row groups of \
-                             fewer rows".into()));
+            return Err(bomb(
+                "pages that are too large to be read together: write row groups of \
+                             fewer rows"
+                    .into(),
+            ));
         }
         if total > MAX_TOTAL {
             return Err(bomb(format!("more than {MAX_TOTAL} bytes")));
@@ -165,9 +159,7 @@ impl Pages {
         }
         let buf = buf.into();
         Ok(match kind {
-            DICTIONARY => {
-                Page::DictionaryPage { buf, num_values, encoding, is_sorted: false }
-            }
+            DICTIONARY => Page::DictionaryPage { buf, num_values, encoding, is_sorted: false },
             DATA => Page::DataPage {
                 buf,
                 num_values,
@@ -407,6 +399,8 @@ mod tests {
             assert!(unpack(compression, half, text.len()).is_err(), "{compression:?}");
         }
         let named = unpack(Compression::LZO, &[1], 1);
-        assert!(matches!(named, Err(Stop::Damaged(Check::FileUnread, text)) if text.contains("LZO")));
+        assert!(
+            matches!(named, Err(Stop::Damaged(Check::FileUnread, text)) if text.contains("LZO"))
+        );
     }
 }

@@ -30,7 +30,10 @@ pub(super) enum Kind {
     Unsigned,
     Day,
     /// Parts of a second since 1970, in UTC or on the clock of the place.
-    Moment { parts: i64, utc: bool },
+    Moment {
+        parts: i64,
+        utc: bool,
+    },
     /// A whole number of parts: ten to this power make one.
     Decimal(u32),
 }
@@ -54,9 +57,7 @@ impl Kind {
         };
         match (column.logical_type_ref(), column.converted_type()) {
             (Some(LogicalType::Date), _) | (None, ConvertedType::DATE) => Self::Day,
-            (Some(LogicalType::Timestamp(at)), _) => {
-                moment(&at.unit, at.is_adjusted_to_u_t_c)
-            }
+            (Some(LogicalType::Timestamp(at)), _) => moment(&at.unit, at.is_adjusted_to_u_t_c),
             (None, ConvertedType::TIMESTAMP_MILLIS) => moment(&TimeUnit::MILLIS, true),
             (None, ConvertedType::TIMESTAMP_MICROS) => moment(&TimeUnit::MICROS, true),
             (Some(LogicalType::Decimal(_)), _) | (None, ConvertedType::DECIMAL) => decimal(),

@@ -85,9 +85,9 @@ impl Book {
                 }
                 "sheet" => {
                     let id = attribute(&tag, "id").unwrap_or_default();
-                    let found = parts.iter().find(|[known, kind, _]| {
-                        *known == id && kind.ends_with("/worksheet")
-                    });
+                    let found = parts
+                        .iter()
+                        .find(|[known, kind, _]| *known == id && kind.ends_with("/worksheet"));
                     let Some([.., target]) = found else { continue };
                     let name = attribute(&tag, "name").unwrap_or_default();
                     let shown = attribute(&tag, "state").is_none_or(|state| state == "visible");
@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn formats_of_days_are_known() {
-        for code in ["yyyy-mm-dd", "yyyy\\-mm\\-dd;@", "[$-804]yyyy\"年\"m\"月\"d\"日\"", "D.M.YY"] {
+        for code in ["yyyy-mm-dd", "yyyy\\-mm\\-dd;@", "[$-804]yyyy\"年\"m\"月\"d\"日\"", "D.M.YY"]
+        {
             assert!(is_day_code(code), "{code}");
         }
         for code in ["General", "0.00E+00", "[Red]0", "\"day\"0", "hh:mm:ss", "0;\\d", "@"] {

@@ -305,7 +305,8 @@ mod tests {
     #[test]
     fn archives_of_many_parts_are_refused() {
         let names: Vec<String> = (0..=MAX_PARTS).map(|number| number.to_string()).collect();
-        let parts: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        let parts: Vec<(&str, &[u8])> =
+            names.iter().map(|name| (name.as_str(), &b""[..])).collect();
         let many = Package::open(archive(&parts).path());
         assert!(matches!(many, Err(Stop::Damaged(Check::FileBomb, _))));
         assert!(Package::open(archive(&parts[1..]).path()).is_ok());
