@@ -375,15 +375,16 @@ fn below(source: Source, layout: &Layout) -> Option<Finding> {
     };
     let expected = "names of columns in the first row";
     let hint = |found| Some(Finding::new(Check::FileColumnMissing, expected, found));
-    let (Next::Block(block), _) = source.next().ok()? else { return None };
-    let names = |(_, row): &(Place, RawRow<'_>)| layout.is_heading(*row);
-    if let Some(at) = block.rows().take(NEAR).position(|row| names(&row)) {
-        let row = block.numbers().get(at)?;
-        hint(format!("them in row {row}: write heading-row = {row} into the mapping file"))
-    } else {
-        let sheet = other?;
-        hint(format!("none; for another sheet, write sheet = {sheet:?} into the mapping file"))
+    if let Ok((Next::Block(block), _)) = source.next() {
+        let names = |(_, row): &(Place, RawRow<'_>)| layout.is_heading(*row);
+        let at = block.rows().take(NEAR).position(|row| names(&row));
+        if let Some(row) = at.and_then(|at| block.numbers().get(at)) {
+            let mapping = format!("write heading-row = {row} into the mapping file");
+            return hint(format!("them in row {row}: {mapping}"));
+        }
     }
+    let sheet = other?;
+    hint(format!("none; for another sheet, write sheet = {sheet:?} into the mapping file"))
 }
 
 fn open_failed(error: io::Error, file: &RowFile, path: &Path, place: Place) -> Job {

@@ -11,6 +11,7 @@ mod bombs;
 mod documents;
 mod history;
 mod hostile;
+mod kinds;
 mod readback;
 mod reports;
 mod sample;
