@@ -12,9 +12,9 @@ mod layout;
 mod lines;
 mod mapping;
 mod measure;
+mod noted;
 mod one_row;
 mod parquet_file;
-mod parquet_guard;
 mod pipeline;
 mod progress;
 mod readback;
@@ -24,9 +24,9 @@ mod roots;
 mod sample;
 pub(crate) mod serve;
 mod table;
+mod text;
 mod walk;
 mod xlsx;
-mod zip_guard;
 
 use core::fmt;
 

@@ -7,7 +7,7 @@ use clap::Args;
 use xuejika_card_model::calendar::Holidays;
 
 use crate::exit::{Failure, Outcome};
-use crate::input;
+use crate::input::{self, MAX_TEXT};
 
 /// Where the holidays come from.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ impl HolidayArgs {
     pub(crate) fn read(&self) -> Outcome<Holidays> {
         let mut holidays = Holidays::published();
         if let Some(path) = &self.holidays {
-            let text = input::text(path).map_err(Failure::usage)?;
-            let own = text.parse().with_context(|| path.display().to_string());
+            let own = || -> anyhow::Result<Holidays> { Ok(input::text(path, MAX_TEXT)?.parse()?) };
+            let own = own().with_context(|| path.display().to_string());
             holidays.replace(own.map_err(Failure::usage)?);
         }
         Ok(holidays)

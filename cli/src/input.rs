@@ -1,34 +1,81 @@
-//! Input files: read within a limit, a pipe like a file, `-` the standard input.
+//! Input files, read whole: regular files of bounded length, or standard input.
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use xuejika_emulator::files;
+use xuejika_emulator::files::{self, FileError};
 
-use crate::exit::{Failure, Outcome};
+/// Most bytes of a text that people write or a program of ours has written: what is parsed from it
+/// takes several times as much memory.
+pub(crate) const MAX_TEXT: usize = 4 << 20;
 
-/// Largest input that is read as a whole, in bytes.
-const MAX: usize = 64 << 20;
+/// Most bytes of a file that a program of ours has written, one entry per card or exchange: lists,
+/// samples, reports.
+pub(crate) const MAX_DATA: usize = 128 << 20;
 
-/// The contents of a file.
-pub(crate) fn bytes(path: &Path) -> Outcome<Vec<u8>> {
-    files::read_input(path, MAX).map_err(Failure::usage)
+/// Reads a file, or standard input when the path is `-`, of at most `most` bytes.
+pub(crate) fn named(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
+    if path == Path::new("-") { standard(most) } else { bytes(path, most) }
 }
 
-/// The contents of a file in UTF-8.
-pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
-    let bytes = files::read_input(path, MAX)?;
-    String::from_utf8(bytes).with_context(|| path.display().to_string())
+/// Reads a regular file of at most `most` bytes: a device may never end, and a named pipe may never
+/// begin.
+pub(crate) fn bytes(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
+    Ok(files::read(path, most)?)
 }
 
-/// The contents of a file, or of the standard input where the path is `-`.
-pub(crate) fn bytes_or_stdin(path: &Path) -> anyhow::Result<Vec<u8>> {
-    if path != Path::new("-") {
-        return Ok(files::read_input(path, MAX)?);
-    }
+/// Refuses what is no regular file and would be read in parts.
+///
+/// # Errors
+/// What the file system says, and [`io::ErrorKind::InvalidInput`] for anything but a regular file.
+pub(crate) fn regular(path: &Path) -> io::Result<()> {
+    files::open(path).map(drop).map_err(|error| match error {
+        FileError::Io { error, .. } => error,
+        other => io::Error::new(io::ErrorKind::InvalidInput, other.to_string()),
+    })
+}
+
+/// Reads a text of at most `most` bytes in UTF-8.
+pub(crate) fn text(path: &Path, most: usize) -> anyhow::Result<String> {
+    utf8(bytes(path, most)?).with_context(|| path.display().to_string())
+}
+
+/// Reads standard input, of at most `most` bytes.
+pub(crate) fn standard(most: usize) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io::stdin().lock().take(MAX as u64 + 1).read_to_end(&mut bytes)?;
-    ensure!(bytes.len() <= MAX, "standard input: is longer than {MAX} bytes");
+    let source = io::stdin().lock().take(most as u64 + 1);
+    { source }.read_to_end(&mut bytes).context("standard input")?;
+    ensure!(
+        bytes.len() <= most,
+        "standard input: has more than {most} bytes, the most it may have"
+    );
     Ok(bytes)
+}
+
+/// The text in bytes that were read.
+pub(crate) fn utf8(bytes: Vec<u8>) -> anyhow::Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        anyhow::anyhow!("is no UTF-8 text from byte {at} on")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_bounded_length_are_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"12345").unwrap();
+        assert_eq!(text(file.path(), 5).unwrap(), "12345");
+        let error = format!("{:#}", text(file.path(), 4).unwrap_err());
+        assert!(error.contains("4 bytes"), "{error}");
+        std::fs::write(file.path(), b"12\xFF45").unwrap();
+        assert!(format!("{:#}", text(file.path(), 5).unwrap_err()).contains("byte 2"));
+        #[cfg(unix)]
+        assert!(format!("{:#}", bytes(Path::new("/dev/zero"), 5).unwrap_err()).contains("device"));
+        assert!(bytes(file.path().parent().unwrap(), 5).is_err());
+    }
 }

@@ -14,7 +14,7 @@ use crate::apdu::{Answer, Reset};
 use crate::args::ScriptArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
-use crate::input;
+use crate::input::{self, MAX_TEXT};
 use crate::output::Output;
 
 /// A line of a script that does something.
@@ -55,9 +55,8 @@ pub(crate) fn run(args: &ScriptArgs, out: &Output) -> Outcome<Code> {
 
 fn read(path: &Path) -> anyhow::Result<Vec<Line>> {
     let name = path.display();
-    let text = String::from_utf8(input::bytes_or_stdin(path)?);
-    parse(&text.with_context(|| name.to_string())?)
-        .map_err(|(line, error)| anyhow!("{name}:{line}: {error}"))
+    let text = input::utf8(input::named(path, MAX_TEXT)?).with_context(|| name.to_string())?;
+    parse(&text).map_err(|(line, error)| anyhow!("{name}:{line}: {error}"))
 }
 
 fn parse(text: &str) -> Result<Vec<Line>, (usize, String)> {

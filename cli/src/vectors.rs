@@ -7,7 +7,7 @@ use xuejika_vectors::verify::{Counts, Report};
 use xuejika_vectors::{Origin, VectorFile, bundled};
 
 use crate::exit::{Code, Failure, Outcome};
-use crate::input;
+use crate::input::{self, MAX_TEXT};
 use crate::output::Output;
 
 /// Runs all vectors of `files`, or of the bundled ones when there are none.
@@ -27,7 +27,7 @@ pub(crate) fn verify(files: &[PathBuf], out: &Output) -> Outcome<Code> {
 }
 
 fn load(path: &Path) -> anyhow::Result<VectorFile> {
-    let text = input::text(path)?;
+    let text = input::text(path, MAX_TEXT)?;
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(VectorFile::parse(&name, &text)?)
 }

@@ -61,22 +61,6 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     contents(&mut open(path)?, path, limit)
 }
 
-/// Reads at most `limit` bytes of whatever `path` stands for; a pipe is waited for.
-///
-/// # Errors
-/// Returns a [`FileError`].
-pub fn read_input(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(limit).map_or(u64::MAX, |limit| limit.saturating_add(1));
-    File::open(path)
-        .and_then(|file| file.take(most).read_to_end(&mut bytes))
-        .map_err(|error| FileError::of(path, error))?;
-    if bytes.len() > limit {
-        return Err(FileError::TooLong { path: path.into(), limit });
-    }
-    Ok(bytes)
-}
-
 /// Opens a regular file to read it.
 ///
 /// # Errors

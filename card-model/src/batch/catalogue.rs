@@ -73,7 +73,7 @@ catalogue! {
     FileEncoding = "B-FILE-005", Error, "a row is not in the declared encoding",
         "write the whole file in one encoding and declare that one";
     FileControl = "B-FILE-006", Error, "a row has a control character in it",
-        "look for a damaged disk or a binary field and write the row again";
+        "write the row again without it; look for a damaged disk or a binary field";
     FileLineEnds = "B-FILE-007", Warning, "a file mixes line ends",
         "end all rows with LF, or all with CR LF";
     FileLongLine = "B-FILE-008", Error, "a row is longer than any row can be",
@@ -81,7 +81,7 @@ catalogue! {
     FileCutShort = "B-FILE-009", Error, "the last row has no line end: the file is cut short",
         "deliver the whole file";
     FileColumnMissing = "B-FILE-010", Error, "a column is missing",
-        "add the column, or name the vendor's own column in a mapping file";
+        "add the column, or describe the vendor's own layout in a mapping file";
     FileColumnTwice = "B-FILE-011", Error, "a column occurs twice",
         "leave one of them";
     FileColumnUnknown = "B-FILE-012", Warning, "a column is in no schema and was not read",
@@ -102,8 +102,10 @@ catalogue! {
         "write the value alone";
     FileDamaged = "B-FILE-020", Error, "a workbook or Parquet file is damaged",
         "deliver the file again; if it opens elsewhere, write its rows as CSV";
-    FileBomb = "B-FILE-021", Error, "a file unpacks to more than any batch has",
+    FileBomb = "B-FILE-021", Error, "a file holds more than any batch has",
         "do not open it; ask the vendor what it is, and for the rows as CSV";
+    FileUnread = "B-FILE-022", Error, "a file is written in a way that is not read",
+        "write it again as the message says, or its rows as CSV";
 
     ManifestField = "B-MAN-001", Error, "a field of the manifest has a wrong value",
         "correct the manifest";
@@ -218,13 +220,15 @@ catalogue! {
     RowEmpty = "B-ROW-001", Error, "a cell is empty",
         "fill it in; only scrap cards may lack what was never loaded";
     RowDate = "B-ROW-002", Error, "the initialisation date is no date",
-        "write it as 2026-07-01";
+        "write it as 2026-07-01, or name the form of the vendor under dates in the mapping file";
     RowDateOutside = "B-ROW-003", Error, "the initialisation date is outside the days of the batch",
         "correct the row or the manifest";
     RowSite = "B-ROW-004", Error, "the initialisation site is none of the batch",
         "correct the row or the manifest";
     RowStatus = "B-ROW-005", Error, "the status is neither good nor scrap",
         "write good or scrap";
+    RowForm = "B-ROW-006", Error, "a cell has not the form of its column",
+        "write every digit, leading zeros too; a spreadsheet loses them in columns that are not text";
 
     WalletNumber = "B-WAL-001", Error, "a wallet card number is not 16 digits that begin with 1000",
         "write the number as the operator assigned it";

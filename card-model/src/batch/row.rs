@@ -13,14 +13,24 @@ use super::schema::{Cells, Column, KeySlot};
 use crate::bcd::Digits;
 use crate::card::UID_LEN;
 use crate::code::codes;
-use crate::date::Date;
+use crate::date::{Date, DateError};
 use crate::ident::{CardSerial, CardSerialError};
 
 /// First bytes of every wallet card number: Beijing.
 const WALLET_PREFIX: [u8; 2] = [0x10, 0x00];
 
-/// Enable flag of a wallet that was never opened.
-const NOT_OPENED: &str = "00";
+/// Enable flags of a wallet (profile 17.2), by their value.
+const FLAGS: [&str; 4] = ["never opened", "open", "suspended", "closed"];
+
+/// Forms of dates that vendors write, as mapping files name them: digits between separators.
+const DATE_FORMS: [(&[usize], &str, &str); 6] = [
+    (&[8], "", "YYYYMMDD"),
+    (&[4, 2, 2], "//", "YYYY/M/D"),
+    (&[4, 2, 2], "..", "YYYY.M.D"),
+    (&[4, 2, 2], "--", "YYYY-M-D"),
+    (&[4, 2, 2], "年月日", "YYYY年M月D日"),
+    (&[2, 2, 4], "..", "D.M.YYYY"),
+];
 
 codes! {
     /// Whether a card can be used (状态).
@@ -92,6 +102,19 @@ impl Row {
     }
 }
 
+/// The form of a date that is written in another way than the schema says.
+fn date_form(text: &str) -> Option<&'static str> {
+    let separators = text.chars().filter(|c| !c.is_ascii_digit());
+    let runs = || text.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty());
+    let fits = |(widths, marks, _): &&(&[usize], &str, _)| {
+        let digits = |(run, width): (&str, &usize)| run.len() == *width || *width + run.len() == 3;
+        separators.clone().eq(marks.chars())
+            && runs().count() == widths.len()
+            && runs().zip(widths.iter()).all(digits)
+    };
+    DATE_FORMS.iter().find(fits).map(|(.., form)| *form)
+}
+
 /// Reads the cells of one row.
 struct Reader<'a, 'c, F> {
     plan: &'a Plan,
@@ -158,28 +181,39 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
     fn serial(&mut self) -> Option<CardSerial> {
         let column = Column::SERIAL;
         let text = self.required(column)?;
-        match text.parse::<CardSerial>() {
-            Ok(serial) => {
-                if !self.plan.has(serial) {
-                    self.wrong(column, Check::SerialRange, "a serial of the batch", text);
-                }
-                Some(serial)
-            }
-            Err(CardSerialError::CheckDigit { expected, .. }) => {
-                let expected = alloc::format!("check digit {expected}");
-                self.wrong(column, Check::SerialDigit, &expected, text);
-                None
-            }
-            Err(_) => {
-                self.wrong(column, Check::SerialForm, "16 digits that begin with 1100", text);
-                None
-            }
+        let serial = self.serial_in(column, text)?;
+        if !self.plan.has(serial) {
+            self.wrong(column, Check::SerialRange, "a serial of the batch", text);
         }
+        Some(serial)
+    }
+
+    fn serial_in(&mut self, column: Column, text: &str) -> Option<CardSerial> {
+        let (check, expected) = match text.parse::<CardSerial>() {
+            Ok(serial) => return Some(serial),
+            Err(CardSerialError::CheckDigit { expected, .. }) => {
+                (Check::SerialDigit, alloc::format!("check digit {expected}"))
+            }
+            Err(_) => (Check::SerialForm, "16 digits that begin with 1100".into()),
+        };
+        self.wrong(column, check, &expected, text);
+        None
     }
 
     fn init_date(&mut self) -> Option<Date> {
         let column = Column::INIT_DATE;
-        let date = self.parse::<Date>(column, Check::RowDate, "a day as 2026-07-01")?;
+        let text = self.optional(column)?;
+        let date = match text.parse::<Date>() {
+            Ok(date) => date,
+            Err(error) => {
+                let form = date_form(text).filter(|_| matches!(error, DateError::Form { .. }));
+                let hint =
+                    form.map(|form| alloc::format!(", or dates = \"{form}\" in the mapping"));
+                let expected = alloc::format!("a day as 2026-07-01{}", hint.unwrap_or_default());
+                self.wrong(column, Check::RowDate, &expected, text);
+                return None;
+            }
+        };
         let (from, until) = self.plan.initialised;
         if !(from..=until).contains(&date) {
             let expected = alloc::format!("{from} to {until}");
@@ -190,7 +224,7 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
 
     fn site(&mut self) -> Option<[u8; 2]> {
         let column = Column::SITE;
-        let site = self.bytes::<2>(column, Check::RowSite)?;
+        let site = self.bytes::<2>(column, Check::RowForm)?;
         if !self.plan.sites.contains(&site) {
             let text = self.cells.get(column).unwrap_or_default();
             self.wrong(column, Check::RowSite, "a site of the manifest", text);
@@ -200,10 +234,11 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
 
     fn key_set_version(&mut self) {
         let column = Column::KEY_SET_VERSION;
-        if let Some(text) = self.optional(column)
-            && hex_bytes(text) != Some([self.plan.key_version.number()])
+        if let Some(version) = self.bytes::<1>(column, Check::RowForm)
+            && version != [self.plan.key_version.number()]
         {
             let expected = alloc::format!("{}", self.plan.key_version);
+            let text = self.cells.get(column).unwrap_or_default();
             self.wrong(column, Check::KeySetVersion, &expected, text);
         }
     }
@@ -254,15 +289,25 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
     }
 
     fn wallet(&mut self) {
-        for (column, check, expected) in [
-            (Column::WALLET_BALANCE, Check::WalletBalance, "0"),
-            (Column::WALLET_STATE, Check::WalletOpen, NOT_OPENED),
-        ] {
-            if let Some(text) = self.optional(column)
-                && text != expected
-            {
-                self.wrong(column, check, expected, text);
-            }
+        self.wallet_balance();
+        if let Some([flag]) = self.bytes::<1>(Column::WALLET_STATE, Check::RowForm)
+            && flag != 0
+        {
+            let name = FLAGS.get(usize::from(flag)).unwrap_or(&"undefined");
+            let found = alloc::format!("{flag:02X}, {name}");
+            let finding = Finding::new(Check::WalletOpen, "00, never opened", found);
+            self.note(Column::WALLET_STATE, finding);
+        }
+    }
+
+    fn wallet_balance(&mut self) {
+        let column = Column::WALLET_BALANCE;
+        let Some(text) = self.optional(column) else { return };
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || (text.len() > 1 && text.starts_with('0')) {
+            self.wrong(column, Check::RowForm, "a whole number of fen", text);
+        } else if text != "0" {
+            self.wrong(column, Check::WalletBalance, "0", text);
         }
     }
 
@@ -306,11 +351,11 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
                 None
             }
             (State::Scrap, false) => {
-                let replacement = text.parse().ok().filter(|other| Some(*other) != serial);
-                if replacement.is_none() {
+                let replacement = self.serial_in(column, text)?;
+                if Some(replacement) == serial {
                     self.wrong(column, Check::ReplacementUnknown, expected, text);
                 }
-                replacement
+                Some(replacement).filter(|other| Some(*other) != serial)
             }
         }
     }
@@ -321,5 +366,29 @@ impl<'c, F: Extend<Finding>> Reader<'_, 'c, F> {
             *value = self.bytes(Column::kcv(slot), Check::KeyForm);
         }
         values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_dates_are_named() {
+        for (text, form) in [
+            ("20260701", Some("YYYYMMDD")),
+            ("2026/7/1", Some("YYYY/M/D")),
+            ("2026/07/01", Some("YYYY/M/D")),
+            ("2026-7-1", Some("YYYY-M-D")),
+            ("2026年7月1日", Some("YYYY年M月D日")),
+            ("1.7.2026", Some("D.M.YYYY")),
+            ("46204", None),
+            ("2026/7", None),
+            ("2026/777/1", None),
+            ("July", None),
+            ("", None),
+        ] {
+            assert_eq!(date_form(text), form, "{text}");
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use xuejika_card_model::batch::index::{Index, Repeated, Sorted};
+use xuejika_card_model::batch::index::{Index, Sorted};
 use xuejika_card_model::batch::{Check, Finding, Place, Plan, Row, State};
 use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::ident::CardSerial;
+
+use super::noted::Noted;
 
 /// Keys whose check values tell cards apart: K0, K1 and K2.
 pub(crate) const FINGERPRINT: usize = 9;
@@ -88,41 +90,40 @@ pub(crate) struct SortedRows {
 }
 
 impl SortedRows {
-    /// What occurs in two rows. The second row of a serial is one fault, whatever else it repeats.
-    pub(crate) fn check_repeated(&self, findings: &mut Vec<Finding>) {
-        fn finding<const N: usize>(
-            check: Check,
-            field: &'static str,
-            twice: Repeated<N>,
-        ) -> Finding {
-            let found = format!("the value of row {}", twice.first);
-            Finding::new(check, "another value", found).field(field).at(Place::row(twice.row))
+    /// Hands over what occurs in two rows, check by check. The second row of a serial is one fault,
+    /// whatever else it repeats. `rows` is the number of rows, `limit` that of findings to keep.
+    pub(crate) fn check_repeated<E>(
+        &self,
+        rows: u32,
+        limit: u64,
+        mut take: impl FnMut(Noted) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let serials = pairs(&self.serials);
+        let is_copy = |row: u32| serials.binary_search_by_key(&row, |(row, _)| *row).is_ok();
+        let others =
+            |pairs: Vec<Pair>| pairs.into_iter().filter(|(row, _)| !is_copy(*row)).collect();
+        let found = [
+            (Check::ChipUidTwice, "uid", pairs(&self.uids)),
+            (Check::WalletTwice, "wallet_number", others(pairs(&self.wallets))),
+            (Check::KeyCopied, "kcv_k0 kcv_k1 kcv_k2", others(pairs(&self.fingerprints))),
+            (Check::ReplacementTwice, "replacement", pairs(&self.replacements)),
+            (Check::SerialTwice, "serial", serials),
+        ];
+        if found.iter().all(|(.., pairs)| pairs.is_empty()) {
+            return Ok(());
         }
-        let mut copies: Vec<u32> = self.serials.repeated().map(|twice| twice.row).collect();
-        copies.sort_unstable();
-        let is_copy = |row: u32| copies.binary_search(&row).is_ok();
-        let before = findings.len();
-        findings.extend(self.serials.repeated().map(|twice| {
-            let finding = finding(Check::SerialTwice, "serial", twice);
-            match CardSerial::from_bytes(twice.value) {
-                Ok(serial) => finding.subject(serial),
-                Err(_) => finding,
+        let cards = self.cards(rows);
+        for (check, field, pairs) in found.into_iter().rev() {
+            let mut noted = Noted::new(limit);
+            for (row, first) in pairs {
+                let found = format!("the value of row {first}");
+                let finding = Finding::new(check, "another value", found).field(field);
+                let serial = cards.get(row as usize).copied().map(CardSerial::from_bytes);
+                noted.add(finding.at(Place::row(row)), serial.and_then(Result::ok));
             }
-        }));
-        findings
-            .extend(self.uids.repeated().map(|twice| finding(Check::ChipUidTwice, "uid", twice)));
-        let wallets = self.wallets.repeated().filter(|twice| !is_copy(twice.row));
-        findings.extend(wallets.map(|twice| finding(Check::WalletTwice, "wallet_number", twice)));
-        let keys = self.fingerprints.repeated().filter(|twice| !is_copy(twice.row));
-        findings.extend(keys.map(|twice| finding(Check::KeyCopied, "kcv_k0 kcv_k1 kcv_k2", twice)));
-        let replacements = self.replacements.repeated();
-        findings.extend(
-            replacements.map(|twice| finding(Check::ReplacementTwice, "replacement", twice)),
-        );
-        if let Some(new) = findings.get_mut(before..) {
-            self.name_cards(new);
-            new.sort_by_key(|finding| finding.place);
+            take(noted)?;
         }
+        Ok(())
     }
 
     /// Says which cards findings are about that have only a row.
@@ -146,24 +147,43 @@ impl SortedRows {
         }
     }
 
-    /// Serials without a row, and replacements that are no good cards.
-    pub(crate) fn check_missing(&self, plan: &Plan, findings: &mut Vec<Finding>) {
-        for range in &plan.serials {
-            findings.extend(self.serials.missing(*range).map(|(first, count)| {
-                Finding::new(Check::SerialGap, "a row", format!("{count} missing"))
-                    .field("serial")
-                    .subject(first)
-            }));
+    /// The serial of each row, by its number; zeros where there is none.
+    fn cards(&self, rows: u32) -> Vec<[u8; 8]> {
+        let mut cards = vec![[0; 8]; rows as usize + 1];
+        for (value, row) in self.serials.entries() {
+            cards.iter_mut().skip(*row as usize).take(1).for_each(|card| *card = *value);
         }
-        for (value, row) in self.replacements.entries() {
-            if !self.serials.contains(value) || self.scrap.contains(value) {
-                let finding = Finding::new(
-                    Check::ReplacementUnknown,
-                    "a good card of the batch",
-                    "another serial",
-                );
-                findings.push(finding.field("replacement").at(Place::row(*row)));
-            }
-        }
+        cards
     }
+
+    /// Serials without a row, and replacements that are no good cards.
+    pub(crate) fn missing(&self, plan: &Plan) -> impl Iterator<Item = Finding> {
+        let gaps = plan.serials.iter().flat_map(|range| self.serials.missing(*range));
+        let gaps = gaps.map(|(first, count)| {
+            Finding::new(Check::SerialGap, "a row", format!("{count} missing"))
+                .field("serial")
+                .subject(first)
+        });
+        let unknown = self
+            .replacements
+            .entries()
+            .iter()
+            .filter(|(value, _)| !self.serials.contains(value) || self.scrap.contains(value));
+        let expected = "a good card of the batch";
+        gaps.chain(unknown.map(move |(_, row)| {
+            Finding::new(Check::ReplacementUnknown, expected, "another serial")
+                .field("replacement")
+                .at(Place::row(*row))
+        }))
+    }
+}
+
+/// A row that repeats a value, and the first row with it.
+type Pair = (u32, u32);
+
+/// What occurs in two rows, by row.
+fn pairs<const N: usize>(values: &Sorted<N>) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = values.repeated().map(|twice| (twice.row, twice.first)).collect();
+    pairs.sort_unstable();
+    pairs
 }

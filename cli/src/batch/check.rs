@@ -12,6 +12,7 @@ use xuejika_keyscheme::provider::ProviderError;
 use super::all_rows::{AllRows, SortedRows};
 use super::history::History;
 use super::layout::Layout;
+use super::noted::Noted;
 use super::progress::{Effort, Progress};
 use super::report::{Report, Verdict};
 use super::report_files::ReportFiles;
@@ -110,7 +111,8 @@ impl<'a> Checked<'a> {
                 report.take(keys::check_roots(&source, &plan)?, None)?;
                 // With other roots than the batch was made with, every key would be wrong.
                 if !report.is_refused() {
-                    let checker = Checker { delivery: &delivery, plan: &plan, source };
+                    let limit = report.limit();
+                    let checker = Checker { delivery: &delivery, plan: &plan, source, limit };
                     let read = checker.run(&mut report, &progress)?;
                     let sha256 = hex::encode(walk::digest(&read.ends));
                     if let Some(history) = history {
@@ -166,12 +168,14 @@ struct Checker<'a> {
     delivery: &'a Delivery,
     plan: &'a Plan,
     source: KeySource<'a>,
+    /// Findings of one check that are kept.
+    limit: u64,
 }
 
 /// What came out of a piece of work.
 enum Done {
     Start(u32, Vec<Finding>),
-    Rows { findings: Vec<Finding>, rows: Vec<(Place, Row)>, tally: Tally, key_values: u64 },
+    Rows { noted: Noted, rows: Vec<(Place, Row)>, tally: Tally, key_values: u64 },
     End(FileEnd),
     Unread(Vec<Finding>),
     Failed(Failure),
@@ -193,12 +197,12 @@ impl Checker<'_> {
                         report.file_starts(row);
                         report.take(findings, Some(progress))?;
                     }
-                    Done::Rows { findings, rows, tally: counted, key_values: values } => {
+                    Done::Rows { noted, rows, tally: counted, key_values: values } => {
                         progress.advance(counted.rows.into());
                         tally.merge(&counted);
                         key_values += values;
                         all.take(rows);
-                        report.take(findings, Some(progress))?;
+                        report.take_noted(noted, progress)?;
                     }
                     Done::End(end) => {
                         report.take(self.delivery.end_findings(&end), Some(progress))?;
@@ -213,15 +217,16 @@ impl Checker<'_> {
                 Ok(())
             },
         )?;
-        let mut findings = Vec::new();
         let sorted = all.sorted();
-        sorted.check_repeated(&mut findings);
+        sorted
+            .check_repeated(tally.rows, self.limit, |noted| report.take_noted(noted, progress))?;
         // What is missing from files that were not read is no fault of the rows.
         if complete {
-            sorted.check_missing(self.plan, &mut findings);
+            report.take(sorted.missing(self.plan), Some(progress))?;
+            let mut findings = Vec::new();
             tally.check(self.plan, &mut findings);
+            report.take(findings, Some(progress))?;
         }
-        report.take(findings, Some(progress))?;
         Ok(AllRead { rows: sorted, tally, key_values, ends })
     }
 
@@ -243,11 +248,12 @@ impl Checker<'_> {
         block: &Block,
         layout: &Layout,
     ) -> Result<Done, ProviderError> {
-        let mut findings = block.findings().to_vec();
+        let mut noted = Noted::new(self.limit);
+        block.findings().iter().cloned().for_each(|finding| noted.add(finding, None));
         let mut tally = Tally::new(self.plan.boxes.len());
         let mut rows = Vec::with_capacity(block.len());
+        let mut findings = Vec::new();
         for (place, raw) in block.rows() {
-            let before = findings.len();
             let row = if raw.is_reported() {
                 None
             } else {
@@ -257,14 +263,16 @@ impl Checker<'_> {
             };
             tally.add(row.as_ref());
             let serial = row.as_ref().and_then(|row| row.serial);
-            for finding in findings.iter_mut().skip(before) {
-                finding.subject = serial.map(|serial| serial.to_string());
-            }
+            findings.drain(..).for_each(|finding| noted.add(finding, serial));
             rows.extend(row.map(|row| (place, row)));
         }
         let wrong = keys::check_block(&self.source, known, &rows)?;
-        findings.extend(wrong.findings);
-        findings.sort_by_key(|finding| finding.place);
-        Ok(Done::Rows { findings, rows, tally, key_values: wrong.values })
+        for finding in wrong.findings {
+            let at = rows.binary_search_by_key(&finding.place, |(place, _)| *place).ok();
+            let serial = at.and_then(|at| rows.get(at)?.1.serial);
+            noted.add(finding, serial);
+        }
+        noted.findings.sort_by_key(|finding| finding.place);
+        Ok(Done::Rows { noted, rows, tally, key_values: wrong.values })
     }
 }

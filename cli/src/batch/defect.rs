@@ -8,13 +8,14 @@ mod key;
 mod text;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use xuejika_card_model::batch::{Check, Column, KeySlot, KeySource, Manifest};
 
 use super::design::{BOX, Design, Sketch};
-use crate::input;
+use crate::input::{self, MAX_TEXT};
 
 /// Plants every kind that others do not hide.
 const ALL: &str = "all";
@@ -141,7 +142,7 @@ impl Defects {
             let all = kinds().filter(|kind| kind.combines);
             all.map(|kind| Wanted { kind: kind.name.to_owned(), card: None }).collect()
         } else {
-            let text = input::text(source.as_ref())?;
+            let text = input::text(Path::new(source), MAX_TEXT)?;
             toml::from_str::<DefectsFile>(&text).context(source.to_owned())?.defects
         };
         let mut defects = Self::default();

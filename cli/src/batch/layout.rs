@@ -5,16 +5,20 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
-use encoding_rs::{DecoderResult, GB18030};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use xuejika_card_model::batch::finding::shown;
 use xuejika_card_model::batch::manifest::{Encoding, Format};
 use xuejika_card_model::batch::{Cells, Check, Column, Finding, Place};
 
 use super::mapping::{self, Mapping};
+use super::table::MAX_COLUMNS;
+use super::text::{check_control, check_stray, control_name, decode, split};
 
 /// What spreadsheets take for the beginning of a formula (CWE-1236).
 const FORMULA: [char; 4] = ['=', '+', '-', '@'];
+
+/// What else separates fields of CSV files.
+const DELIMITERS: [char; 5] = [',', ';', '\t', '|', '，'];
 
 /// What a file names its columns in.
 #[derive(Clone, Debug)]
@@ -43,9 +47,6 @@ impl RawRow<'_> {
         }
     }
 }
-
-/// Characters that stand for a lost one, or for none.
-const STRAY: [char; 2] = ['\u{FEFF}', '\u{FFFD}'];
 
 /// How the rows of a file are laid out.
 #[derive(Debug)]
@@ -100,6 +101,11 @@ impl Layout {
         Ok(Self { encoding, mapping, shape })
     }
 
+    /// The names by which the vendor calls the columns.
+    pub(crate) fn names(&self) -> Vec<String> {
+        Column::all().map(|column| self.mapping.name(column).to_owned()).collect()
+    }
+
     /// Whether the first line is a heading.
     pub(crate) const fn has_heading(&self) -> bool {
         matches!(self.shape, Shape::Csv { .. } | Shape::Table { .. })
@@ -121,18 +127,31 @@ impl Layout {
         findings: &mut Vec<Finding>,
     ) -> Result<(), Box<Finding>> {
         let text;
-        let (names, columns) = match (&mut self.shape, heading) {
+        let (names, columns, delimiter) = match (&mut self.shape, heading) {
             (Shape::Csv { delimiter, columns }, Heading::Line(line)) => {
-                text = decode(self.encoding, line.as_deref().unwrap_or_default(), 0)?;
-                (split(&text, *delimiter)?, columns)
+                let line = line.as_deref().unwrap_or_default();
+                check_control(line, &[*delimiter, '\t'], 0)?;
+                text = decode(self.encoding, line, 0)?;
+                (split(&text, *delimiter)?, columns, Some(*delimiter))
             }
             (Shape::Table { columns }, Heading::Names(names)) => {
-                (names.iter().map(|name| Cow::Borrowed(name.as_str())).collect(), columns)
+                let names: Vec<_> = names.iter().map(|name| Cow::Borrowed(name.as_str())).collect();
+                (names, columns, None)
             }
             _ => return Ok(()),
         };
-        let known = |name: &str| Column::all().find(|column| self.mapping.name(*column) == name);
-        *columns = names.iter().map(|name| known(name)).collect();
+        if names.len() > MAX_COLUMNS {
+            let found = format!("{} columns", names.len());
+            return Err(
+                Finding::new(Check::FileBomb, format!("{MAX_COLUMNS} at most"), found).into()
+            );
+        }
+        *columns = names.iter().map(|name| known(&self.mapping, name)).collect();
+        if columns.iter().all(Option::is_none)
+            && let Some(finding) = no_names(&names, delimiter)
+        {
+            return Err(finding);
+        }
         for (name, column) in names.iter().zip(columns.iter()) {
             if column.is_none() {
                 let finding =
@@ -152,6 +171,24 @@ impl Layout {
                 .push(Finding::new(check, "once", format!("{given} times")).field(column.name()));
         }
         Ok(())
+    }
+
+    /// Whether a row has names of columns in it, most of them.
+    pub(crate) fn is_heading(&self, row: RawRow<'_>) -> bool {
+        let text;
+        let names: Vec<Cow<'_, str>> = match (&self.shape, row) {
+            (Shape::Csv { delimiter, .. }, RawRow::Line(line)) => {
+                let Ok(decoded) = decode(self.encoding, line, 0) else { return false };
+                text = decoded;
+                split(&text, *delimiter).unwrap_or_default()
+            }
+            (Shape::Table { .. }, RawRow::Cells(cells)) => {
+                cells.iter().map(|cell| Cow::Borrowed(cell.as_str())).collect()
+            }
+            _ => return false,
+        };
+        let found = names.iter().filter(|name| known(&self.mapping, name.trim()).is_some());
+        found.count() * 2 > Column::COUNT
     }
 
     /// Reads a row and hands its cells on; a row that cannot be read is noted.
@@ -193,7 +230,7 @@ impl Layout {
             // A table has no lines.
             Shape::Table { .. } => Vec::new(),
             Shape::Fixed { places, width } => {
-                check_control(line, None, offset)?;
+                check_control(line, &[], offset)?;
                 if line.len() != *width {
                     let found = format!("{} bytes", line.len());
                     return Err(
@@ -209,7 +246,7 @@ impl Layout {
                 places.iter().map(field).collect::<Result<_, _>>()?
             }
             Shape::Csv { delimiter, columns } => {
-                check_control(line, Some(*delimiter), offset)?;
+                check_control(line, &[*delimiter, '\t'], offset)?;
                 let texts = match decode(self.encoding, line, offset)? {
                     Cow::Borrowed(text) => split(text, *delimiter)?,
                     Cow::Owned(text) => split(&text, *delimiter)?
@@ -225,7 +262,7 @@ impl Layout {
                 texts.into_iter().zip(columns).map(field).collect()
             }
             Shape::Json { names } => {
-                check_control(line, None, offset)?;
+                check_control(line, &[], offset)?;
                 object(&decode(self.encoding, line, offset)?, names)?
             }
         };
@@ -241,7 +278,7 @@ impl Layout {
             return Err(Finding::new(Check::FileFieldCount, expected, found).into());
         }
         for text in cells {
-            check_control(text.as_bytes(), None, 0)
+            check_control(text.as_bytes(), &['\t'], 0)
                 .and_then(|()| check_stray(text))
                 .map_err(|finding| Box::new(finding.at(Place::default())))?;
         }
@@ -273,19 +310,40 @@ impl Layout {
             let name = || column.map_or_else(|| format!("field {}", at + 1), |c| c.name().into());
             let value = text.trim();
             if value.len() != text.len() {
-                let finding = Finding::new(Check::FileSpaces, "the value alone", "spaces");
+                let found = if text.contains('\t') { "a tab" } else { "spaces" };
+                let finding = Finding::new(Check::FileSpaces, "the value alone", found);
                 findings.push(finding.field(name()));
+            }
+            let tab = value.contains('\t');
+            if tab {
+                let found = format!("byte 09{}", control_name(b'\t'));
+                findings.push(Finding::new(Check::FileControl, "text", found).field(name()));
             }
             if value.starts_with(FORMULA) {
                 let finding = Finding::new(Check::FileFormula, "a value", shown(value));
                 findings.push(finding.field(name()));
             }
             let Some(column) = *column else { continue };
-            let good = !value.starts_with(FORMULA);
+            let good = !value.starts_with(FORMULA) && !tab;
             cells.set(column, good.then(|| self.mapping.value(column, value).unwrap_or(value)));
         }
         cells
     }
+}
+
+/// The column that a vendor calls so.
+fn known(mapping: &Mapping, name: &str) -> Option<Column> {
+    Column::all().find(|column| mapping.name(*column) == name)
+}
+
+/// Why no name of the heading of a CSV file is known, if it can be told.
+fn no_names(names: &[Cow<'_, str>], delimiter: Option<char>) -> Option<Box<Finding>> {
+    let ([line], Some(delimiter)) = (names, delimiter) else { return None };
+    let other = DELIMITERS.into_iter().find(|other| line.matches(*other).count() > 1)?;
+    let expected = format!("names separated by {delimiter:?}");
+    let found =
+        format!("{other:?}: write delimiter = {:?} into the mapping file", other.to_string());
+    Some(Finding::new(Check::FileColumnMissing, expected, found).into())
 }
 
 /// A field of a row.
@@ -299,115 +357,6 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    }
-}
-
-/// Refuses control characters; trail bytes of GB 18030 never look like one.
-fn check_control(line: &[u8], delimiter: Option<char>, offset: u64) -> Result<(), Box<Finding>> {
-    let allowed = |byte: u8| delimiter == Some(char::from(byte));
-    match line.iter().position(|byte| byte.is_ascii_control() && !allowed(*byte)) {
-        None => Ok(()),
-        Some(at) => {
-            let byte = line.get(at).copied().unwrap_or_default();
-            let finding = Finding::new(Check::FileControl, "text", format!("byte {byte:02X}"));
-            Err(finding.at(byte_at(offset, at)).into())
-        }
-    }
-}
-
-fn byte_at(offset: u64, at: usize) -> Place {
-    Place { byte: Some(offset + at as u64), ..Place::default() }
-}
-
-/// Refuses what replaced a character that was lost.
-fn check_stray(text: &str) -> Result<(), Box<Finding>> {
-    match text.find(STRAY) {
-        None => Ok(()),
-        Some(_) => Err(Finding::new(Check::FileEncoding, "text", "U+FEFF or U+FFFD").into()),
-    }
-}
-
-/// Decodes text and replaces nothing.
-fn decode(encoding: Encoding, bytes: &[u8], offset: u64) -> Result<Cow<'_, str>, Box<Finding>> {
-    let (name, text) = match encoding {
-        Encoding::Utf8 => {
-            ("UTF-8", str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| error.valid_up_to()))
-        }
-        Encoding::Gb18030 => ("GB 18030", gb18030(bytes)),
-    };
-    let stray = |text: &str| text.find(STRAY);
-    let at = match &text {
-        Ok(text) if text.is_ascii() => None,
-        Ok(text) => stray(text),
-        Err(at) => Some(*at),
-    };
-    match (text, at) {
-        (Ok(text), None) => Ok(text),
-        (_, at) => {
-            let at = at.unwrap_or(0);
-            let byte = bytes.get(at).copied().unwrap_or_default();
-            let finding = Finding::new(Check::FileEncoding, name, format!("byte {byte:02X}"));
-            Err(finding.at(byte_at(offset, at)).into())
-        }
-    }
-}
-
-fn gb18030(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
-    if let Some(text) = GB18030.decode_without_bom_handling_and_without_replacement(bytes) {
-        return Ok(text);
-    }
-    let mut decoder = GB18030.new_decoder_without_bom_handling();
-    let mut text = String::with_capacity(bytes.len() * 3);
-    match decoder.decode_to_string_without_replacement(bytes, &mut text, true) {
-        (DecoderResult::Malformed(bad, after), read) => {
-            Err(read.saturating_sub(usize::from(bad) + usize::from(after)))
-        }
-        (_, read) => Err(read),
-    }
-}
-
-/// Splits a line as RFC 4180 says; quotes are at the ends of a field or doubled inside it.
-fn split(line: &str, delimiter: char) -> Result<Vec<Cow<'_, str>>, Box<Finding>> {
-    if !line.contains('"') {
-        return Ok(line.split(delimiter).map(Cow::Borrowed).collect());
-    }
-    let bad = || Box::new(Finding::new(Check::FileQuotes, "quotes around whole fields", "others"));
-    let mut fields = Vec::new();
-    let mut rest = line;
-    loop {
-        let (field, after) = match rest.strip_prefix('"') {
-            None => {
-                let end = rest.find(delimiter).unwrap_or(rest.len());
-                let (field, after) = rest.split_at(end);
-                (Cow::Borrowed(field), after)
-            }
-            Some(quoted) => {
-                let end = closing_quote(quoted).ok_or_else(bad)?;
-                let (field, after) = quoted.split_at(end);
-                (Cow::Owned(field.replace("\"\"", "\"")), after.get(1..).unwrap_or_default())
-            }
-        };
-        if matches!(&field, Cow::Borrowed(plain) if plain.contains('"')) {
-            return Err(bad());
-        }
-        fields.push(field);
-        match after.strip_prefix(delimiter) {
-            Some(next) => rest = next,
-            None if after.is_empty() => return Ok(fields),
-            None => return Err(bad()),
-        }
-    }
-}
-
-/// Where the quote is that is not doubled.
-fn closing_quote(text: &str) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.find('"')?;
-        if !text.get(at + 1..)?.starts_with('"') {
-            return Some(at);
-        }
-        from = at + 2;
     }
 }
 
@@ -452,47 +401,5 @@ impl<'de> Visitor<'de> for ObjectVisitor<'_> {
             fields.push(Field { column, text: Cow::Owned(text) });
         }
         Ok(fields)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn fields(line: &str) -> Option<Vec<String>> {
-        let owned =
-            |fields: Vec<Cow<'_, str>>| fields.iter().map(|field| (**field).into()).collect();
-        split(line, ',').ok().map(owned)
-    }
-
-    #[test]
-    fn quotes_are_at_the_ends_of_a_field_or_doubled() {
-        let split = |line| fields(line).unwrap();
-        assert_eq!(split(r#"a,"b,c","d""e""#), ["a", "b,c", "d\"e"]);
-        assert_eq!(split(r#""","#), ["", ""]);
-        for line in [r#"a"b"#, r#""a"#, r#""a"b"#, r#"a,""#, r#"""""#] {
-            assert_eq!(fields(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn bad_bytes_are_named_by_their_place() {
-        let at = |encoding, bytes: &[u8]| decode(encoding, bytes, 100).unwrap_err().place.byte;
-        assert_eq!(at(Encoding::Utf8, b"abc\xFFd"), Some(103));
-        assert_eq!(at(Encoding::Utf8, "ab\u{FFFD}".as_bytes()), Some(102));
-        assert_eq!(at(Encoding::Gb18030, b"ab\xD5\xC5\xFFd"), Some(104));
-        assert_eq!(at(Encoding::Gb18030, b"ab\xD5"), Some(102));
-        assert_eq!(decode(Encoding::Gb18030, b"\xD5\xC5|", 0).unwrap(), "张|");
-    }
-
-    proptest! {
-        #[test]
-        fn what_csv_writers_write_is_read(cells in proptest::collection::vec("[a-c\",张 ]{0,6}", 1..6)) {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.write_record(&cells).unwrap();
-            let line = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-            prop_assert_eq!(fields(line.trim_end_matches('\n')), Some(cells));
-        }
     }
 }

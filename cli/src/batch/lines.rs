@@ -13,17 +13,22 @@ use super::walk::FileEnd;
 /// Longest line of a row, in bytes.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 
-/// Bytes from which on a block is full.
+/// Bytes from which on a block is full, and rows or findings from which on it is.
 const BLOCK: usize = 512 * 1024;
+pub(crate) const BLOCK_ROWS: usize = 2048;
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 * 1024;
 
-/// The UTF-8 byte-order mark.
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// The byte-order marks of UTF-8 and GB 18030.
+const BOMS: [&[u8]; 2] = [b"\xEF\xBB\xBF", b"\x84\x31\x95\x33"];
 
-/// First bytes of files that hold no text, and what they are.
-const NO_TEXT: [(&[u8], &str); 6] = [
+/// First bytes of files that hold no text that is read here, and what they are.
+const NO_TEXT: [(&[u8], &str); 10] = [
+    (b"PAR1", "Parquet"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\x28\xB5\x2F\xFD", "a Zstandard archive"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
     (b"PK\x03\x04", "a zip archive or a spreadsheet"),
     (b"\x1F\x8B", "a gzip archive"),
     (b"\xFD7zXZ", "an xz archive"),
@@ -37,6 +42,8 @@ const NO_TEXT: [(&[u8], &str); 6] = [
 pub(crate) struct Block {
     bytes: Vec<u8>,
     lines: Vec<(usize, usize)>,
+    /// Number of each line in the file, from 1.
+    pub(crate) numbers: Vec<u32>,
     /// The file.
     pub(crate) file: usize,
     /// Number of its first row.
@@ -73,6 +80,8 @@ pub(crate) struct Lines {
     /// Whether the first line ends in CR LF.
     crlf: Option<bool>,
     mixed: bool,
+    /// Lines that were taken.
+    line: u32,
 }
 
 /// How a line was taken.
@@ -93,24 +102,40 @@ impl Lines {
     ) -> io::Result<Self> {
         let source = Hashing { inner: File::open(path)?, hash: Sha256::new(), bytes: 0 };
         let reader = BufReader::with_capacity(BUFFER, source);
-        let mut lines = Self { reader, file, next_row, offset: 0, crlf: None, mixed: false };
+        let mut lines =
+            Self { reader, file, next_row, offset: 0, crlf: None, mixed: false, line: 0 };
         let start = lines.reader.fill_buf()?;
-        if let Some((_, what)) = NO_TEXT.iter().find(|(magic, _)| start.starts_with(magic)) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("is {what}, not text")));
+        // Digits and separators are every second byte of UTF-16.
+        if matches!(start, [0, text, ..] | [text, 0, ..] if *text > 0) {
+            let error = "is UTF-16 without a byte-order mark; save it as UTF-8";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
-        if start.starts_with(BOM) {
-            lines.reader.consume(BOM.len());
-            lines.offset = BOM.len() as u64;
-            let finding = Finding::new(Check::FileBom, "text from the first byte on", "EF BB BF");
+        if let Some((_, what)) = NO_TEXT.iter().find(|(magic, _)| start.starts_with(magic)) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("is {what}, not text in the declared encoding"),
+            ));
+        }
+        if let Some(bom) = BOMS.iter().find(|bom| start.starts_with(bom)) {
+            lines.reader.consume(bom.len());
+            lines.offset = bom.len() as u64;
+            let expected = "text from the first byte on";
+            let finding = Finding::new(Check::FileBom, expected, hex::encode_upper(bom));
             findings.push(finding.at(Place { file: Some(file), row: None, byte: Some(0) }));
         }
         Ok(lines)
     }
 
-    /// Takes the heading; none if there is no whole line.
-    pub(crate) fn heading(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// Takes the heading, which is in this line of the file; none if there is no such line.
+    pub(crate) fn heading(&mut self, row: u32) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
+        for _ in 1..row {
+            self.take(&mut line)?;
+            line.clear();
+        }
         match self.take(&mut line)? {
+            // A line that ends in CR alone shows why no name is known.
+            Taken::CutShort if line.contains(&b'\r') => Ok(Some(line)),
             Taken::Whole => {
                 let end = self.line_end(&line);
                 line.truncate(end);
@@ -125,12 +150,14 @@ impl Lines {
         let mut block = Block {
             bytes: Vec::with_capacity(BLOCK + MAX_LINE),
             lines: Vec::new(),
+            numbers: Vec::new(),
             file: self.file,
             first_row: self.next_row,
             offset: self.offset,
             findings: Vec::new(),
         };
-        while block.bytes.len() < BLOCK {
+        while block.bytes.len() < BLOCK && block.lines.len().max(block.findings.len()) < BLOCK_ROWS
+        {
             let start = block.bytes.len();
             let before = self.offset;
             let taken = self.take(&mut block.bytes)?;
@@ -143,6 +170,11 @@ impl Lines {
             };
             match taken {
                 Taken::Nothing => break,
+                Taken::Whole | Taken::CutShort if is_padding(block.bytes.get(start..end)) => {
+                    let found = "Ctrl-Z or NULs, with which DOS programs end a file".to_owned();
+                    note(Check::FileControl, "the end of the file", found);
+                    continue;
+                }
                 Taken::Whole if end == start => {
                     note(Check::FileEmptyLine, "a row", "nothing".to_owned());
                     continue;
@@ -166,6 +198,7 @@ impl Lines {
                 block.findings.push(finding.at(place));
             }
             self.next_row += 1;
+            block.numbers.push(self.line);
             // Long lines leave a gap behind; the offsets of later rows must not know it.
             if matches!(taken, Taken::TooLong) {
                 break;
@@ -187,6 +220,7 @@ impl Lines {
         let limit = MAX_LINE as u64;
         let length = self.reader.by_ref().take(limit).read_until(b'\n', line)?;
         self.offset += length as u64;
+        self.line = self.line.saturating_add(1);
         Ok(match line.last() {
             _ if length == 0 => Taken::Nothing,
             Some(b'\n') => Taken::Whole,
@@ -231,6 +265,13 @@ impl Lines {
         };
         other && !core::mem::replace(&mut self.mixed, true)
     }
+}
+
+/// Whether a line is nothing but what programs fill the end of a file with.
+fn is_padding(line: Option<&[u8]>) -> bool {
+    line.is_some_and(|line| {
+        !line.is_empty() && line.iter().all(|byte| matches!(byte, 0x00 | 0x1A | b'\r'))
+    })
 }
 
 /// A reader that hashes what goes through it.

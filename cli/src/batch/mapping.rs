@@ -19,9 +19,13 @@ pub(crate) struct Mapping {
     /// The sheet of a workbook that holds the rows; by default the first one.
     #[serde(default)]
     pub(crate) sheet: Option<String>,
+    /// Row of a CSV file or a sheet that has the names of the columns, from 1; by default the first
+    /// one, in a sheet the first one with a value.
+    #[serde(default)]
+    pub(crate) heading_row: Option<u32>,
     /// How dates are written.
     #[serde(default)]
-    pub(crate) dates: Dates,
+    dates: Option<DateForm>,
     /// The vendor's name or place of each column.
     #[serde(default)]
     columns: BTreeMap<String, At>,
@@ -33,16 +37,72 @@ pub(crate) struct Mapping {
     values: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// How dates are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum Dates {
-    /// 2026-07-01.
-    #[default]
-    #[serde(rename = "YYYY-MM-DD")]
-    Dashes,
-    /// 20260701.
-    #[serde(rename = "YYYYMMDD")]
-    Digits,
+/// Last row in which a heading can be.
+const MAX_HEADING_ROW: u32 = 1000;
+
+/// How dates are written, as `YYYY/M/D`: `YYYY` is the year, `MM` and `DD` are two digits, `M` and
+/// `D` one or two; everything else stands for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct DateForm(Vec<Part>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Digits of the year (0), month (1) or day (2): fewest and most.
+    Number(usize, usize, usize),
+    /// A character.
+    Is(char),
+}
+
+impl TryFrom<String> for DateForm {
+    type Error = String;
+
+    fn try_from(form: String) -> Result<Self, String> {
+        let wrong = || format!("dates: {form:?} is no form as YYYY-MM-DD, YYYY/M/D or DD.MM.YYYY");
+        let mut parts = Vec::new();
+        let mut rest = form.as_str();
+        while let Some(first) = rest.chars().next() {
+            let width = rest.len() - rest.trim_start_matches(first).len();
+            let (part, width) = match (first, width) {
+                ('Y', 4) => (Part::Number(0, 4, 4), 4),
+                ('M', 1 | 2) => (Part::Number(1, width, 2), width),
+                ('D', 1 | 2) => (Part::Number(2, width, 2), width),
+                (mark, _) if !mark.is_ascii_alphanumeric() => (Part::Is(mark), mark.len_utf8()),
+                _ => return Err(wrong()),
+            };
+            parts.push(part);
+            rest = rest.get(width..).unwrap_or_default();
+        }
+        let once =
+            |at| parts.iter().filter(|p| matches!(p, Part::Number(n, ..) if *n == at)).count() == 1;
+        // One digit or two: what follows has to show how many.
+        let open = |pair: &[Part]| matches!(pair, [Part::Number(_, 1, _), Part::Number(..)]);
+        if (0..3).all(once) && !parts.windows(2).any(open) { Ok(Self(parts)) } else { Err(wrong()) }
+    }
+}
+
+impl DateForm {
+    /// The date as the schema writes it; none if it has another form.
+    fn read(&self, text: &str) -> Option<String> {
+        let mut numbers = [0_u32; 3];
+        let mut rest = text;
+        for part in &self.0 {
+            match *part {
+                Part::Is(mark) => rest = rest.strip_prefix(mark)?,
+                Part::Number(at, least, most) => {
+                    let digits = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
+                    let (number, after) = rest.split_at_checked(digits)?;
+                    if digits < least {
+                        return None;
+                    }
+                    *numbers.get_mut(at)? = number.parse().ok()?;
+                    rest = after;
+                }
+            }
+        }
+        let [year, month, day] = numbers;
+        rest.is_empty().then(|| format!("{year:04}-{month:02}-{day:02}"))
+    }
 }
 
 /// Where a column is.
@@ -74,6 +134,10 @@ impl Mapping {
         for name in names.chain(mapping.values.keys()) {
             column(name)?;
         }
+        ensure!(
+            mapping.heading_row.is_none_or(|row| (1..=MAX_HEADING_ROW).contains(&row)),
+            "heading-row: expected a row from 1 to {MAX_HEADING_ROW}"
+        );
         let delimiter = mapping.delimiter.unwrap_or(',');
         ensure!(
             delimiter.is_ascii() && delimiter != '"',
@@ -111,19 +175,45 @@ impl Mapping {
 
     /// A date as the schema writes it, when the vendor writes another form.
     pub(crate) fn date<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        match (self.dates, text.as_bytes()) {
-            (Dates::Digits, digits @ [_, _, _, _, _, _, _, _])
-                if digits.iter().all(u8::is_ascii_digit) =>
-            {
-                let (year, day) = text.split_at(4);
-                let (month, day) = day.split_at(2);
-                Cow::Owned(format!("{year}-{month}-{day}"))
-            }
-            _ => text,
-        }
+        let read = self.dates.as_ref().and_then(|form| form.read(text.trim()));
+        read.map_or(text, Cow::Owned)
     }
 }
 
 fn column(name: &str) -> anyhow::Result<Column> {
     Column::from_name(name).with_context(|| format!("{name} is no column of the schema"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_have_the_form_of_the_vendor() {
+        let read = |form: &str, text: &str| {
+            DateForm::try_from(form.to_owned()).map(|form| form.read(text))
+        };
+        for (form, text) in [
+            ("YYYYMMDD", "20260701"),
+            ("YYYY/M/D", "2026/7/1"),
+            ("YYYY/M/D", "2026/07/01"),
+            ("DD.MM.YYYY", "01.07.2026"),
+            ("DDMMYYYY", "01072026"),
+            ("YYYY年M月D日", "2026年7月1日"),
+        ] {
+            assert_eq!(read(form, text), Ok(Some("2026-07-01".to_owned())), "{form} {text}");
+        }
+        for (form, text) in [
+            ("YYYYMMDD", "2026-07-01"),
+            ("YYYYMMDD", "202607011"),
+            ("DD.MM.YYYY", "1.7.2026"),
+            ("YYYY/M/D", "2026/7/123"),
+            ("YYYY/M/D", "2026/7"),
+        ] {
+            assert_eq!(read(form, text), Ok(None), "{form} {text}");
+        }
+        for form in ["", "YYYY-MM", "YY-MM-DD", "YYYYMD", "YYYY-MM-DD-DD", "YYYY-MMM-DD", "ymd"] {
+            assert!(read(form, "").is_err(), "{form}");
+        }
+    }
 }

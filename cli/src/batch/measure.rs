@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use xuejika_card_model::batch::{KeySlot, KeySource, Plan};
-use xuejika_keyscheme::provider::ProviderError;
 
 use super::pipeline;
+use crate::exit::{Failure, Outcome};
 
 /// Cards of the plain loop.
 const SINGLY: usize = 2048;
@@ -33,7 +33,7 @@ pub(crate) struct Gain {
 }
 
 /// Compares the two ways on cards of the batch, for card keys and for wallet keys.
-pub(crate) fn gains(source: &KeySource<'_>, plan: &Plan) -> Result<Vec<Gain>, ProviderError> {
+pub(crate) fn gains(source: &KeySource<'_>, plan: &Plan) -> Outcome<Vec<Gain>> {
     let serials = plan.serials.iter().flat_map(|range| {
         let sequences = range.first.sequence()..=range.last.sequence();
         sequences.filter_map(|sequence| range.serial(sequence))
@@ -52,7 +52,7 @@ pub(crate) fn gains(source: &KeySource<'_>, plan: &Plan) -> Result<Vec<Gain>, Pr
         pipeline::run(
             cards.chunks(AT_ONCE),
             |part| slots.iter().try_for_each(|slot| source.check_values(*slot, part).map(drop)),
-            |done| done,
+            |done| done.map_err(Failure::from),
         )?;
         let at_once_ns = each(start.elapsed(), cards.len() * slots.len());
         let gain = singly_ns / at_once_ns;

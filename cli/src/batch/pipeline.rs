@@ -1,12 +1,35 @@
 //! Work on all processors, results in order, and never more than a few pieces of it in memory.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::exit::Failure;
+
 /// Pieces of work in flight per processor.
 const DEPTH: usize = 3;
+
+/// Stack of a thread: address space is bounded on some machines, and nothing here is recursive
+/// beyond what parsers allow.
+const STACK: usize = 1 << 20;
+
+/// The machine has no thread to spare.
+#[derive(Debug, thiserror::Error)]
+#[error("no thread can be started: {0}")]
+pub(crate) struct NoThread(#[source] io::Error);
+
+impl From<NoThread> for Failure {
+    fn from(error: NoThread) -> Self {
+        Self::device(error)
+    }
+}
+
+/// A thread to be started.
+pub(crate) fn thread() -> thread::Builder {
+    thread::Builder::new().stack_size(STACK)
+}
 
 /// Number of processors to use.
 pub(crate) fn workers() -> usize {
@@ -14,8 +37,9 @@ pub(crate) fn workers() -> usize {
 }
 
 /// Makes jobs on one thread, works on them on all processors and takes the results on this thread,
-/// in the order of the jobs. An error of `take` ends everything.
-pub(crate) fn run<J: Send, R: Send, E>(
+/// in the order of the jobs. An error of `take` ends everything, as does a machine without a thread
+/// to spare.
+pub(crate) fn run<J: Send, R: Send, E: From<NoThread>>(
     jobs: impl Iterator<Item = J> + Send,
     work: impl Fn(J) -> R + Sync,
     take: impl FnMut(R) -> Result<(), E>,
@@ -32,10 +56,17 @@ pub(crate) fn run<J: Send, R: Send, E>(
     let (queue, work) = (Arc::new(Mutex::new(queue)), &work);
     // Every thread owns its ends of the channels: the first one that stops lets all others stop.
     thread::scope(|scope| {
-        scope.spawn(move || produce(jobs, &to_workers, &tickets));
-        for _ in 0..workers {
+        thread()
+            .spawn_scoped(scope, move || produce(jobs, &to_workers, &tickets))
+            .map_err(NoThread)?;
+        for number in 0..workers {
             let (queue, to_taker) = (Arc::clone(&queue), to_taker.clone());
-            scope.spawn(move || labour(&queue, work, &to_taker));
+            match thread().spawn_scoped(scope, move || labour(&queue, work, &to_taker)) {
+                Err(error) if number == 0 => return Err(NoThread(error).into()),
+                // Fewer workers do it too.
+                Err(_) => break,
+                Ok(_) => {}
+            }
         }
         drop((queue, to_taker));
         in_order(results, take, give_back)
@@ -112,15 +143,17 @@ mod tests {
                 assert!(made.load(Ordering::SeqCst) <= next + most);
                 assert_eq!(job, next);
                 next += 1;
-                Ok::<_, ()>(())
+                Ok::<_, Failure>(())
             },
         );
-        assert_eq!((taken, next), (Ok(()), 500));
+        assert!(taken.is_ok());
+        assert_eq!(next, 500);
     }
 
     #[test]
     fn an_error_ends_an_endless_run() {
-        let taken = run(0.., |job: u64| job, |job| if job < 10 { Ok(()) } else { Err(job) });
-        assert_eq!(taken, Err(10));
+        let end =
+            |job| if job < 10 { Ok(()) } else { Err(Failure::device(io::Error::other("ten"))) };
+        assert_eq!(run(0.., |job: u64| job, end).unwrap_err().text(), "ten");
     }
 }

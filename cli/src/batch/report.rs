@@ -9,6 +9,7 @@ use xuejika_card_model::batch::plan::PlannedBox;
 use xuejika_card_model::batch::{Check, Finding, Plan, Severity, Tally};
 use xuejika_card_model::ident::CardSerial;
 
+use super::noted::Noted;
 use super::progress::{Effort, Progress};
 use crate::exit::{Code, Outcome};
 use crate::output::Output;
@@ -39,15 +40,14 @@ struct Boxes {
 }
 
 impl Boxes {
-    fn count(&mut self, finding: &Finding) {
-        let serial = finding.subject.as_deref().and_then(|text| text.parse::<CardSerial>().ok());
+    fn count(&mut self, serial: Option<CardSerial>, times: u64) {
         let place = serial.and_then(|serial| {
             let at = self.ranges.partition_point(|(first, ..)| *first <= serial).checked_sub(1)?;
             self.ranges.get(at).filter(|(_, last, _)| serial <= *last).map(|_| at)
         });
         match place.and_then(|at| self.counts.get_mut(at)) {
-            Some(count) => *count += 1,
-            None => self.elsewhere += 1,
+            Some(count) => *count += times,
+            None => self.elsewhere += times,
         }
     }
 }
@@ -92,6 +92,21 @@ impl<'a> Report<'a> {
         self.starts.push(row);
     }
 
+    /// Findings of one check that are printed.
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Takes the findings of a piece of the batch.
+    pub(crate) fn take_noted(&mut self, noted: Noted, progress: &Progress) -> Outcome<()> {
+        self.take(noted.findings, Some(progress))?;
+        for ((check, serial), times) in noted.more {
+            *self.counts.entry(check).or_default() += times;
+            self.boxes.count(serial, times);
+        }
+        Ok(())
+    }
+
     /// Takes findings.
     pub(crate) fn take(
         &mut self,
@@ -102,7 +117,7 @@ impl<'a> Report<'a> {
             let count = self.counts.entry(finding.check).or_default();
             *count += 1;
             let printed = *count <= self.limit;
-            self.boxes.count(&finding);
+            self.boxes.count(finding.subject.as_deref().and_then(|text| text.parse().ok()), 1);
             if printed {
                 let line = self.line(&finding);
                 match progress {
@@ -168,6 +183,7 @@ impl<'a> Report<'a> {
             errors: of(Severity::Error),
             warnings: of(Severity::Warning),
             counts: self.counts.iter().map(|(check, count)| (check.id(), *count)).collect(),
+            limit: self.limit,
             seconds: (effort.seconds() * 1000.0).round() / 1000.0,
             rows_per_second: effort.rate(),
             peak_memory_mib: effort.peak_memory(),
@@ -260,6 +276,9 @@ pub(crate) struct Verdict {
     /// Findings that do not.
     pub(crate) warnings: u64,
     counts: BTreeMap<&'static str, u64>,
+    /// Findings of one check that were printed.
+    #[serde(skip)]
+    limit: u64,
     seconds: f64,
     rows_per_second: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,7 +297,10 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, count) in &self.counts {
-            writeln!(f, "{id}  {count}")?;
+            match count.saturating_sub(self.limit) {
+                0 => writeln!(f, "{id}  {count}")?,
+                more => writeln!(f, "{id}  {count}: {} above and {more} more", self.limit)?,
+            }
         }
         writeln!(f, "{} rows: {} good, {} scrap", self.rows, self.good, self.scrap)?;
         writeln!(f, "{} key check values recomputed", self.key_values)?;

@@ -22,6 +22,7 @@ use xuejika_emulator::files::{self, Access, Existing};
 
 use super::walk::{self, Delivery, FileEnd};
 use crate::exit::{Code, Failure, Outcome};
+use crate::input::{self, MAX_DATA};
 use crate::output::Output;
 
 /// In front of everything that is hashed.
@@ -29,9 +30,6 @@ const LABEL: &[u8] = b"xuejika batch sample 1";
 
 /// Version of the sample file.
 const VERSION: u32 = 1;
-
-/// Largest sample file, in bytes.
-const MAX_FILE: usize = 256 << 20;
 
 /// `batch sample`.
 #[derive(Debug, Args)]
@@ -137,7 +135,7 @@ impl Sample {
     /// Reads the file of a sample, and its hash.
     pub(crate) fn read(path: &Path) -> Outcome<(Self, String)> {
         let read = || -> anyhow::Result<(Self, String)> {
-            let text = files::read_input(path, MAX_FILE)?;
+            let text = input::bytes(path, MAX_DATA)?;
             let sample: Self = serde_json::from_slice(&text)?;
             ensure!(sample.schema == VERSION, "schema {} is not supported", sample.schema);
             Ok((sample, hex::encode(Sha256::digest(&text))))

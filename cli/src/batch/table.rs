@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::{Check, Finding, Place};
 
 use super::layout::Heading;
-use super::lines::MAX_LINE;
+use super::lines::{BLOCK_ROWS, MAX_LINE};
+use super::pipeline;
 use super::walk::{Block, FileEnd, Next};
 
 /// Bytes of text from which on a block is full.
@@ -29,6 +29,8 @@ pub(crate) struct TableBlock {
     first_row: u32,
     /// Cells of each row; none if it was reported.
     pub(crate) rows: Vec<Vec<String>>,
+    /// Number of each row in its sheet, from 1.
+    pub(crate) numbers: Vec<u32>,
     /// What was wrong with its rows.
     pub(crate) findings: Vec<Finding>,
 }
@@ -54,9 +56,6 @@ pub(crate) struct About {
 /// Reads a file once, for its length and hash.
 pub(crate) fn about(path: &Path, file: usize, next_row: u32) -> io::Result<About> {
     let mut source = File::open(path)?;
-    if source.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     let mut bytes = 0;
@@ -96,7 +95,8 @@ impl From<io::Error> for Stop {
 
 /// What the thread hands over.
 enum Piece {
-    Heading(Vec<String>),
+    /// Names of the columns, and of another sheet that may have them.
+    Heading(Vec<String>, Option<String>),
     Block(TableBlock),
     Stopped(Stop),
     End,
@@ -109,6 +109,8 @@ pub(crate) struct Table {
     rows: u32,
     /// Whether its damage was told.
     over: bool,
+    /// Another sheet, in which the names of columns may be.
+    pub(crate) other: Option<String>,
 }
 
 impl Table {
@@ -116,23 +118,26 @@ impl Table {
     pub(crate) fn start(
         about: About,
         read: impl FnOnce(&Path, &mut Sink) -> Result<(), Stop> + Send + 'static,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let (sender, pieces) = sync_channel(DEPTH);
         let path = about.path.clone();
         let mut sink = Sink::new(sender, about.file, about.next_row);
-        thread::spawn(move || {
+        pipeline::thread().spawn(move || {
             let result = read(&path, &mut sink);
             // What was read before any damage is rows all the same.
             let result = sink.flush().and(result);
             let _ = sink.to.send(result.map_or_else(Piece::Stopped, |()| Piece::End));
-        });
-        Self { about, pieces, rows: 0, over: false }
+        })?;
+        Ok(Self { about, pieces, rows: 0, over: false, other: None })
     }
 
     /// The names of the columns, or why there are none.
     pub(crate) fn heading(&mut self) -> io::Result<Result<Heading, Vec<Finding>>> {
         match self.pieces.recv() {
-            Ok(Piece::Heading(names)) => Ok(Ok(Heading::Names(names))),
+            Ok(Piece::Heading(names, other)) => {
+                self.other = other;
+                Ok(Ok(Heading::Names(names)))
+            }
             Ok(Piece::Stopped(stop)) => self.stopped(stop).map(Err),
             Ok(Piece::Block(_) | Piece::End) => Ok(Ok(Heading::Names(Vec::new()))),
             Err(_) => self.stopped(gone()).map(Err),
@@ -150,7 +155,7 @@ impl Table {
                 self.over = true;
                 self.stopped(stop).map(Next::Damaged)
             }
-            Ok(Piece::Heading(_) | Piece::End) => Ok(Next::End(self.end())),
+            Ok(Piece::Heading(..) | Piece::End) => Ok(Next::End(self.end())),
             Err(_) if core::mem::replace(&mut self.over, true) => Ok(Next::End(self.end())),
             Err(_) => self.stopped(gone()).map(Next::Damaged),
         }
@@ -170,6 +175,7 @@ impl Table {
             Stop::Damaged(check, found) => {
                 let expected = match check {
                     Check::FileBomb => "the size of a batch",
+                    Check::FileUnread => "a form that is read",
                     _ => "a whole file",
                 };
                 Ok(vec![Finding::new(check, expected, found).at(place)])
@@ -188,17 +194,40 @@ pub(crate) struct Sink {
     to: SyncSender<Piece>,
     block: TableBlock,
     bytes: usize,
+    /// Number of the row in its sheet.
+    number: u32,
+    other: Option<String>,
 }
+
+/// What a cell takes in memory beside its text.
+const CELL: usize = size_of::<String>();
 
 impl Sink {
     fn new(to: SyncSender<Piece>, file: usize, first_row: u32) -> Self {
-        let block = TableBlock { file, first_row, rows: Vec::new(), findings: Vec::new() };
-        Self { to, block, bytes: 0 }
+        let block = TableBlock {
+            file,
+            first_row,
+            rows: Vec::new(),
+            numbers: Vec::new(),
+            findings: Vec::new(),
+        };
+        Self { to, block, bytes: 0, number: 0, other: None }
     }
 
     /// Hands over the names of the columns, before any row.
     pub(crate) fn heading(&mut self, names: Vec<String>) -> Result<(), Stop> {
-        self.to.send(Piece::Heading(names)).map_err(|_| Stop::Closed)
+        self.to.send(Piece::Heading(names, self.other.take())).map_err(|_| Stop::Closed)
+    }
+
+    /// Names another sheet, before the heading.
+    pub(crate) fn set_other(&mut self, sheet: Option<String>) {
+        self.other = sheet;
+    }
+
+    /// Hands over a row of a sheet, which has this number there.
+    pub(crate) fn numbered(&mut self, number: u32, cells: Vec<String>) -> Result<(), Stop> {
+        self.number = number;
+        self.row(cells)
     }
 
     /// Hands over a row.
@@ -211,9 +240,15 @@ impl Sink {
                 &format!("{length} bytes"),
             );
         }
-        self.bytes += length;
+        self.push(cells, length)
+    }
+
+    fn push(&mut self, cells: Vec<String>, length: usize) -> Result<(), Stop> {
+        self.bytes += length + cells.len() * CELL;
         self.block.rows.push(cells);
-        if self.bytes >= BLOCK { self.flush() } else { Ok(()) }
+        self.block.numbers.push(self.number);
+        let full = self.bytes >= BLOCK || self.block.rows.len() >= BLOCK_ROWS;
+        if full { self.flush() } else { Ok(()) }
     }
 
     /// Notes something about the row that comes next.
@@ -231,9 +266,7 @@ impl Sink {
         found: &str,
     ) -> Result<(), Stop> {
         self.note(check, expected, found);
-        self.block.rows.push(Vec::new());
-        self.bytes += MAX_LINE;
-        if self.bytes >= BLOCK { self.flush() } else { Ok(()) }
+        self.push(Vec::new(), MAX_LINE)
     }
 
     fn next_row(&self) -> u32 {
@@ -245,6 +278,7 @@ impl Sink {
             file: self.block.file,
             first_row: self.next_row(),
             rows: Vec::new(),
+            numbers: Vec::new(),
             findings: Vec::new(),
         };
         let block = core::mem::replace(&mut self.block, next);

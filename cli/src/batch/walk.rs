@@ -11,17 +11,25 @@ use xuejika_card_model::batch::manifest::{Format, RowFile};
 use xuejika_card_model::batch::{Cells, Check, Finding, Manifest, Place, schema};
 
 use super::layout::{Heading, Layout, RawRow};
-use super::lines::{self, Lines};
+use super::lines::{self, BLOCK_ROWS, Lines};
 use super::mapping::Mapping;
 use super::table::{self, Table, TableBlock};
 use super::{parquet_file, xlsx};
 use crate::exit::{Failure, Outcome};
+use crate::input;
 
 /// Name of the manifest in the folder of a batch.
 pub(crate) const MANIFEST: &str = "batch.toml";
 
-/// Largest manifest or mapping file, in bytes.
-const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
+/// Largest manifest or mapping file, in bytes: a batch of a million cards in boxes of a hundred has
+/// one of a megabyte.
+const MAX_MANIFEST: usize = 4 << 20;
+
+/// Rows beyond those of the manifest that are read, so that the report can name them.
+const MAX_SURPLUS: u32 = 2 * BLOCK_ROWS as u32;
+
+/// Rows below a heading without names in which the names are looked for.
+const NEAR: usize = 20;
 
 /// Fewest bytes that a row can have, to bound what a manifest can make us reserve.
 const MIN_ROW: u64 = 100;
@@ -94,6 +102,14 @@ impl Block {
         }
     }
 
+    /// Number of each row in its file or sheet, from 1.
+    fn numbers(&self) -> &[u32] {
+        match self {
+            Self::Lines(block) => &block.numbers,
+            Self::Table(block) => &block.numbers,
+        }
+    }
+
     /// Each row and where it is.
     pub(crate) fn rows(&self) -> Box<dyn Iterator<Item = (Place, RawRow<'_>)> + '_> {
         match self {
@@ -146,8 +162,8 @@ impl Delivery {
     /// Opens the folder of a batch, or its manifest.
     pub(crate) fn open(batch: &Path) -> anyhow::Result<Self> {
         let path = if batch.is_dir() { batch.join(MANIFEST) } else { batch.to_owned() };
-        let manifest: Manifest =
-            toml::from_str(&read(&path)?).with_context(|| path.display().to_string())?;
+        let manifest: Manifest = toml::from_str(&input::text(&path, MAX_MANIFEST)?)
+            .with_context(|| path.display().to_string())?;
         ensure!(
             manifest.schema == schema::VERSION,
             "{}: schema {} is not supported, expected {}",
@@ -176,6 +192,8 @@ impl Delivery {
         let mut next_row = 1;
         let mut files = self.manifest.files.iter().enumerate();
         let mut current: Option<(Source, Arc<Layout>)> = None;
+        let most = self.manifest.count.rows.saturating_add(MAX_SURPLUS);
+        let mut rows = 0_u32;
         core::iter::from_fn(move || {
             if let Some((source, layout)) = current.take() {
                 let (next, rest) = match source.next() {
@@ -184,7 +202,15 @@ impl Delivery {
                 };
                 current = rest.map(|source| (source, Arc::clone(&layout)));
                 return Some(match next {
-                    Next::Block(block) => Job::Rows(block, layout),
+                    Next::Block(block) => {
+                        rows = rows.saturating_add(u32::try_from(block.len()).unwrap_or(u32::MAX));
+                        if rows <= most {
+                            return Some(Job::Rows(block, layout));
+                        }
+                        current = None;
+                        files.by_ref().for_each(drop);
+                        Job::Unread(vec![self.too_many_rows(&block)])
+                    }
                     Next::Damaged(findings) => Job::Unread(findings),
                     Next::End(end) => {
                         next_row = end.next_row;
@@ -253,6 +279,16 @@ impl Delivery {
         findings
     }
 
+    /// There are more rows than the manifest announces, and `next` is not read.
+    fn too_many_rows(&self, next: &Block) -> Finding {
+        let place = next.rows().next().map(|(place, _)| place).unwrap_or_default();
+        let announced = self.manifest.count.rows;
+        let most = announced.saturating_add(MAX_SURPLUS);
+        let found = format!("more than {most} rows; the rest was not read");
+        let finding = Finding::new(Check::CountRows, format!("{announced} rows"), found);
+        finding.field("count.rows").at(Place { row: None, ..place })
+    }
+
     /// Opens a file and reads its heading.
     fn start(
         &self,
@@ -264,11 +300,12 @@ impl Delivery {
             |error: anyhow::Error| Job::Failed(Failure::usage(error.context(file.name.clone())));
         let path = self.path(&file.name).map_err(usage)?;
         let mapping = self.mapping(file.mapping.as_deref()).map_err(usage)?;
-        let sheet = mapping.sheet.clone();
+        let (sheet, row) = (mapping.sheet.clone(), mapping.heading_row);
         let mut layout = Layout::new(file.format, file.encoding, mapping).map_err(usage)?;
         let place = Place { file: Some(number), row: None, byte: None };
         let failed = |error: io::Error| open_failed(error, file, &path, place);
         let mut findings = Vec::new();
+        input::regular(&path).map_err(failed)?;
         let mut source = match file.format {
             Format::Csv | Format::Jsonl | Format::Fixed => {
                 let lines = Lines::open(&path, number, next_row, &mut findings).map_err(failed)?;
@@ -276,38 +313,44 @@ impl Delivery {
             }
             Format::Xlsx => {
                 let about = table::about(&path, number, next_row).map_err(failed)?;
-                Source::Table(Table::start(about, move |path, sink| {
-                    xlsx::read(path, sheet.as_deref(), sink)
-                }))
+                let read = move |path: &Path, sink: &mut table::Sink| {
+                    xlsx::read(path, sheet.as_deref(), row, sink)
+                };
+                Source::Table(Table::start(about, read).map_err(failed)?)
             }
             Format::Parquet => {
                 let about = table::about(&path, number, next_row).map_err(failed)?;
-                Source::Table(Table::start(about, parquet_file::read))
+                let wanted = layout.names();
+                let read = move |path: &Path, sink: &mut table::Sink| {
+                    parquet_file::read(path, &wanted, sink)
+                };
+                Source::Table(Table::start(about, read).map_err(failed)?)
             }
         };
         if layout.has_heading() {
             let heading = match &mut source {
-                Source::Lines(lines) => lines.heading().map(|line| Ok(Heading::Line(line))),
+                Source::Lines(lines) => {
+                    lines.heading(row.unwrap_or(1)).map(|line| Ok(Heading::Line(line)))
+                }
                 Source::Table(table) => table.heading(),
             };
             let heading = heading.map_err(|error| Job::Failed(Failure::device(error)))?;
             let heading = heading.map_err(Job::Unread)?;
             let mut wrong = Vec::new();
-            let readable = layout.read_heading(&heading, &mut wrong);
-            findings.extend(wrong.into_iter().map(|finding| {
-                let byte = finding.place.byte;
-                finding.at(Place { byte, ..place })
-            }));
-            if !readable {
+            if !layout.read_heading(&heading, &mut wrong) {
+                wrong = below(source, &layout).map_or(wrong, |hint| vec![hint]);
+                findings.extend(wrong.into_iter().map(|finding| in_file(finding, place)));
                 return Err(Job::Unread(findings));
             }
+            findings.extend(wrong.into_iter().map(|finding| in_file(finding, place)));
         }
         Ok((source, layout, findings))
     }
 
     fn mapping(&self, name: Option<&str>) -> anyhow::Result<Mapping> {
         let Some(name) = name else { return Ok(Mapping::default()) };
-        Mapping::parse(&read(&self.path(name)?)?).with_context(|| name.to_owned())
+        Mapping::parse(&input::text(&self.path(name)?, MAX_MANIFEST)?)
+            .with_context(|| name.to_owned())
     }
 
     /// A file of the batch, which lies in its folder and nowhere else.
@@ -318,6 +361,32 @@ impl Delivery {
     }
 }
 
+/// A finding about a file; where in it is known already.
+fn in_file(finding: Finding, place: Place) -> Finding {
+    let byte = finding.place.byte;
+    finding.at(Place { byte, ..place })
+}
+
+/// Finds the names of columns below a heading without them.
+fn below(source: Source, layout: &Layout) -> Option<Finding> {
+    let other = match &source {
+        Source::Table(table) => table.other.clone(),
+        Source::Lines(_) => None,
+    };
+    let expected = "names of columns in the first row";
+    let hint = |found| Some(Finding::new(Check::FileColumnMissing, expected, found));
+    if let Ok((Next::Block(block), _)) = source.next() {
+        let names = |(_, row): &(Place, RawRow<'_>)| layout.is_heading(*row);
+        let at = block.rows().take(NEAR).position(|row| names(&row));
+        if let Some(row) = at.and_then(|at| block.numbers().get(at)) {
+            let mapping = format!("write heading-row = {row} into the mapping file");
+            return hint(format!("them in row {row}: {mapping}"));
+        }
+    }
+    let sheet = other?;
+    hint(format!("none; for another sheet, write sheet = {sheet:?} into the mapping file"))
+}
+
 fn open_failed(error: io::Error, file: &RowFile, path: &Path, place: Place) -> Job {
     match error.kind() {
         io::ErrorKind::NotFound => {
@@ -325,6 +394,7 @@ fn open_failed(error: io::Error, file: &RowFile, path: &Path, place: Place) -> J
             Job::Unread(vec![finding.at(place)])
         }
         io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::PermissionDenied => {
             Job::Failed(Failure::usage(anyhow::Error::from(error).context(file.name.clone())))
@@ -333,13 +403,4 @@ fn open_failed(error: io::Error, file: &RowFile, path: &Path, place: Place) -> J
             anyhow::Error::from(error).context(path.display().to_string()),
         )),
     }
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    let text = || -> anyhow::Result<String> {
-        let length = fs::metadata(path)?.len();
-        ensure!(length <= MAX_MANIFEST, "has {length} bytes, more than any manifest");
-        Ok(fs::read_to_string(path)?)
-    };
-    text().with_context(|| path.display().to_string())
 }

@@ -16,6 +16,7 @@ use xuejika_reader::CardContents;
 
 use crate::args::ExportArgs;
 use crate::exit::{Code, Failure, Outcome};
+use crate::input;
 use crate::output::Output;
 use crate::reader::ContentsReport;
 
@@ -47,10 +48,8 @@ pub(super) fn is_image(path: &Path) -> bool {
 
 /// Shows what the image of a sector card holds.
 pub(super) fn show(path: &Path, out: &Output) -> Outcome<Code> {
-    let image = files::read(path, LEN)?;
-    let parsed = Contents::parse(&image)
-        .with_context(|| path.display().to_string())
-        .map_err(Failure::usage)?;
+    let read = || -> anyhow::Result<Parsed> { Ok(Contents::parse(&input::bytes(path, LEN)?)?) };
+    let parsed = read().with_context(|| path.display().to_string()).map_err(Failure::usage)?;
     out.report(&View::new(path, &parsed))?;
     Ok(Code::AsExpected)
 }

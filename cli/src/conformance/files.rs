@@ -12,7 +12,7 @@ use super::args::ReportArgs;
 use super::recording::Run;
 use super::{html, junit, show};
 use crate::exit::{Failure, Outcome};
-use crate::input;
+use crate::input::{self, MAX_DATA};
 use crate::recorder::{Recording, is_trace};
 
 /// Reads and checks a statement.
@@ -76,7 +76,7 @@ fn case(mut value: serde_json::Value) -> anyhow::Result<CaseReport> {
 }
 
 fn read(path: &Path) -> Outcome<String> {
-    input::text(path).map_err(Failure::usage)
+    input::text(path, MAX_DATA).map_err(Failure::usage)
 }
 
 /// Where reports go. The files are begun before the run, so that what cannot be written is known.

@@ -12,7 +12,7 @@ use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 
 use crate::exit::{Failure, Outcome};
-use crate::input;
+use crate::input::{self, MAX_DATA};
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,7 +33,8 @@ struct Row {
 pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome<Vec<Entry>> {
     let name = path.display().to_string();
     let read = || -> anyhow::Result<Vec<Entry>> {
-        parse(&name, &input::bytes_or_stdin(path)?, scope, holidays)
+        let bytes = input::named(path, MAX_DATA)?;
+        parse(&name, &bytes, scope, holidays)
     };
     read().map_err(Failure::usage)
 }

@@ -9,7 +9,7 @@ use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_keyscheme::KeyId;
 
 use crate::exit::{Failure, Outcome};
-use crate::input;
+use crate::input::{self, MAX_DATA};
 use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
 use crate::reader::lists::refused;
 
@@ -74,7 +74,8 @@ impl Keys {
 
     /// Reads a file of either form.
     pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
-        let file = input::bytes(path)?;
+        let file = input::bytes(path, MAX_DATA);
+        let file = file.map_err(Failure::usage)?;
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;
         match header.form {

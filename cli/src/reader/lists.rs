@@ -6,11 +6,12 @@ use xuejika_card_model::list::{Header, ListError, ListMac, Lookup, key_path};
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 
 use crate::exit::{Code, Failure, Outcome};
-use crate::input;
+use crate::input::{self, MAX_DATA};
 
 /// Reads a list for a reader whose SAM holds the test keys.
 pub(super) fn read(path: &Path) -> Outcome<Lookup> {
-    let file = input::bytes(path)?;
+    let file = input::bytes(path, MAX_DATA);
+    let file = file.map_err(Failure::usage)?;
     let header = Header::parse(&file).map_err(|error| refused(path, error.into()))?;
     let id = header.key_id();
     let key = TestRoots.list_key(&id, key_path(header.scope)).map_err(Failure::usage)?;

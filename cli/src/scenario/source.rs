@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, ensure};
 use xuejika_card_model::pupil::PupilDraft;
 
 use super::script::{Script, plain};
-use crate::input;
+use crate::input::{self, MAX_TEXT};
 
 /// A scenario and where it comes from.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Source {
     /// Reads a file.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let file = path.display().to_string();
-        let text = input::text(path)?;
+        let text = input::text(path, MAX_TEXT)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, file, text })
     }

@@ -7,9 +7,11 @@
     reason = "a broken premise fails the test"
 )]
 
+mod bombs;
 mod documents;
 mod history;
 mod hostile;
+mod kinds;
 mod readback;
 mod reports;
 mod sample;

@@ -181,3 +181,34 @@ impl Batch {
             .collect()
     }
 }
+
+/// Declares the file that holds the rows now.
+pub(crate) fn declare(
+    batch: &Batch,
+    name: &str,
+    format: &str,
+    contents: &[u8],
+    mapping: Option<&str>,
+) {
+    batch.replace_rows(name, contents);
+    batch.edit_manifest(|manifest| {
+        let file = manifest["file"][0].as_table_mut().unwrap();
+        file.insert("format".to_owned(), format.into());
+        if let Some(text) = mapping {
+            batch.write("vendor.toml", text);
+            file.insert("mapping".to_owned(), "vendor.toml".into());
+        }
+    });
+}
+
+/// Runs the program in 600 MB of address space.
+pub(crate) fn run_limited(arguments: &[&str]) -> Run {
+    let mut command = assert_cmd::Command::new("sh");
+    command.args(["-c", "ulimit -v 600000 && exec \"$0\" \"$@\"", PROGRAM]).args(arguments);
+    let output = command.timeout(PATIENCE).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
+    let run = Run { code, out: text(output.stdout), err: text(output.stderr) };
+    assert!(!run.err.contains("panicked"), "{run:?}");
+    run
+}

@@ -174,6 +174,12 @@ pub(super) const KINDS: &[Kind] = &[
         Plant::Cells(|row| row.set(Column::WALLET_STATE, "01")),
     ),
     Kind::row(
+        "wallet-state-form",
+        "a wallet state that has lost a zero",
+        &[(Check::RowForm, Row)],
+        Plant::Cells(|row| row.set(Column::WALLET_STATE, "0")),
+    ),
+    Kind::row(
         "unknown-box",
         "a box that is not in the manifest",
         &[(Check::BoxUnknown, Row)],

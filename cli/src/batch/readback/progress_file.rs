@@ -14,7 +14,7 @@ use super::compare::Difference;
 use crate::exit::{Failure, Outcome};
 
 /// Largest file, in bytes.
-const MAX_FILE: u64 = 256 << 20;
+const MAX_FILE: u64 = 32 << 20;
 
 /// The first line.
 #[derive(PartialEq, Serialize, Deserialize)]
