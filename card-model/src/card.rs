@@ -9,7 +9,7 @@ use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 
 use crate::event::{Actor, Condition};
 use crate::fault::{Fault, seeded};
-use crate::file::tree::{CardKind, HEADER_LEN, PROFILE_VERSION, Tree, sfi, wallet_sfi};
+use crate::file::tree::{CardKind, HEADER_LEN, LAYOUT, PROFILE_VERSION, Tree, sfi, wallet_sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
 use crate::psam::{InvalidPsamKey, PsamView};
@@ -42,7 +42,7 @@ impl Header {
     #[rustfmt::skip]
     fn parse(bytes: &[u8]) -> Result<Self, OpenError> {
         let Some(&[
-            kind, algorithm, version, _,
+            kind, algorithm, version, layout,
             u1, u2, u3, u4, u5, u6, u7,
             _, _, _, _, _,
             s1, s2, s3, s4, s5, s6, s7, s8,
@@ -52,6 +52,9 @@ impl Header {
         };
         if version != PROFILE_VERSION {
             return Err(OpenError::Profile(version));
+        }
+        if layout != LAYOUT {
+            return Err(OpenError::Layout(layout));
         }
         Ok(Self {
             kind: CardKind::from_code(kind).ok_or(OpenError::Kind(kind))?,
@@ -65,7 +68,7 @@ impl Header {
     #[must_use]
     pub fn emit(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
-        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, 0]
+        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, LAYOUT]
             .into_iter()
             .chain(self.uid)
             .chain([0; 5])
@@ -544,7 +547,10 @@ impl From<Denied> for CardError {
 #[non_exhaustive]
 pub enum OpenError {
     /// The memory has the wrong size.
-    #[error("the memory has {found} bytes, expected {expected}")]
+    #[error(
+        "the memory has {found} bytes, expected {expected}: it was made by another version of this \
+         program"
+    )]
     Size {
         /// Bytes found.
         found: usize,
@@ -558,8 +564,11 @@ pub enum OpenError {
     #[error("algorithm {0:02X} is not defined")]
     Algorithm(u8),
     /// The card follows another profile version.
-    #[error("card profile version {0} is not supported, expected {PROFILE_VERSION}")]
+    #[error("the card is of another version: card profile version {0}, expected {PROFILE_VERSION}")]
     Profile(u8),
+    /// The memory is laid out as another version of the program does it.
+    #[error("the card is of another version: memory layout {0}, expected {LAYOUT}")]
+    Layout(u8),
     /// A key cannot be read.
     #[error("key {number} of {df:04X}: {error}")]
     Key {

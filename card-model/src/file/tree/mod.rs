@@ -96,8 +96,12 @@ impl Tree {
     }
 }
 
-/// Bytes of the memory header in front of all files: kind, algorithm, profile version, RFU, UID (7),
-/// RFU (5), card serial (8), RFU (8).
+/// Version of the memory layout: what lies where in the memory of a card (project-defined). Whoever
+/// moves a file, changes a size or what a file's bytes mean gives it the next number.
+pub const LAYOUT: u8 = 0x00;
+
+/// Bytes of the memory header in front of all files: kind, algorithm, profile version, memory layout,
+/// UID (7), RFU (5), card serial (8), RFU (8).
 pub const HEADER_LEN: usize = 32;
 
 /// Bytes of the journal: room for the largest transaction, the wiping of a pupil's data.
@@ -154,6 +158,7 @@ const fn end(files: &[Ef]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crc::crc32;
     use alloc::vec::Vec;
 
     fn spans(tree: &Tree) -> Vec<(usize, usize)> {
@@ -184,6 +189,14 @@ mod tests {
             assert_eq!(CardKind::from_code(kind.code()), Some(kind));
         }
         assert!(CardKind::Student.tree().size < usize::from(u16::MAX));
+    }
+
+    /// Whoever moves something gives [`LAYOUT`] the next number, and then puts the digest here.
+    #[test]
+    fn another_layout_has_another_number() {
+        let kinds = [CardKind::Student, CardKind::Management, CardKind::Psam, CardKind::Sam];
+        let places = kinds.map(|kind| alloc::format!("{:?}", spans(kind.tree()))).concat();
+        assert_eq!((LAYOUT, crc32(&[places.as_bytes()])), (0x00, 0xB872_B2E6));
     }
 
     #[test]
