@@ -1,6 +1,5 @@
 //! The holiday table of a run.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -8,6 +7,7 @@ use clap::Args;
 use xuejika_card_model::calendar::Holidays;
 
 use crate::exit::{Failure, Outcome};
+use crate::input;
 
 /// Where the holidays come from.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ impl HolidayArgs {
     pub(crate) fn read(&self) -> Outcome<Holidays> {
         let mut holidays = Holidays::published();
         if let Some(path) = &self.holidays {
-            let own = || -> anyhow::Result<Holidays> { Ok(fs::read_to_string(path)?.parse()?) };
-            let own = own().with_context(|| path.display().to_string());
+            let text = input::text(path, input::MAX_TEXT).map_err(Failure::usage)?;
+            let own = text.parse().with_context(|| path.display().to_string());
             holidays.replace(own.map_err(Failure::usage)?);
         }
         Ok(holidays)

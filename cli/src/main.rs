@@ -16,6 +16,7 @@ mod emulate;
 mod exit;
 mod fields;
 mod hex;
+mod input;
 #[cfg(unix)]
 mod key_verbs;
 mod keys;

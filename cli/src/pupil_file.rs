@@ -1,8 +1,6 @@
 //! A pupil from a TOML or CSV file. Every complaint names the line and the field.
 
 use core::fmt;
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
@@ -14,6 +12,7 @@ use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
 
 use crate::exit::{Failure, Outcome};
+use crate::input;
 
 /// The fictional pupil for those who have no file yet.
 const SAMPLE: &str = include_str!("../examples/pupil.toml");
@@ -49,13 +48,15 @@ pub(crate) fn read(path: &Path, choice: &Choice) -> Outcome<Pupil> {
     read().map_err(Failure::usage)
 }
 
+/// Longest file of pupils, in bytes: a whole district.
+const MAX_LEN: u64 = 64 << 20;
+
 fn text(path: &Path) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        io::stdin().read_to_end(&mut bytes)?;
+    let bytes = if path == Path::new("-") {
+        input::standard(MAX_LEN)?
     } else {
-        bytes = fs::read(path)?;
-    }
+        input::bytes(path, MAX_LEN)?
+    };
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error
             .as_bytes()

@@ -4,11 +4,9 @@
 //! word; without one, any answer will do. Notes begin with `#` or `//`, a `;` may end a line.
 
 use core::fmt;
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use serde::Serialize;
 use xuejika_apdu::CardChannel;
 
@@ -16,6 +14,7 @@ use crate::apdu::{Answer, Reset};
 use crate::args::ScriptArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
+use crate::input;
 use crate::output::Output;
 
 /// A line of a script that does something.
@@ -57,15 +56,11 @@ pub(crate) fn run(args: &ScriptArgs, out: &Output) -> Outcome<Code> {
 fn read(path: &Path) -> anyhow::Result<Vec<Line>> {
     let name = path.display();
     let text = if path == Path::new("-") {
-        io::read_to_string(io::stdin())
+        input::utf8(input::standard(input::MAX_TEXT)?)?
     } else {
-        fs::File::open(path).and_then(|mut file| {
-            let mut text = String::new();
-            file.read_to_string(&mut text).map(|_| text)
-        })
+        input::text(path, input::MAX_TEXT)?
     };
-    parse(&text.with_context(|| name.to_string())?)
-        .map_err(|(line, error)| anyhow!("{name}:{line}: {error}"))
+    parse(&text).map_err(|(line, error)| anyhow!("{name}:{line}: {error}"))
 }
 
 fn parse(text: &str) -> Result<Vec<Line>, (usize, String)> {

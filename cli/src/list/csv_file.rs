@@ -2,8 +2,6 @@
 
 use core::fmt::Display;
 use core::str::FromStr;
-use std::fs;
-use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -14,6 +12,7 @@ use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 
 use crate::exit::{Failure, Outcome};
+use crate::input;
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -30,16 +29,18 @@ struct Row {
     withdrawn_time: String,
 }
 
+/// Longest file of reports, in bytes: hundreds of thousands of them.
+const MAX_LEN: u64 = 64 << 20;
+
 /// Reads the reports of a unit, `-` from stdin.
 pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome<Vec<Entry>> {
     let name = path.display().to_string();
     let read = || -> anyhow::Result<Vec<Entry>> {
-        let mut bytes = Vec::new();
-        if path == Path::new("-") {
-            io::stdin().read_to_end(&mut bytes)?;
+        let bytes = if path == Path::new("-") {
+            input::standard(MAX_LEN)?
         } else {
-            bytes = fs::read(path).with_context(|| name.clone())?;
-        }
+            input::bytes(path, MAX_LEN)?
+        };
         parse(&name, &bytes, scope, holidays)
     };
     read().map_err(Failure::usage)

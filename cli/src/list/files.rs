@@ -1,10 +1,9 @@
 //! List files and the keys that make them authentic.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
 use xuejika_card_model::list::{
     Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
 };
@@ -12,7 +11,7 @@ use xuejika_keyscheme::KeyId;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
-use crate::reader::lists::refused;
+use crate::reader::lists::{read_file, refused};
 
 /// A whole list or a delta.
 pub(super) enum AnyList {
@@ -27,6 +26,17 @@ impl AnyList {
         match self {
             Self::Full(list) => list.edition(),
             Self::Delta(delta) => delta.edition(),
+        }
+    }
+
+    /// Whether both can be authentic. A delta does not tell the whole contents of its version.
+    pub(super) fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        match (self, other) {
+            (Self::Full(list), Self::Full(other)) => list.stands_beside(other),
+            (Self::Delta(delta), Self::Delta(other)) if delta.base() == other.base() => {
+                delta.edition().stands_beside(other.edition(), delta == other)
+            }
+            _ => self.edition().stands_beside(other.edition(), true),
         }
     }
 
@@ -75,8 +85,7 @@ impl Keys {
 
     /// Reads a file of either form.
     pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
-        let file = fs::read(path).with_context(|| path.display().to_string());
-        let file = file.map_err(Failure::usage)?;
+        let file = read_file(path)?;
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;
         match header.form {
