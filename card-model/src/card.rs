@@ -548,8 +548,8 @@ impl From<Denied> for CardError {
 pub enum OpenError {
     /// The memory has the wrong size.
     #[error(
-        "the memory has {found} bytes, expected {expected}: it was made by another version of this \
-         program"
+        "the memory has {found} bytes, expected {expected}: another version of this program made \
+         the card"
     )]
     Size {
         /// Bytes found.
@@ -564,10 +564,16 @@ pub enum OpenError {
     #[error("algorithm {0:02X} is not defined")]
     Algorithm(u8),
     /// The card follows another profile version.
-    #[error("the card is of another version: card profile version {0}, expected {PROFILE_VERSION}")]
+    #[error(
+        "card profile version {0} is not supported, expected {PROFILE_VERSION}: another version of \
+         this program made the card"
+    )]
     Profile(u8),
     /// The memory is laid out as another version of the program does it.
-    #[error("the card is of another version: memory layout {0}, expected {LAYOUT}")]
+    #[error(
+        "memory layout {0} is not supported, expected {LAYOUT}: another version of this program made \
+         the card"
+    )]
     Layout(u8),
     /// A key cannot be read.
     #[error("key {number} of {df:04X}: {error}")]
