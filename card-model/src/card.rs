@@ -552,7 +552,10 @@ impl From<Denied> for CardError {
 #[non_exhaustive]
 pub enum OpenError {
     /// The memory has the wrong size.
-    #[error("the memory has {found} bytes, expected {expected}")]
+    #[error(
+        "the memory has {found} bytes, expected {expected}: another version of this program made \
+         the card"
+    )]
     Size {
         /// Bytes found.
         found: usize,
@@ -566,7 +569,10 @@ pub enum OpenError {
     #[error("algorithm {0:02X} is not defined")]
     Algorithm(u8),
     /// The card follows another profile version.
-    #[error("card profile version {0} is not supported, expected {PROFILE_VERSION}")]
+    #[error(
+        "card profile version {0} is not supported, expected {PROFILE_VERSION}: another version of \
+         this program made the card"
+    )]
     Profile(u8),
     /// The memory was laid out by another version of this program.
     #[error(

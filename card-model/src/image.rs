@@ -79,8 +79,8 @@ pub enum ImageError {
     /// It does not begin like a card image.
     #[error("not a card image: it does not begin with \"XJKCARD1\"")]
     Magic,
-    /// A newer or damaged format version.
-    #[error("image format version {0} is not supported, expected 1")]
+    /// Another version of the format.
+    #[error("the image is of another version: format {0}, expected {VERSION}")]
     Version(u16),
     /// Bytes are missing.
     #[error("the image is cut short: {found} bytes, expected {expected}")]
@@ -121,6 +121,14 @@ mod tests {
             let mut bad = image.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(parse(&bad).is_err(), "bit {bit}");
+        }
+        // A version is told before its contents are judged by the rules of this one.
+        for version in [0, 2, 0x0101] {
+            let mut other = image.clone();
+            other[8..10].copy_from_slice(&u16::to_be_bytes(version));
+            for image in [&other[..], &other[..10], &[&other[..], &[0]].concat()] {
+                assert_eq!(parse(image), Err(ImageError::Version(version)));
+            }
         }
         for length in 0..image.len() {
             let cut = parse(&image[..length]);

@@ -482,3 +482,61 @@ fn the_bytes_of_a_file() {
     assert_eq!(hex(80..96), "3A3421FAC762892C7EA1E0422321AB01");
     assert_eq!(file.len(), Header::LEN + Entry::LEN + MAC_LEN);
 }
+
+#[test]
+fn versions_and_times_of_issue_go_forward_together() {
+    let lost = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let made = |version, day| List::new(edition(SCHOOL, version, day), [lost]).unwrap();
+    let (old, new) = (made(2, "2026-10-02"), made(3, "2026-10-03"));
+    let backdated = made(4, "2026-10-01");
+    let is_issue = |error: ListError| matches!(error, ListError::Issue { .. });
+    assert!(is_issue(old.next(*backdated.edition(), []).unwrap_err()));
+    assert!(is_issue(List::merge(*backdated.edition(), [&old]).unwrap_err()));
+    assert!(is_issue(backdated.since(&old).unwrap_err()));
+    let at_once = edition(SCHOOL, 3, "2026-10-02");
+    assert!(old.next(at_once, []).is_ok(), "two versions of one moment are in order");
+    let withdrawn = old.withdraw(
+        edition(SCHOOL, 3, "2026-10-01"),
+        serial(1),
+        Kind::Loss,
+        unit(SCHOOL),
+        at("2026-09-30"),
+    );
+    assert!(is_issue(withdrawn.unwrap_err()));
+    // A delta made from a list of another time of issue.
+    let delta = new.since(&old).unwrap();
+    assert!(is_issue(delta.apply(&made(2, "2026-10-04")).unwrap_err()));
+    // Into a reader.
+    assert_eq!(new.replaces(&old), Ok(()));
+    assert_eq!(old.replaces(&old), Ok(()));
+    assert!(matches!(old.replaces(&new), Err(ListError::Version { .. })));
+    assert!(is_issue(backdated.replaces(&old).unwrap_err()));
+}
+
+#[test]
+fn one_version_has_one_content() {
+    let lost = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let (one, other) = (school_list(2, [lost]), school_list(2, []));
+    let again = List::new(edition(SCHOOL, 2, "2026-12-30"), [lost]).unwrap();
+    let twice = ListError::Twice { scope: unit(SCHOOL), version: 2 };
+    for other in [&other, &again] {
+        assert_eq!(other.replaces(&one), Err(twice.clone()));
+        assert_eq!(other.stands_beside(&one), Err(twice.clone()));
+        let district = edition("080000", 1, "2026-12-31");
+        assert_eq!(List::merge(district, [&one, other]), Err(twice.clone()));
+        let [one, other] = [&one, other]
+            .map(|list| Lookup::parse(&list.emit(&mac(SCHOOL)), &mac(SCHOOL)).unwrap());
+        assert_eq!(other.stands_beside(&one), Err(twice.clone()));
+        assert_eq!(one.stands_beside(&one), Ok(()));
+    }
+    let district = edition("080000", 1, "2026-12-31");
+    assert!(List::merge(district, [&one, &one]).is_ok(), "one list, sent twice");
+    // Of another unit nothing is compared.
+    let far = List::new(edition("050000", 2, "2026-01-01"), []).unwrap();
+    assert_eq!(far.stands_beside(&one), Ok(()));
+    let backdated = List::new(edition(SCHOOL, 3, "2026-10-01"), [lost]).unwrap();
+    assert!(matches!(
+        List::merge(edition("080000", 1, "2026-12-31"), [&backdated, &one]),
+        Err(ListError::Issue { .. })
+    ));
+}

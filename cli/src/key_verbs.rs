@@ -1,11 +1,13 @@
 //! `keys`: making, splitting, wrapping and checking root keys. What comes out are check values; a
-//! secret leaves only into a new file of mode 0600, or into a token.
+//! secret leaves only into a new file of mode 0600, a descriptor or a token.
 
 mod block;
 mod ceremony;
 mod secret;
 mod show;
 pub(crate) mod source;
+#[cfg(feature = "hsm")]
+mod token;
 
 use core::fmt;
 use std::path::PathBuf;
@@ -13,14 +15,16 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use serde::Serialize;
 use xuejika_keyscheme::KeyId;
+use xuejika_keyscheme::ceremony::MAX_COMPONENTS;
 use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::legacy::WalletKeyType;
+use xuejika_reader::channel::secret::SecretSource;
 
-use crate::exit::{Code, Outcome};
+use crate::exit::{Code, Outcome, say};
 use crate::output::Output;
 use secret::Kind;
 pub(crate) use secret::SecretArg;
-use source::{SourceArgs, key_id, wallet_type};
+use source::{SourceArgs, TOKEN, key_id, wallet_type};
 
 const SECRETS: &str = "\
 Secrets (SECRET) come from
@@ -30,7 +34,14 @@ Secrets (SECRET) come from
 and never from the command line or the environment. The text is the key in hexadecimal, before it
 its kind if it is not AES, and on a second line kcv and its check value:
   sm4 00112233445566778899AABBCCDDEEFF
-  kcv cmac-sm4:012345";
+  kcv cmac-sm4:012345
+A component has two lines more, its place and the check value of the whole key:
+  component 1 of 3
+  key cmac-sm4:678900
+Weak keys are refused: bytes that repeat, weak DES keys, one DES key twice.
+
+Keys (OUT) go to a new FILE of mode 0600, to fd:N (- is fd:1), a pipe or such a file, and where it
+says so to a pkcs11: URI.";
 
 /// `keys`.
 #[derive(Debug, Subcommand)]
@@ -57,11 +68,15 @@ pub(crate) enum KeysCommand {
     /// Check a key block and take the key out.
     #[command(after_help = SECRETS)]
     Unwrap(UnwrapArgs),
+    /// List or remove the roots in a PKCS#11 token.
+    #[cfg(feature = "hsm")]
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Show what a key block says, or whose roots a key file holds, without any key.
     Inspect {
-        /// The key block or key file, `-` for stdin.
+        /// The key block or key file, or fd:N; `-` for stdin.
         #[arg(value_name = "FILE")]
-        block: PathBuf,
+        block: SecretSource,
     },
 }
 
@@ -78,9 +93,9 @@ pub(crate) struct GenerateArgs {
 /// Where a key goes.
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
-    /// New file, or pkcs11: URI of a token.
-    #[arg(short, long, value_name = "OUT")]
-    output: String,
+    /// New file, fd:N, or pkcs11: URI of a token.
+    #[arg(short, long, value_name = "OUT", value_parser = destination)]
+    output: Destination,
     /// Name of the root in a token, as DF01-01-01-01: zone, number, version, algorithm.
     #[arg(long, value_name = "ID", value_parser = key_id)]
     key: Option<KeyId>,
@@ -122,9 +137,9 @@ pub(crate) struct DeriveArgs {
     /// School of a school's key: its unit code, 6 digits.
     #[arg(long, value_parser = show::unit, requires = "district")]
     unit: Option<[u8; 3]>,
-    /// New file for the card's key.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// New file or fd:N for the card's key.
+    #[arg(short, long, value_name = "OUT", value_parser = place)]
+    output: Option<SecretSource>,
 }
 
 /// `keys split`.
@@ -137,19 +152,23 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_enum)]
     kind: Option<Kind>,
     /// Number of components.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=9))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
     parts: u8,
     /// Start of the names of the new files: -1, -2, ... follow.
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", value_parser = ceremony::start_of_names)]
     output: PathBuf,
 }
 
 /// `keys combine`.
 #[derive(Debug, Args)]
 pub(crate) struct CombineArgs {
-    /// The components, each with its check value.
-    #[arg(value_name = "SECRET", required = true)]
+    /// All components of the key, each with its check value.
+    #[arg(value_name = "SECRET", required = true, num_args = 1..=MAX_COMPONENTS)]
     components: Vec<SecretArg>,
+    /// Number of components, for those of other programs that say neither their place nor the check
+    /// value of the key.
+    #[arg(long, value_name = "N", requires = "kcv", value_parser = clap::value_parser!(u8).range(2..=16))]
+    parts: Option<u8>,
     /// Kind of the key.
     #[arg(long, value_enum)]
     kind: Option<Kind>,
@@ -191,26 +210,26 @@ pub(crate) struct WrapArgs {
     /// Mode of use of a key that is no root, as in X9.143.
     #[arg(long, value_name = "M", default_value = "X", value_parser = block::mode)]
     mode: xuejika_keyscheme::keyblock::ModeOfUse,
-    /// New file. By default standard output: the block is no secret.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// New file, or fd:N. By default standard output: the block is no secret.
+    #[arg(short, long, value_name = "OUT", value_parser = place)]
+    output: Option<SecretSource>,
 }
 
 /// `keys unwrap`.
 #[derive(Debug, Args)]
 pub(crate) struct UnwrapArgs {
-    /// The key block, `-` for stdin.
+    /// The key block: a file, or fd:N; `-` for stdin.
     #[arg(value_name = "FILE")]
-    block: PathBuf,
+    block: SecretSource,
     /// Its protection key.
     #[arg(long, value_name = "SECRET")]
     kbpk: SecretArg,
     /// Take the deprecated versions A and C as well.
     #[arg(long)]
     read_old: bool,
-    /// New file for the key, or pkcs11: URI of a token. By default the key is only checked.
-    #[arg(short, long, value_name = "OUT")]
-    output: Option<String>,
+    /// New file or fd:N for the key, or pkcs11: URI of a token. By default the key is only checked.
+    #[arg(short, long, value_name = "OUT", value_parser = destination)]
+    output: Option<Destination>,
     /// Name of the root in a token. By default the one in the block.
     #[arg(long, value_name = "ID", value_parser = key_id, requires = "output")]
     key: Option<KeyId>,
@@ -226,8 +245,51 @@ pub(crate) fn run(command: &KeysCommand, out: &Output) -> Outcome<Code> {
         KeysCommand::Combine(args) => ceremony::combine(args, out),
         KeysCommand::Wrap(args) => block::wrap(args, out),
         KeysCommand::Unwrap(args) => block::unwrap(args, out),
+        #[cfg(feature = "hsm")]
+        KeysCommand::Token(command) => token::run(command, out),
         KeysCommand::Inspect { block } => block::inspect(block, out),
     }
+}
+
+/// Where a key goes.
+#[derive(Clone, Debug)]
+enum Destination {
+    /// A token, by its URI.
+    Token(String),
+    /// A file or a descriptor.
+    Place(SecretSource),
+}
+
+impl Destination {
+    const fn place(&self) -> Option<&SecretSource> {
+        match self {
+            Self::Token(_) => None,
+            Self::Place(place) => Some(place),
+        }
+    }
+}
+
+fn destination(text: &str) -> Result<Destination, core::convert::Infallible> {
+    Ok(match text.starts_with(TOKEN) {
+        true => Destination::Token(text.to_owned()),
+        false => Destination::Place(place(text)?),
+    })
+}
+
+/// A place to write to: `-` is the standard output.
+fn place(text: &str) -> Result<SecretSource, core::convert::Infallible> {
+    if text == "-" { Ok(STDOUT) } else { text.parse() }
+}
+
+const STDOUT: SecretSource = SecretSource::Descriptor(1);
+
+/// Reports on a key: on stderr when the key itself went to standard output.
+fn report(key: &KeyReport, to: Option<&SecretSource>, out: &Output) -> Outcome<()> {
+    if to == Some(&STDOUT) {
+        say(key);
+        return Ok(());
+    }
+    out.report(key)
 }
 
 /// A key in a report: its check value and what is known of it.

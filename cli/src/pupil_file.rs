@@ -12,7 +12,7 @@ use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
 
 use crate::exit::{Failure, Outcome};
-use crate::input::{self, MAX_TEXT};
+use crate::input::{self, MAX_DATA};
 
 /// The fictional pupil for those who have no file yet.
 const SAMPLE: &str = include_str!("../examples/pupil.toml");
@@ -49,7 +49,7 @@ pub(crate) fn read(path: &Path, choice: &Choice) -> Outcome<Pupil> {
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
-    let bytes = input::named(path, MAX_TEXT)?;
+    let bytes = input::named(path, MAX_DATA)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error
             .as_bytes()

@@ -57,9 +57,7 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         _ => None,
     };
     let lists: Vec<_> = match command {
-        ReaderCommand::Verdict(args) => {
-            args.lists.iter().map(|path| lists::read(path)).collect::<Outcome<_>>()?
-        }
+        ReaderCommand::Verdict(args) => lists::read_all(&args.lists)?,
         _ => Vec::new(),
     };
     let mut station = Station::open(args, out)?;

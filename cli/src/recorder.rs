@@ -4,8 +4,13 @@
 //! A command is written before it is sent and its answer as soon as it is there, each in one piece,
 //! so that the file can be read up to the last of them however the program ends. A trace that cannot
 //! be written any more never changes what is done to a card: it ends, and the program says so.
+//!
+//! Nothing that was recorded is destroyed: a run goes to the end of the file, as a section of its own,
+//! and the file is locked while it is written.
 
 mod block;
+mod blocks;
+mod file;
 mod packet;
 mod read;
 mod secret;
@@ -19,8 +24,7 @@ pub(crate) use show::run;
 pub(crate) use slot::Tapped;
 
 use core::time::Duration;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,7 +36,11 @@ use xuejika_vectors::conformance::Verdict;
 
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
-use block::Block;
+use block::{Block, NANOSECONDS};
+use file::TraceFile;
+
+/// What the name of the program begins with in sections of ours.
+const PROGRAM: &str = "xuejika ";
 
 /// Time from packet to packet where it does not come from a clock.
 const TICK: Duration = Duration::from_millis(1);
@@ -45,8 +53,8 @@ const REASON: &str = "the card's reason: ";
 /// What every command that talks to cards takes.
 #[derive(Debug, Args)]
 pub(crate) struct TraceArgs {
-    /// Record what is said to cards and what they answer, for Wireshark (pcapng); an earlier trace
-    /// there is replaced.
+    /// Record what is said to cards and what they answer, for Wireshark (pcapng), at the end of an
+    /// earlier trace if there is one.
     #[arg(id = "trace-file", long = "trace", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
     /// Leave PINs and keys in the trace readable.
@@ -208,13 +216,10 @@ impl Tap {
     }
 }
 
-/// An open file.
+/// An open trace.
 #[derive(Debug)]
 struct Recorder {
-    path: PathBuf,
-    file: File,
-    /// Length of what is whole, in bytes.
-    length: u64,
+    file: TraceFile,
     clock: Env,
     secrets: bool,
     /// Target and card of each interface.
@@ -226,25 +231,16 @@ struct Recorder {
 
 impl Recorder {
     fn create(path: &Path, secrets: bool) -> Outcome<Self> {
-        let name = || path.display().to_string();
-        if is_other_file(path).with_context(name).map_err(Failure::usage)? {
-            let other = anyhow!("{}: no trace; no other file is ever overwritten", name());
-            return Err(Failure::Because(Code::Unsafe, other));
-        }
-        let file = File::create(path).with_context(name).map_err(Failure::usage)?;
         let mut recorder = Self {
-            path: path.to_owned(),
-            file,
-            length: 0,
+            file: TraceFile::open(path)?,
             clock: clock::env(None)?,
             secrets,
             interfaces: Vec::new(),
             label: None,
             ended: false,
         };
-        let program = format!("xuejika {}", env!("CARGO_PKG_VERSION"));
-        let written = recorder.append(&Block::Section { program });
-        written.with_context(name).map_err(Failure::device)?;
+        let written = recorder.file.append(&section().emit());
+        written.with_context(|| path.display().to_string()).map_err(Failure::device)?;
         Ok(recorder)
     }
 
@@ -253,18 +249,20 @@ impl Recorder {
         let known = self.interfaces.iter().position(|it| *it == interface);
         let index = known.unwrap_or(self.interfaces.len());
         if known.is_none() {
-            let (name, description) = interface.clone();
+            let block = described(&interface);
+            self.write(&block);
             self.interfaces.push(interface);
-            self.write(&Block::Interface { name, description });
         }
         u32::try_from(index).unwrap_or(u32::MAX)
     }
 
     fn packet(&mut self, interface: u32, packet: &Packet, comments: Vec<String>) {
         self.clock.advance(TICK);
-        let at = u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX);
+        let at = Some(u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX));
         let comments = self.label.iter().cloned().chain(comments).collect();
-        self.write(&Block::Packet { interface, at, data: packet.emit(), comments });
+        let data = packet.emit();
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        self.write(&Block::Packet { interface, at, data, length, comments });
     }
 
     /// Writes a block, or says once that the trace ends before it.
@@ -274,27 +272,25 @@ impl Recorder {
         }
         if let Err(error) = self.append(block) {
             self.ended = true;
-            say(format_args!("xuejika: {}: the trace ends here: {error}", self.path.display()));
+            say(format_args!("xuejika: {}: the trace ends here: {error}", self.file.name()));
         }
     }
 
     fn append(&mut self, block: &Block) -> io::Result<()> {
-        let bytes = block.emit();
-        self.file.write_all(&bytes).inspect_err(|_| {
-            // Half a block would be in the way of whoever reads the rest.
-            let _ = self.file.set_len(self.length);
-        })?;
-        self.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        Ok(())
+        if self.file.was_emptied()? {
+            let again = [section()].into_iter().chain(self.interfaces.iter().map(described));
+            self.file.append(&again.flat_map(|block| block.emit()).collect::<Vec<_>>())?;
+        }
+        self.file.append(&block.emit())
     }
 }
 
-/// Whether there is a file with contents that are no trace.
-fn is_other_file(path: &Path) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Ok(about) if about.is_file() && about.len() > 0 => Ok(!is_trace(path)?),
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+/// The beginning of what one run writes.
+fn section() -> Block {
+    Block::Section { program: format!("{PROGRAM}{}", env!("CARGO_PKG_VERSION")) }
+}
+
+fn described((name, description): &(String, String)) -> Block {
+    let (name, description) = (name.clone(), description.clone());
+    Block::Interface { name, description, resolution: NANOSECONDS, offset: 0, limit: 0 }
 }

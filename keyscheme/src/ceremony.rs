@@ -2,13 +2,16 @@
 //!
 //! The components are added bit by bit (XOR). Each has the length of the key, so whoever lacks one
 //! of them knows nothing about the key. Every component carries its own check value, by which a
-//! custodian's typing error is noticed before anything is combined.
+//! custodian's typing error is noticed before anything is combined. Beside it stands its [`Place`]:
+//! which component of how many it is, and the check value of the whole key, by which a component that
+//! is lost, comes twice or belongs to another key is named ([`assemble`]). Components of other
+//! equipment may come without; [`combine`] adds them up.
 //!
 //! DES and TDES: the parity bits take no part in the cipher. Components and keys are given odd
 //! parity, and a combined key has it again, whatever the number of components.
 //!
 //! ```
-//! use xuejika_keyscheme::ceremony::{Component, ParityRule, combine};
+//! use xuejika_keyscheme::ceremony::{CeremonyError, Component, ParityRule, assemble, combine, split};
 //! use xuejika_keyscheme::keyblock::{KeyKind, KeyMaterial};
 //!
 //! let typed = [*b"component of one", *b"and of the next.", *b"and of the third"];
@@ -18,6 +21,24 @@
 //! });
 //! let key = combine(&components, None)?;
 //! assert!(key.kcv().to_string().starts_with("cmac-aes:"));
+//!
+//! # struct Rng;
+//! # impl rand_core::TryRng for Rng {
+//! #     type Error = core::convert::Infallible;
+//! #     fn try_next_u32(&mut self) -> Result<u32, Self::Error> { Ok(4) }
+//! #     fn try_next_u64(&mut self) -> Result<u64, Self::Error> { Ok(4) }
+//! #     fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Self::Error> {
+//! #         to.iter_mut().for_each(|byte| *byte = byte.wrapping_add(75));
+//! #         Ok(())
+//! #     }
+//! # }
+//! # impl rand_core::TryCryptoRng for Rng {}
+//! # let mut rng = Rng;
+//! let mut parts = split(&key, 3, &mut rng)?;
+//! assert_eq!(assemble(&parts)?, key);
+//! parts.pop();
+//! let lost = CeremonyError::Missing { number: 3, count: 3 };
+//! assert_eq!(assemble(&parts), Err(lost));
 //! # Ok::<(), xuejika_keyscheme::ceremony::CeremonyError>(())
 //! ```
 
@@ -32,9 +53,13 @@ use crate::cbc::xor;
 use crate::error::InvalidLength;
 use crate::kcv::{Kcv, KcvMethod};
 use crate::keyblock::{KeyKind, KeyMaterial};
+use crate::weak::WeakKey;
 
 /// Fewest components of a key.
 pub const MIN_COMPONENTS: usize = 2;
+
+/// Most components of a key.
+pub const MAX_COMPONENTS: usize = 16;
 
 /// Number of components a ceremony should have: two custodians who meet are not yet the key.
 pub const RECOMMENDED_COMPONENTS: usize = 3;
@@ -101,6 +126,87 @@ impl fmt::Debug for Component {
     }
 }
 
+/// Which component of which key, as it stands beside it. No secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    number: u8,
+    count: u8,
+    key: Kcv,
+}
+
+impl Place {
+    /// Component `number` of `count`, of the key with the check value `key`.
+    ///
+    /// # Errors
+    /// Returns [`PlaceError`] when there are not [`MIN_COMPONENTS`] to [`MAX_COMPONENTS`], or the
+    /// number is none of 1 to `count`.
+    pub fn new(number: u8, count: u8, key: Kcv) -> Result<Self, PlaceError> {
+        let counts = MIN_COMPONENTS..=MAX_COMPONENTS;
+        if counts.contains(&usize::from(count)) && (1..=count).contains(&number) {
+            Ok(Self { number, count, key })
+        } else {
+            Err(PlaceError { number, count })
+        }
+    }
+
+    /// Number of the component, counted from 1.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Number of components of the key.
+    #[must_use]
+    pub const fn count(&self) -> u8 {
+        self.count
+    }
+
+    /// Check value of the whole key.
+    #[must_use]
+    pub const fn key(&self) -> Kcv {
+        self.key
+    }
+}
+
+/// A component and its place.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Which one it is.
+    pub place: Place,
+    /// The component.
+    pub component: Component,
+}
+
+/// Adds up all the components of one key, in any order.
+///
+/// # Errors
+/// Returns [`CeremonyError`] when a component belongs to another key, comes twice or is missing, and
+/// as [`combine`] does. The whole key must have the check value that the components state.
+pub fn assemble(parts: &[Part]) -> Result<KeyMaterial, CeremonyError> {
+    let [first, ..] = parts else { return Err(CeremonyError::TooFew(0)) };
+    let expected = first.place;
+    for (at, part) in parts.iter().enumerate() {
+        let place = part.place;
+        let earlier = parts.iter().take(at).any(|other| other.place.number == place.number);
+        let fault = if place.key != expected.key {
+            PartFault::Key { actual: place.key, expected: expected.key }
+        } else if place.count != expected.count {
+            PartFault::Count { actual: place.count, expected: expected.count }
+        } else if earlier {
+            PartFault::Repeated(place.number)
+        } else {
+            continue;
+        };
+        return Err(CeremonyError::Part { at, fault });
+    }
+    let here = |number| parts.iter().any(|part| part.place.number == number);
+    if let Some(number) = (1..=expected.count).find(|number| !here(*number)) {
+        return Err(CeremonyError::Missing { number, count: expected.count });
+    }
+    let components: Vec<_> = parts.iter().map(|part| part.component.clone()).collect();
+    combine(&components, Some(expected.key.bytes()))
+}
+
 /// Adds the components up to a key and compares its check value with the printed one, if there is
 /// one already.
 ///
@@ -127,9 +233,7 @@ pub fn combine(
         xor(&mut sum, other.expose());
     }
     let key = KeyMaterial::new(first.kind(), &sum)?.with_odd_parity();
-    if key.is_weak() {
-        return Err(CeremonyError::Weak);
-    }
+    key.check_strength()?;
     if let Some(printed) = printed {
         check_kcv(&key, printed).map_err(CeremonyError::CheckValue)?;
     }
@@ -139,16 +243,18 @@ pub fn combine(
 /// Splits `key` into `parts` components, all but one of them random.
 ///
 /// # Errors
-/// Returns [`CeremonyError`] when there would be fewer than [`MIN_COMPONENTS`], a DES or TDES key
-/// has not odd parity, or the key is degenerate.
+/// Returns [`CeremonyError`] when there would not be [`MIN_COMPONENTS`] to [`MAX_COMPONENTS`], a DES
+/// or TDES key has not odd parity, or the key is weak.
 pub fn split<R: CryptoRng + ?Sized>(
     key: &KeyMaterial,
     parts: usize,
     rng: &mut R,
-) -> Result<Vec<Component>, CeremonyError> {
+) -> Result<Vec<Part>, CeremonyError> {
     let Some(random) = parts.checked_sub(1).filter(|_| parts >= MIN_COMPONENTS) else {
         return Err(CeremonyError::TooFew(parts));
     };
+    let count = u8::try_from(parts).ok().filter(|_| parts <= MAX_COMPONENTS);
+    let count = count.ok_or(CeremonyError::TooMany(parts))?;
     if !key.has_odd_parity() {
         return Err(CeremonyError::Parity);
     }
@@ -162,9 +268,16 @@ pub fn split<R: CryptoRng + ?Sized>(
         components.push(Component(component));
     }
     components.push(Component(KeyMaterial::new(key.kind(), &rest)?.with_odd_parity()));
+    let parts: Vec<_> = (1..=count)
+        .zip(components)
+        .map(|(number, component)| Part {
+            place: Place { number, count, key: key.kcv() },
+            component,
+        })
+        .collect();
     // What cannot be put together again is not handed out.
-    combine(&components, Some(key.kcv().bytes()))?;
-    Ok(components)
+    assemble(&parts)?;
+    Ok(parts)
 }
 
 /// A component is not taken.
@@ -185,6 +298,42 @@ pub enum ComponentError {
     Zero,
 }
 
+/// There is no such component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "component {number} of {count}, expected 1 to the number of components, which is \
+     {MIN_COMPONENTS} to {MAX_COMPONENTS}"
+)]
+pub struct PlaceError {
+    number: u8,
+    count: u8,
+}
+
+/// Why a component does not go with the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartFault {
+    /// It belongs to another key.
+    #[error("a component of the key {actual}, expected one of {expected} as the first is")]
+    Key {
+        /// Check value of its key.
+        actual: Kcv,
+        /// Check value of the first component's key.
+        expected: Kcv,
+    },
+    /// It was split off at another time.
+    #[error("one of {actual} components, expected one of {expected} as the first is")]
+    Count {
+        /// Number of components in its split.
+        actual: u8,
+        /// Number of components in the first one's.
+        expected: u8,
+    },
+    /// It is among them already.
+    #[error("component {0} is given twice")]
+    Repeated(u8),
+}
+
 /// Components and key do not go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -192,6 +341,25 @@ pub enum CeremonyError {
     /// Too few components.
     #[error("{0} components, expected at least {MIN_COMPONENTS}")]
     TooFew(usize),
+    /// Too many components.
+    #[error("{0} components, expected at most {MAX_COMPONENTS}")]
+    TooMany(usize),
+    /// A component does not go with the others.
+    #[error("{fault}")]
+    Part {
+        /// Its place in the order given, counted from 0.
+        at: usize,
+        /// Why not.
+        fault: PartFault,
+    },
+    /// A component is not there.
+    #[error("component {number} of {count} is missing")]
+    Missing {
+        /// Its number, counted from 1.
+        number: u8,
+        /// How many there are.
+        count: u8,
+    },
     /// Two components are equal and would cancel out.
     #[error("two components are equal")]
     Equal,
@@ -203,9 +371,9 @@ pub enum CeremonyError {
         /// Kind of the first component.
         expected: KeyKind,
     },
-    /// The key is all zero, or its DES keys are weak or equal.
-    #[error("key is weak or all zero")]
-    Weak,
+    /// The key is weak.
+    #[error(transparent)]
+    Weak(#[from] WeakKey),
     /// The key has a byte of even parity.
     #[error("key has a byte of even parity, expected odd parity throughout")]
     Parity,

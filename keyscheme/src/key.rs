@@ -67,6 +67,7 @@ use zeroize::Zeroizing;
 use crate::algorithm::{Algorithm, BLOCK_LEN, CardCipher};
 use crate::cmac::Cmac;
 use crate::kcv::Kcv;
+use crate::weak;
 
 /// What a key may be used for. Each purpose is a type, so that a key of another purpose does not
 /// compile in its place.
@@ -143,6 +144,12 @@ impl<P: Purpose> Key<P> {
     #[must_use]
     pub fn kcv(&self) -> Kcv {
         Kcv::cmac(self.algorithm, &self.mac())
+    }
+
+    /// Whether the key is weak: its bytes repeat ([`weak::repeats`]).
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        weak::repeats(&*self.bytes)
     }
 
     /// Expands the key schedule.

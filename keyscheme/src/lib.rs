@@ -55,6 +55,7 @@ pub mod provider;
 pub mod slots;
 pub mod test_keys;
 pub mod unlock;
+pub mod weak;
 
 pub use algorithm::{Algorithm, CardCipher};
 pub use error::{InvalidLength, Mismatch};

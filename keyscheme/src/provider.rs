@@ -164,6 +164,12 @@ pub enum ProviderError {
     /// It holds no such root.
     #[error("there is no root for key {0}")]
     NoRoot(KeyId),
+    /// The root is there and cannot be used as it is.
+    #[error("{0}")]
+    Unfit(String),
+    /// The root is there and is refused, because it is not safe.
+    #[error("{0}")]
+    Refused(String),
     /// The token failed.
     #[error("{0}")]
     Token(String),
@@ -208,10 +214,14 @@ impl Roots {
     /// Adds a root.
     ///
     /// # Errors
-    /// Returns [`InvalidRoot`] for a second root of one name, or one of another algorithm.
+    /// Returns [`InvalidRoot`] for a second root of one name, one of another algorithm, or a weak
+    /// one.
     pub fn add(&mut self, id: KeyId, root: Box<Key<Root>>) -> Result<(), InvalidRoot> {
         if root.algorithm() != id.algorithm {
             return Err(InvalidRoot::Algorithm(id));
+        }
+        if root.is_weak() {
+            return Err(InvalidRoot::Weak(id));
         }
         match self.by_id.entry(id) {
             Entry::Occupied(_) => Err(InvalidRoot::Twice(id)),
@@ -267,6 +277,9 @@ pub enum InvalidRoot {
     /// The root is of another algorithm than its name says.
     #[error("the root given for key {0} is of another algorithm")]
     Algorithm(KeyId),
+    /// The root is weak ([`crate::weak`]).
+    #[error("the root given for key {0} is weak: its bytes repeat")]
+    Weak(KeyId),
 }
 
 #[cfg(test)]
@@ -330,7 +343,7 @@ mod tests {
         ) {
             let cards: Vec<_> = cards.into_iter().map(CardId).collect();
             let mut roots = Roots::new();
-            roots.add(id, Box::new(Key::new(id.algorithm, root))).unwrap();
+            prop_assume!(roots.add(id, Box::new(Key::new(id.algorithm, root))).is_ok());
             let one = |card: &CardId| roots.card_key(&id, Path::City, *card).unwrap().kcv();
             let expected: Vec<_> = cards.iter().map(one).collect();
             prop_assert_eq!(roots.card_kcvs(&id, &cards), Ok(expected));
@@ -421,6 +434,8 @@ mod tests {
         let root = || Box::new(test_keys::root(&ID));
         let sm4 = KeyId { algorithm: Algorithm::Sm4, ..ID };
         assert_eq!(roots.add(sm4, root()), Err(InvalidRoot::Algorithm(sm4)));
+        let constant = Box::new(Key::new(ID.algorithm, [0xFF; 16]));
+        assert_eq!(roots.add(ID, constant), Err(InvalidRoot::Weak(ID)));
         assert_eq!(roots.add(ID, root()), Ok(()));
         assert_eq!(roots.add(ID, root()), Err(InvalidRoot::Twice(ID)));
         assert_eq!(roots.kcv(&sm4), Err(ProviderError::NoRoot(sm4)));

@@ -8,12 +8,13 @@ mod rng;
 use proptest::prelude::*;
 use rng::TestRng;
 use xuejika_keyscheme::ceremony::{
-    CeremonyError, Component, ComponentError, MIN_COMPONENTS, ParityRule, RECOMMENDED_COMPONENTS,
-    combine, split,
+    CeremonyError, Component, ComponentError, MAX_COMPONENTS, MIN_COMPONENTS, ParityRule, Part,
+    PartFault, Place, RECOMMENDED_COMPONENTS, assemble, combine, split,
 };
 use xuejika_keyscheme::key::Root;
 use xuejika_keyscheme::keyblock::rand_core::Rng;
 use xuejika_keyscheme::keyblock::{KeyKind, KeyMaterial};
+use xuejika_keyscheme::weak::WeakKey;
 use xuejika_keyscheme::{Algorithm, Key};
 
 const KINDS: [KeyKind; 7] = [
@@ -42,15 +43,16 @@ proptest! {
     #[test]
     fn combine_reverses_split(
         kind in prop::sample::select(&KINDS[..]),
-        parts in MIN_COMPONENTS..=9,
+        parts in MIN_COMPONENTS..=MAX_COMPONENTS,
         seed: u64,
     ) {
         let key = random(kind, seed);
-        let components = split(&key, parts, &mut TestRng(!seed)).unwrap();
-        prop_assert_eq!(components.len(), parts);
-        let printed = Some(key.kcv().bytes());
-        let combined = combine(&components, printed);
+        let mut split = split(&key, parts, &mut TestRng(!seed)).unwrap();
+        prop_assert_eq!(split.len(), parts);
+        let combined = assemble(&split);
         prop_assert_eq!(combined.as_ref(), Ok(&key));
+        split.rotate_left(seed as usize % parts);
+        let components = components(&split);
 
         // As typed in by the custodians, in any order.
         let mut entered: Vec<_> = components
@@ -61,12 +63,57 @@ proptest! {
         entered.reverse();
         prop_assert_eq!(combine(&entered, None), Ok(key));
 
-        // One missing gives another key.
+        // One missing is named; without their places, it gives another key.
+        let place = split[0].place;
+        let (number, count) = (place.number(), place.count());
+        prop_assert_eq!(assemble(&split[1..]), Err(CeremonyError::Missing { number, count }));
         if parts > MIN_COMPONENTS {
-            let without = combine(&components[1..], printed);
+            let without = combine(&components[1..], Some(place.key().bytes()));
             prop_assert!(matches!(without, Err(CeremonyError::CheckValue(_))));
         }
     }
+}
+
+fn components(parts: &[Part]) -> Vec<Component> {
+    parts.iter().map(|part| part.component.clone()).collect()
+}
+
+#[test]
+fn foreign_and_repeated_components_are_named() {
+    let keys = [1, 2].map(|seed| random(KeyKind::Aes128, seed));
+    let [one, two] =
+        keys.each_ref().map(|key| split(key, 3, &mut TestRng(key.expose()[0].into())).unwrap());
+    let [actual, expected] = [&keys[1], &keys[0]].map(KeyMaterial::kcv);
+    let foreign = [one[0].clone(), one[1].clone(), two[2].clone()];
+    let fault = PartFault::Key { actual, expected };
+    assert_eq!(assemble(&foreign), Err(CeremonyError::Part { at: 2, fault }));
+    let repeated = [one[0].clone(), one[2].clone(), one[2].clone()];
+    let fault = PartFault::Repeated(3);
+    assert_eq!(assemble(&repeated), Err(CeremonyError::Part { at: 2, fault }));
+    // Another split of the same key.
+    let again = split(&keys[0], 4, &mut TestRng(9)).unwrap();
+    let fault = PartFault::Count { actual: 4, expected: 3 };
+    let mixed = [one[0].clone(), again[1].clone()];
+    assert_eq!(assemble(&mixed), Err(CeremonyError::Part { at: 1, fault }));
+    // One that says it belongs here and does not.
+    let forged = Part { place: one[2].place, component: two[2].component.clone() };
+    let wrong = assemble(&[one[0].clone(), one[1].clone(), forged]);
+    assert!(matches!(wrong, Err(CeremonyError::CheckValue(_))));
+    let same_count = split(&keys[0], 3, &mut TestRng(9)).unwrap();
+    let wrong = assemble(&[one[0].clone(), one[1].clone(), same_count[2].clone()]);
+    assert!(matches!(wrong, Err(CeremonyError::CheckValue(_))));
+    assert_eq!(assemble(&[]), Err(CeremonyError::TooFew(0)));
+}
+
+#[test]
+fn places_are_of_two_to_sixteen() {
+    let key = random(KeyKind::Aes128, 1);
+    for (number, count) in [(0, 2), (3, 2), (1, 1), (1, 0), (1, 17), (17, 16)] {
+        let error = Place::new(number, count, key.kcv()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("component {number} of {count}, expected")), "{error}");
+    }
+    assert!(Place::new(16, 16, key.kcv()).is_ok());
+    assert_eq!(split(&key, 17, &mut TestRng(1)).unwrap_err(), CeremonyError::TooMany(17));
 }
 
 #[test]
@@ -95,7 +142,7 @@ fn three_components_are_recommended_and_two_needed() {
     for parts in [0, 1] {
         let refused = split(&key, parts, &mut TestRng(2)).unwrap_err();
         assert_eq!(refused, CeremonyError::TooFew(parts));
-        let components = split(&key, 2, &mut TestRng(2)).unwrap();
+        let components = components(&split(&key, 2, &mut TestRng(2)).unwrap());
         assert_eq!(combine(&components[..parts], None), Err(CeremonyError::TooFew(parts)));
     }
     assert_eq!(CeremonyError::TooFew(1).to_string(), "1 components, expected at least 2");
@@ -149,6 +196,9 @@ fn degenerate_keys_are_refused() {
         (KeyKind::Aes128, vec![0; 16]),
         (KeyKind::Aes256, vec![0; 32]),
         (KeyKind::Sm4, vec![0; 16]),
+        (KeyKind::Aes128, vec![0xFF; 16]),
+        (KeyKind::Aes192, [good, good, good].concat()),
+        (KeyKind::Sm4, [good, good].concat()),
         (KeyKind::Des, vec![1; 8]),
         (KeyKind::Des, weak_without_parity.to_vec()),
         (KeyKind::Tdes2, vec![0; 16]),
@@ -161,10 +211,11 @@ fn degenerate_keys_are_refused() {
         (KeyKind::Tdes3, [good, other, weak_without_parity].concat()),
     ] {
         let refused = combine(&components_of(kind, &key), None);
-        assert_eq!(refused, Err(CeremonyError::Weak), "{kind}: {key:02X?}");
+        let weak = CeremonyError::Weak(WeakKey(kind));
+        assert_eq!(refused, Err(weak), "{kind}: {key:02X?}");
         let key = KeyMaterial::new(kind, &key).unwrap().with_odd_parity();
         let refused = split(&key, 3, &mut TestRng(1)).unwrap_err();
-        assert_eq!(refused, CeremonyError::Weak, "{kind}");
+        assert_eq!(refused, weak, "{kind}");
     }
     let key = [good, other].concat();
     let combined = combine(&components_of(KeyKind::Tdes2, &key), None).unwrap();
@@ -202,10 +253,9 @@ fn check_values_name_their_method() {
 #[test]
 fn a_root_can_be_split_and_comes_back() {
     for algorithm in [Algorithm::Aes128, Algorithm::Sm4] {
-        let root = Key::<Root>::new(algorithm, [0x5A; 16]);
-        let components = split(&KeyMaterial::from(&root), 3, &mut TestRng(1)).unwrap();
-        let printed = Some(root.kcv().bytes());
-        assert_eq!(combine(&components, printed).unwrap().to_key::<Root>(), Some(root));
+        let root = Key::<Root>::new(algorithm, *b"a root of 16 by.");
+        let parts = split(&KeyMaterial::from(&root), 3, &mut TestRng(1)).unwrap();
+        assert_eq!(assemble(&parts).unwrap().to_key::<Root>(), Some(root));
     }
     assert_eq!(random(KeyKind::Tdes2, 1).to_key::<Root>(), None);
 }

@@ -15,6 +15,7 @@ use xuejika_keyscheme::keyblock::{
     KeyBlock, KeyContext, KeyKind, KeyMaterial, ModeOfUse, OptionalBlock, ProtectionKey, ReadError,
     Reader, Unexpected, Usage, VersionNumber, WriteError, write,
 };
+use xuejika_keyscheme::weak::WeakKey;
 use xuejika_keyscheme::{Algorithm, Key};
 
 const AES: [KeyKind; 3] = [KeyKind::Aes128, KeyKind::Aes192, KeyKind::Aes256];
@@ -399,10 +400,12 @@ fn the_writer_refuses_what_no_block_can_hold() {
     let stronger = WriteError::Strength { key: KeyKind::Aes128, protection: KeyKind::Tdes2 };
     assert_eq!(try_write(&header, KeyKind::Aes128, &tdes), stronger);
 
-    for (kind, bytes) in [(KeyKind::Aes128, [0; 16]), (KeyKind::Tdes2, [0x45; 16])] {
+    for (kind, bytes) in
+        [(KeyKind::Aes128, [0; 16]), (KeyKind::Aes128, [0x45; 16]), (KeyKind::Tdes2, [0x45; 16])]
+    {
         let weak = protection(KeyMaterial::new(kind, &bytes).unwrap());
         let refused = try_write(&root_header(kind), kind, &weak);
-        assert_eq!(refused, WriteError::WeakProtectionKey);
+        assert_eq!(refused, WriteError::WeakProtectionKey(WeakKey(kind)));
     }
     for kind in [KeyKind::Sm4, KeyKind::Des] {
         assert!(ProtectionKey::new(random(kind, 1)).is_err());

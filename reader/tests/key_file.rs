@@ -49,10 +49,11 @@ fn root(algorithm: Algorithm) -> Key<Root> {
 }
 
 fn protection() -> Protection {
-    let kbpk = KeyMaterial::new(KeyKind::Aes256, &[0x5C; 32]).unwrap();
+    let kbpk = b"thirty-two bytes of a protection";
+    let kbpk = KeyMaterial::new(KeyKind::Aes256, kbpk).unwrap();
     Protection {
         kbpk: Some(ProtectionKey::new(kbpk).unwrap()),
-        kek: Some(Key::<Kek>::new(Algorithm::Aes128, [0x6B; 16])),
+        kek: Some(Key::<Kek>::new(Algorithm::Aes128, *b"envelopes' key..")),
     }
 }
 
@@ -193,7 +194,7 @@ fn an_envelope_opens_for_its_key_alone() {
         assert_ne!(other, text);
         assert_eq!(problem(&other), (6, Problem::Envelope), "{to}");
     }
-    let kek = Some(Key::new(Algorithm::Aes128, [0x6C; 16]));
+    let kek = Some(Key::new(Algorithm::Aes128, *b"some other key.."));
     assert!(open_with(&text, &Protection { kek, kbpk: None }).is_err());
 }
 
@@ -415,6 +416,29 @@ fn wrong_fields_of_wallet_roots_are_named_with_their_line() {
     let weak = key_file::seal_wallet(&protection().kek.unwrap(), LOAD, &[0xFE; 16]);
     let weak = problem(&key_file::emit_wallet(LOAD, &weak));
     assert!(matches!(weak, (1, Problem::WalletRoot(InvalidWalletRoot::Weak { .. }))));
+}
+
+#[test]
+fn weak_roots_and_weak_keys_above_them_are_refused() {
+    let refused = |text: &str, protection: &Protection| {
+        let error = open_with(text, protection).unwrap_err();
+        assert!(error.is_refusal(), "{error}");
+        error.to_string()
+    };
+    let constant = Key::new(Algorithm::Sm4, [0xFF; 16]);
+    let kek = protection().kek.unwrap();
+    let text = key_file::emit(&SM4, &Form::Envelope(&key_file::seal(&kek, &SM4, &constant)));
+    let message = refused(&text, &protection());
+    assert!(message.contains("DF01") && message.contains("weak: its bytes repeat"), "{message}");
+
+    let weak = Protection { kek: Some(Key::new(Algorithm::Aes128, [0; 16])), kbpk: None };
+    let message = refused(&envelope(&READ), &weak);
+    assert!(message.contains("field envelope, the key that opens it"), "{message}");
+    let kbpk = ProtectionKey::new(KeyMaterial::new(KeyKind::Aes256, &[0x5C; 32]).unwrap());
+    let weak = Protection { kek: None, kbpk: Some(kbpk.unwrap()) };
+    let text = key_file::emit(&READ, &Form::KeyBlock(&block(&READ)));
+    let message = refused(&text, &weak);
+    assert!(message.contains("field key-block, the key that opens it"), "{message}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ use xuejika_reader::channel::{label, secret};
 
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const PIN: &str = "471108";
+/// Tells the third processes where they wait for one another.
+const GO: &str = "XUEJIKA_TOKEN_GO";
 /// Tells the second process its folder.
 const FOLDER: &str = "XUEJIKA_TOKEN_FOLDER";
 
@@ -50,6 +52,7 @@ const fn id(zone: Zone, number: KeyNumber) -> KeyId {
 
 const READ: KeyId = id(Zone::EDUCATION, KeyNumber::READ);
 const TRANSFER: KeyId = id(Zone::EDUCATION, KeyNumber::TRANSFER);
+const LOADER: KeyId = id(Zone::EDUCATION, KeyNumber::MASTER);
 const EXTENSION: KeyId = id(Zone(0xDF11), KeyNumber::APPLICATION);
 
 /// Runs the body of the test with this name in a process with an empty token.
@@ -117,7 +120,7 @@ fn foreign_root(id: &KeyId, change: Attribute) {
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
-        Attribute::Value([7; 16].into()),
+        Attribute::Value(b"a careless root.".to_vec()),
         Attribute::Label(label::emit(id).into_bytes()),
     ];
     let changed = change.attribute_type();
@@ -214,50 +217,228 @@ fn a_generated_root_stays_in_the_token() {
             assert!(session.wrap_key(&Mechanism::AesKeyWrap, root, root).is_err());
             assert!(session.encrypt(&Mechanism::AesEcb, root, &[0; 16]).is_err());
         }
-        assert!(matches!(token.generate(&READ), Err(TokenError::Twice(_))));
-        let root = Key::<Root>::new(Algorithm::Aes128, [7; 16]);
-        assert!(matches!(token.import(&READ, &root), Err(TokenError::Twice(_))));
+        assert!(matches!(token.generate(&READ), Err(TokenError::Exists(_))));
+        let root = Key::<Root>::new(Algorithm::Aes128, *b"another good one");
+        assert!(matches!(token.import(&READ, &root), Err(TokenError::Exists(_))));
         let narrow = open(&TokenUri { object: Some(label::emit(&TRANSFER)), ..uri.clone() });
-        assert!(matches!(narrow.unwrap().import(&READ, &root), Err(TokenError::Twice(_))));
+        assert!(matches!(narrow.unwrap().import(&READ, &root), Err(TokenError::Exists(_))));
     });
 }
 
 #[test]
-fn a_root_that_can_be_read_is_refused() {
-    with_token("a_root_that_can_be_read_is_refused", "", |uri| {
-        foreign_root(&READ, Attribute::Extractable(true));
-        let error = open(uri).unwrap_err();
-        assert_eq!(error, TokenError::Readable("xjk-DF01-01-01-01".into()));
-        assert!(error.is_refusal());
-        // Another root of the token can still be named.
-        foreign_root(&TRANSFER, Attribute::Sign(true));
-        let other = TokenUri { object: Some(label::emit(&TRANSFER)), ..uri.clone() };
-        assert_eq!(open(&other).unwrap().ids(), [TRANSFER]);
+fn a_root_that_is_not_safe_is_refused_alone() {
+    with_token("a_root_that_is_not_safe_is_refused_alone", "", |uri| {
+        let unsafe_ones = [
+            (READ, Attribute::Extractable(true), "CKA_EXTRACTABLE"),
+            (TRANSFER, Attribute::Sensitive(false), "CKA_SENSITIVE"),
+            (EXTENSION, Attribute::Private(false), "CKA_PRIVATE"),
+        ];
+        for (id, change, _) in &unsafe_ones {
+            foreign_root(id, change.clone());
+        }
+        let token = open(uri).unwrap();
+        for (id, _, attributes) in unsafe_ones {
+            let fault =
+                TokenError::Readable { label: label::emit(&id), attributes: attributes.into() };
+            assert!(fault.is_refusal() && token.faults().contains(&fault), "{:?}", token.faults());
+            assert_eq!(token.kcv(&id), Err(ProviderError::Refused(fault.to_string())));
+        }
+        // Another root of the token is as good as ever.
+        token.generate(&LOADER).unwrap();
+        assert_eq!(open(uri).unwrap().ids(), [LOADER]);
+        assert!(token.card_key(&LOADER, Path::City, CARD).is_ok());
     });
 }
 
 #[test]
-fn an_insensitive_root_is_refused() {
-    with_token("an_insensitive_root_is_refused", "", |uri| {
-        foreign_root(&READ, Attribute::Sensitive(false));
-        assert!(matches!(open(uri), Err(TokenError::Readable(_))));
+fn a_root_that_may_do_more_is_named() {
+    with_token("a_root_that_may_do_more_is_named", "", |uri| {
+        let token = open(uri).unwrap();
+        token.generate(&TRANSFER).unwrap();
+        foreign_root(&READ, Attribute::Derive(true));
+        let token = open(uri).unwrap();
+        let [(id, misuse)] = &token.misuses()[..] else { panic!("{:?}", token.misuses()) };
+        assert_eq!((*id, token.ids().len(), token.faults().len()), (READ, 2, 0));
+        assert!(misuse.to_string().contains("CKA_DERIVE"), "{misuse}");
     });
 }
 
 #[test]
-fn unfit_and_double_roots_are_refused() {
-    with_token("unfit_and_double_roots_are_refused", "", |uri| {
-        foreign_root(&READ, Attribute::Sign(true));
-        foreign_root(&READ, Attribute::Sign(true));
-        assert!(matches!(open(uri), Err(TokenError::Twice(_))));
-        foreign_root(&TRANSFER, Attribute::Value([7; 32].into()));
-        let only = |id| TokenUri { object: Some(label::emit(&id)), ..uri.clone() };
-        assert!(matches!(open(&only(TRANSFER)), Err(TokenError::Unfit(_))));
-        foreign_root(&EXTENSION, Attribute::Sign(false));
-        assert!(matches!(open(&only(EXTENSION)), Err(TokenError::Unfit(_))));
+fn an_unfit_or_weak_root_fails_alone() {
+    with_token("an_unfit_or_weak_root_fails_alone", "", |uri| {
+        foreign_root(&READ, Attribute::Value((0..32).collect()));
+        foreign_root(&TRANSFER, Attribute::Sign(false));
+        foreign_root(&EXTENSION, Attribute::Value([7; 16].into()));
         let sm4 = KeyId { algorithm: Algorithm::Sm4, ..EXTENSION };
         foreign_root(&sm4, Attribute::Sign(true));
-        assert!(matches!(open(&only(sm4)), Err(TokenError::Algorithm(_))));
+        foreign_root(&LOADER, Attribute::Sign(true));
+        let token = open(uri).unwrap();
+        assert_eq!(token.ids(), [LOADER]);
+        for id in [READ, TRANSFER, sm4] {
+            assert!(matches!(token.kcv(&id), Err(ProviderError::Unfit(_))), "{id}");
+        }
+        let weak = TokenError::Weak(label::emit(&EXTENSION));
+        assert_eq!(token.kcv(&EXTENSION), Err(ProviderError::Refused(weak.to_string())));
+        let root = Key::<Root>::new(Algorithm::Aes128, [0; 16]);
+        let id = KeyId { version: KeyVersion::new(2).unwrap(), ..READ };
+        assert_eq!(token.import(&id, &root), Err(TokenError::Weak(label::emit(&id))));
+    });
+}
+
+#[test]
+fn a_doubled_root_fails_alone_and_one_can_be_removed() {
+    with_token("a_doubled_root_fails_alone_and_one_can_be_removed", "", |uri| {
+        foreign_root(&READ, Attribute::Sign(true));
+        foreign_root(&READ, Attribute::Value(b"the second root.".to_vec()));
+        let token = open(uri).unwrap();
+        token.generate(&TRANSFER).unwrap();
+        let twice = TokenError::Twice(label::emit(&READ), 2);
+        assert_eq!(token.card_key(&READ, Path::City, CARD), Err(twice.clone().into()));
+        assert!(token.card_key(&TRANSFER, Path::City, CARD).is_ok());
+        assert!(matches!(token.generate(&READ), Err(TokenError::Exists(_))));
+        let objects = token.objects().unwrap();
+        assert_eq!(objects.len(), 3);
+        assert!(objects[..2].iter().all(|object| object.fault == Some(twice.clone())));
+
+        let second = Key::<Root>::new(Algorithm::Aes128, *b"the second root.");
+        let first = Key::<Root>::new(Algorithm::Aes128, *b"a careless root.");
+        let none = token.remove(&TRANSFER, Some(second.kcv()));
+        assert_eq!(none, Err(TokenError::NoObject(label::emit(&TRANSFER))));
+        token.remove(&READ, Some(second.kcv())).unwrap();
+        assert_eq!(token.kcv(&READ), Ok(first.kcv()));
+        assert_eq!(open(uri).unwrap().ids(), [READ, TRANSFER]);
+    });
+}
+
+/// Each process has the token open before any of them makes the root.
+#[test]
+fn of_many_processes_one_makes_the_root() {
+    const PROCESSES: usize = 20;
+    if let Some(folder) = env::var_os(GO) {
+        let folder = PathBuf::from(folder);
+        let token = open(&uri("token=xuejika")).unwrap();
+        fs::write(folder.join(format!("ready-{}", std::process::id())), "").unwrap();
+        while !folder.join("go").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        match token.generate(&READ) {
+            Ok(()) => println!("made: {}", token.kcv(&READ).unwrap()),
+            Err(TokenError::Exists(_) | TokenError::Unfinished(_)) => println!("refused"),
+            Err(other) => panic!("{other}"),
+        }
+        return;
+    }
+    let name = "of_many_processes_one_makes_the_root";
+    with_token(name, "", |uri| {
+        let folder = tempfile::tempdir().unwrap();
+        let start = |_| {
+            let mut again = Command::new(env::current_exe().unwrap());
+            again.args([name, "--exact", "--nocapture"]).env(GO, folder.path());
+            again.stdout(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let processes: Vec<_> = (0..PROCESSES).map(start).collect();
+        let begun = Instant::now();
+        while fs::read_dir(folder.path()).unwrap().count() < PROCESSES {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            if begun.elapsed().as_secs() > 120 {
+                break;
+            }
+        }
+        fs::write(folder.path().join("go"), "").unwrap();
+        let said: Vec<_> = processes
+            .into_iter()
+            .map(|process| String::from_utf8(process.wait_with_output().unwrap().stdout).unwrap())
+            .collect();
+        let count = |word: &str| said.iter().filter(|text| text.contains(word)).count();
+        assert_eq!((count("made: "), count("refused")), (1, PROCESSES - 1), "{said:#?}");
+        let token = open(uri).unwrap();
+        assert_eq!((token.ids(), token.objects().unwrap().len()), (vec![READ], 1));
+        let made = format!("made: {}", token.kcv(&READ).unwrap());
+        assert_eq!(count(&made), 1);
+    });
+}
+
+#[test]
+fn a_root_left_unfinished_is_in_the_way_until_it_is_removed() {
+    let name = "a_root_left_unfinished_is_in_the_way_until_it_is_removed";
+    with_token(name, "", |uri| {
+        let (_context, session) = session();
+        let label = format!("{} (unfinished)", label::emit(&READ)).into_bytes();
+        // Its number is smaller than any other.
+        foreign_root(&READ, Attribute::Id(vec![0]));
+        let made = session.find_objects(&[Attribute::Id(vec![0])]).unwrap()[0];
+        session.update_attributes(made, &[Attribute::Label(label)]).unwrap();
+        let token = open(uri).unwrap();
+        assert_eq!(token.kcv(&READ), Err(ProviderError::NoRoot(READ)));
+        let refused = token.generate(&READ);
+        assert_eq!(refused, Err(TokenError::Unfinished(label::emit(&READ))));
+        let [object] = &token.objects().unwrap()[..] else { panic!() };
+        assert!(!object.finished);
+        token.remove(&READ, object.kcv).unwrap();
+        token.generate(&READ).unwrap();
+        assert!(token.kcv(&READ).is_ok());
+    });
+}
+
+#[test]
+fn every_attribute_of_a_uri_narrows_the_choice() {
+    with_token("every_attribute_of_a_uri_narrows_the_choice", "", |_| {
+        let fits = [
+            "token=xuejika;manufacturer=SoftHSM%20project;model=SoftHSM%20v2",
+            "slot-manufacturer=SoftHSM%20project;library-manufacturer=SoftHSM",
+            "library-description=Implementation%20of%20PKCS11;library-version=2.6",
+        ];
+        for path in fits {
+            assert_eq!(
+                open(&uri(path)).map(|token| token.label().to_owned()),
+                Ok("xuejika".into())
+            );
+        }
+        let named: TokenUri = "pkcs11:?module-name=softhsm2".parse().unwrap();
+        assert_eq!(named.module, PathBuf::from(MODULE));
+        let token = ["manufacturer=Other", "model=Other", "slot-id=1", "slot-manufacturer=Other"];
+        for path in token.into_iter().chain(["slot-description=Other"]) {
+            assert!(matches!(open(&uri(path)), Err(TokenError::NoToken(_))), "{path}");
+        }
+        for path in ["library-manufacturer=Other", "library-version=1.0"] {
+            assert!(matches!(open(&uri(path)), Err(TokenError::OtherModule(_))), "{path}");
+        }
+    });
+}
+
+/// The token behind a module that lies, made of `token_liar/liar.c` with this name defined.
+fn behind_a_liar(uri: &TokenUri, lie: &str) -> TokenUri {
+    let folder = PathBuf::from(env::var_os(FOLDER).unwrap());
+    let module = folder.join(format!("{lie}.so"));
+    let source = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("tests/token_liar/liar.c");
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", &format!("-DMODULE=\"{MODULE}\""), &format!("-D{lie}"), "-o"])
+        .args([&module, &source])
+        .arg("-ldl")
+        .status();
+    assert!(made.expect("cc links Rust programs too").success());
+    TokenUri { module, ..uri.clone() }
+}
+
+#[test]
+fn a_token_that_computes_nothing_is_not_believed() {
+    with_token("a_token_that_computes_nothing_is_not_believed", "", |uri| {
+        let error = open(&behind_a_liar(uri, "LIE_SIGN")).unwrap_err();
+        assert_eq!(error, TokenError::WrongAnswer);
+        assert!(error.is_refusal());
+    });
+}
+
+#[test]
+fn an_import_that_became_another_root_is_removed() {
+    with_token("an_import_that_became_another_root_is_removed", "", |uri| {
+        let token = open(&behind_a_liar(uri, "LIE_CREATE")).unwrap();
+        let refused = token.import(&READ, &test_keys::root(&READ));
+        assert_eq!(refused, Err(TokenError::OtherRoot(label::emit(&READ))));
+        assert_eq!(token.objects().unwrap().len(), 0);
+        // What the token makes itself is not concerned.
+        token.generate(&READ).unwrap();
+        assert_eq!(token.ids(), [READ]);
     });
 }
 
@@ -268,7 +449,7 @@ fn a_missing_root_is_named() {
         assert_eq!(token.kcv(&READ), Err(ProviderError::NoRoot(READ)));
         assert_eq!(token.is_test_key(&READ), Err(ProviderError::NoRoot(READ)));
         let sm4 = KeyId { algorithm: Algorithm::Sm4, ..READ };
-        assert!(matches!(token.kcv(&sm4), Err(ProviderError::Token(_))));
+        assert!(matches!(token.kcv(&sm4), Err(ProviderError::Unfit(_))));
         assert!(matches!(token.generate(&sm4), Err(TokenError::Algorithm(_))));
     });
 }
@@ -278,7 +459,8 @@ fn a_wrong_pin_a_missing_token_and_a_missing_module_are_named() {
     let name = "a_wrong_pin_a_missing_token_and_a_missing_module_are_named";
     with_token(name, "", |uri| {
         let wrong = Token::open(uri, "000000").unwrap_err();
-        assert_eq!(wrong, TokenError::WrongPin { last_try: false });
+        let code = "CKR_PIN_INCORRECT".into();
+        assert_eq!(wrong, TokenError::WrongPin { code, last_try: false });
         let other = TokenUri { token: Some("other".into()), ..uri.clone() };
         let error = open(&other).unwrap_err();
         assert_eq!(error, TokenError::NoToken(vec!["xuejika".into()]));

@@ -410,7 +410,7 @@ mod tests {
         let slot = KeySlot::from_name("k1").unwrap();
         let id = slot.id(KeyVersion::FIRST, algorithm).unwrap();
         let mut roots = xuejika_keyscheme::provider::Roots::new();
-        roots.add(id, Box::new(Key::new(algorithm, [0x5A; 16]))).unwrap();
+        roots.add(id, Box::new(Key::new(algorithm, *b"a root of a city"))).unwrap();
         let source = KeySource::new(Some(&roots), None, KeyVersion::FIRST, algorithm);
         let serial = crate::ident::CardSerial::new(26, 1, 1).unwrap();
         let test = TestRoots.card_key(&id, Path::City, CardId(serial.bytes())).unwrap();

@@ -96,6 +96,29 @@ pub enum ListError {
         /// The earlier version.
         base: u32,
     },
+    /// A later version that was issued earlier.
+    #[error(
+        "version {version} was issued at {issued}, before version {base} at {before}; versions and \
+         times of issue go forward together"
+    )]
+    Issue {
+        /// The later version.
+        version: u32,
+        /// When it was issued.
+        issued: Moment,
+        /// The earlier version.
+        base: u32,
+        /// When that was issued.
+        before: Moment,
+    },
+    /// Two lists of one version that differ.
+    #[error("there are two lists of unit {scope} of version {version}, and they differ")]
+    Twice {
+        /// Unit of the lists.
+        scope: UnitCode,
+        /// Their version.
+        version: u32,
+    },
     /// A list that is no later state of the other.
     #[error(transparent)]
     NotDescended(#[from] NotDescended),

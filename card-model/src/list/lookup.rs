@@ -64,6 +64,14 @@ impl Lookup {
         &self.edition
     }
 
+    /// Whether two lists can both be authentic, see [`Edition::stands_beside`].
+    ///
+    /// # Errors
+    /// [`ListError::Issue`] or [`ListError::Twice`].
+    pub fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        self.edition.stands_beside(&other.edition, self == other)
+    }
+
     /// Returns how many cards are listed.
     #[must_use]
     pub const fn count(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Whole lists, the changes between two versions, and both as files.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::decoder::{MAC_LEN, read};
 use super::entries::Entries;
@@ -19,6 +20,44 @@ pub struct Edition {
     pub version: u32,
     /// When it was issued.
     pub issued: Moment,
+}
+
+impl Edition {
+    /// Whether this is a later version than `earlier` of the same list, and was not issued before it.
+    ///
+    /// # Errors
+    /// [`ListError::Unit`], [`ListError::Version`] or [`ListError::Issue`].
+    pub fn follows(&self, earlier: &Self) -> Result<(), ListError> {
+        if earlier.scope != self.scope {
+            return Err(ListError::Unit { found: earlier.scope, expected: self.scope });
+        }
+        let (version, base) = (self.version, earlier.version);
+        if version <= base {
+            return Err(ListError::Version { version, base });
+        }
+        let (issued, before) = (self.issued, earlier.issued);
+        if issued < before {
+            return Err(ListError::Issue { version, issued, base, before });
+        }
+        Ok(())
+    }
+
+    /// Whether two lists can both be authentic: of one unit the later version was not issued before
+    /// the earlier one, and two of one version are the same, as `same_content` says of their entries.
+    ///
+    /// # Errors
+    /// [`ListError::Issue`] or [`ListError::Twice`].
+    pub fn stands_beside(&self, other: &Self, same_content: bool) -> Result<(), ListError> {
+        if self.scope != other.scope {
+            return Ok(());
+        }
+        match self.version.cmp(&other.version) {
+            Ordering::Greater => self.follows(other),
+            Ordering::Less => other.follows(self),
+            Ordering::Equal if self == other && same_content => Ok(()),
+            Ordering::Equal => Err(ListError::Twice { scope: self.scope, version: self.version }),
+        }
+    }
 }
 
 /// A whole list.
@@ -54,21 +93,14 @@ impl List {
     /// Returns the next version of this list, with more statements in any order.
     ///
     /// # Errors
-    /// As [`Self::new`]; [`ListError::Unit`] for an edition of another unit, [`ListError::Version`]
-    /// for one that is no later version.
+    /// As [`Self::new`]; [`ListError::Unit`] for an edition of another unit, [`ListError::Version`] or
+    /// [`ListError::Issue`] for one that is no later version.
     pub fn next(
         &self,
         edition: Edition,
         news: impl IntoIterator<Item = Entry>,
     ) -> Result<Self, ListError> {
-        let (found, expected) = (self.edition.scope, edition.scope);
-        if found != expected {
-            return Err(ListError::Unit { found, expected });
-        }
-        let (version, base) = (edition.version, self.edition.version);
-        if version <= base {
-            return Err(ListError::Version { version, base });
-        }
+        edition.follows(&self.edition)?;
         Self::from_entries(edition, self.entries.iter().copied().chain(news).collect())
     }
 
@@ -77,20 +109,24 @@ impl List {
     ///
     /// # Errors
     /// As [`Self::new`]; [`ListError::Unit`] for a list of a unit outside the scope,
-    /// [`ListError::Version`] for an own list that is no earlier version.
+    /// [`ListError::Version`] or [`ListError::Issue`] for an own list that is no earlier version, and
+    /// as [`Self::stands_beside`] for two lists of one unit.
     pub fn merge<'a>(
         edition: Edition,
         lists: impl IntoIterator<Item = &'a Self>,
     ) -> Result<Self, ListError> {
         let mut entries = Vec::new();
+        let mut merged: Vec<&Self> = Vec::new();
         for list in lists {
-            let Edition { scope, version, .. } = list.edition;
+            let scope = list.edition.scope;
             if !edition.scope.covers(scope) {
                 return Err(ListError::Unit { found: scope, expected: edition.scope });
             }
-            if scope == edition.scope && version >= edition.version {
-                return Err(ListError::Version { version: edition.version, base: version });
+            if scope == edition.scope {
+                edition.follows(&list.edition)?;
             }
+            merged.iter().try_for_each(|other| list.stands_beside(other))?;
+            merged.push(list);
             entries.extend(&list.entries);
         }
         Self::from_entries(edition, entries.into_iter().collect())
@@ -144,6 +180,26 @@ impl List {
         &self.edition
     }
 
+    /// Whether two lists can both be authentic, see [`Edition::stands_beside`].
+    ///
+    /// # Errors
+    /// [`ListError::Issue`] or [`ListError::Twice`].
+    pub fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        self.edition.stands_beside(&other.edition, self.entries == other.entries)
+    }
+
+    /// Whether this list may take the place of one that a reader holds: it is a later version, or the
+    /// same list again.
+    ///
+    /// # Errors
+    /// As [`Edition::follows`], and [`ListError::Twice`] for another list of the same version.
+    pub fn replaces(&self, held: &Self) -> Result<(), ListError> {
+        if self.edition.version == held.edition.version {
+            return self.stands_beside(held);
+        }
+        self.edition.follows(&held.edition)
+    }
+
     /// Returns the entries.
     #[must_use]
     pub const fn entries(&self) -> &Entries {
@@ -164,16 +220,11 @@ impl List {
     /// Returns the change from an earlier version to this one.
     ///
     /// # Errors
-    /// [`ListError::Unit`] for a list of another unit, [`ListError::Version`] when it is no earlier
-    /// version, [`ListError::NotDescended`] when it says what this one does not know.
+    /// [`ListError::Unit`] for a list of another unit, [`ListError::Version`] or [`ListError::Issue`]
+    /// when it is no earlier version, [`ListError::NotDescended`] when it says what this one does not know.
     pub fn since(&self, base: &Self) -> Result<Delta, ListError> {
         let (edition, before) = (self.edition, base.edition);
-        if before.scope != edition.scope {
-            return Err(ListError::Unit { found: before.scope, expected: edition.scope });
-        }
-        if before.version >= edition.version {
-            return Err(ListError::Version { version: edition.version, base: before.version });
-        }
+        edition.follows(&before)?;
         let changes = self.entries.since(&base.entries)?;
         Ok(Delta { edition, base: before.version, digest: self.entries.digest(), changes })
     }
@@ -225,8 +276,8 @@ impl Delta {
     /// Leads from the version it was made from to its own.
     ///
     /// # Errors
-    /// [`ListError::Unit`] or [`ListError::Base`] on another list, and [`ListError::Digest`] on one
-    /// that only pretends to be that version.
+    /// [`ListError::Unit`] or [`ListError::Base`] on another list, [`ListError::Issue`] on one that was
+    /// issued later, and [`ListError::Digest`] on one that only pretends to be that version.
     pub fn apply(&self, list: &List) -> Result<List, ListError> {
         let (found, version) = (list.edition.scope, list.edition.version);
         if found != self.edition.scope {
@@ -235,6 +286,7 @@ impl Delta {
         if version != self.base {
             return Err(ListError::Base { base: self.base, version });
         }
+        self.edition.follows(&list.edition)?;
         let list = List { edition: self.edition, entries: list.entries.join(&self.changes) };
         match list.entries.digest() {
             found if found == self.digest => Ok(list),

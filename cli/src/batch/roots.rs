@@ -5,8 +5,10 @@ use clap::Args;
 use xuejika_card_model::batch::{KeySlot, KeySource, Plan};
 use xuejika_keyscheme::legacy::WalletRoots;
 use xuejika_keyscheme::provider::{KeyProvider, Roots};
-use xuejika_keyscheme::{Algorithm, KeyVersion, test_keys};
+use xuejika_keyscheme::{Algorithm, KeyId, KeyVersion, test_keys};
 use xuejika_reader::channel::key_file::{KeyFile, RootName};
+#[cfg(feature = "hsm")]
+use xuejika_reader::channel::token::Token;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::key_verbs::source::{Source, SourceArgs};
@@ -23,13 +25,21 @@ pub(crate) struct RootArgs {
 }
 
 /// The roots that are here: the city's, and the operator's as far as it gave them.
-pub(crate) struct BatchRoots(Option<KeyFile>);
+pub(crate) enum BatchRoots {
+    /// None.
+    None,
+    /// In the memory of this process.
+    Host(KeyFile),
+    /// The city's, in a token.
+    #[cfg(feature = "hsm")]
+    Token(Token),
+}
 
 impl BatchRoots {
     /// Opens the source, and refuses published roots that were not asked for as `test`.
     pub(crate) fn open(args: &RootArgs, plan: &Plan) -> Outcome<Self> {
         if args.source.keys == NONE {
-            return Ok(Self(None));
+            return Ok(Self::None);
         }
         match Source::open(&args.source)? {
             Source::Test => {
@@ -37,13 +47,15 @@ impl BatchRoots {
                 Self::test(plan.key_version, plan.algorithm)
             }
             Source::File(keys) => {
-                refuse_test_keys(&keys)?;
-                Ok(Self(Some(keys)))
+                refuse_test_keys(&keys.roots, keys.roots.ids().copied())?;
+                refuse_wallet_test_keys(&keys.wallet)?;
+                Ok(Self::Host(keys))
             }
             #[cfg(feature = "hsm")]
-            Source::Token(_) => Err(Failure::usage(anyhow!(
-                "a token derives one key at a time; a batch takes its roots from a key file"
-            ))),
+            Source::Token(token) => {
+                refuse_test_keys(&token, token.ids())?;
+                Ok(Self::Token(token))
+            }
         }
     }
 
@@ -57,29 +69,37 @@ impl BatchRoots {
                 roots.add(id, Box::new(test_keys::root(&id))).map_err(Failure::device)?;
             }
         }
-        Ok(Self(Some(KeyFile { roots, wallet: WalletRoots::test() })))
+        Ok(Self::Host(KeyFile { roots, wallet: WalletRoots::test() }))
     }
 
     /// The city's roots, if there are any.
-    pub(crate) fn provider(&self) -> Option<&dyn KeyProvider> {
-        self.0.as_ref().map(|keys| &keys.roots as &dyn KeyProvider)
+    pub(crate) fn provider(&self) -> Option<&(dyn KeyProvider + Sync)> {
+        match self {
+            Self::None => None,
+            Self::Host(keys) => Some(&keys.roots),
+            #[cfg(feature = "hsm")]
+            Self::Token(token) => Some(token),
+        }
     }
 
     /// The roots as the checks take them.
     pub(crate) fn source(&self, version: KeyVersion, algorithm: Algorithm) -> KeySource<'_> {
-        match &self.0 {
-            Some(KeyFile { roots, wallet }) => {
-                KeySource::new(Some(roots), Some(wallet), version, algorithm)
-            }
-            None => KeySource::new(None, None, version, algorithm),
-        }
+        let wallet = match self {
+            Self::Host(keys) => Some(&keys.wallet),
+            _ => None,
+        };
+        KeySource::new(self.provider(), wallet, version, algorithm)
     }
 }
 
-fn refuse_test_keys(KeyFile { roots, wallet }: &KeyFile) -> Outcome<()> {
-    for id in roots.ids() {
-        refuse((*id).into(), roots.is_test_key(id)?)?;
+fn refuse_test_keys(roots: &dyn KeyProvider, ids: impl IntoIterator<Item = KeyId>) -> Outcome<()> {
+    for id in ids {
+        refuse(id.into(), roots.is_test_key(&id)?)?;
     }
+    Ok(())
+}
+
+fn refuse_wallet_test_keys(wallet: &WalletRoots) -> Outcome<()> {
     for key_type in wallet.types() {
         refuse(key_type.into(), wallet.is_test_key(key_type)?)?;
     }

@@ -41,14 +41,15 @@ pub(super) fn plan(path: &Path) -> Outcome<Plan> {
         .map_err(Failure::usage)
 }
 
+/// Longest report of a run, in bytes; that of the suite has about three million.
+const MAX_REPORT: usize = 64 << 20;
+
 /// Reads the report or the trace of a run.
 pub(super) fn recording(path: &Path) -> Outcome<Run> {
     if is_trace(path).is_ok_and(|it| it) {
-        return Run::from_trace(&Recording::open(path)?)
-            .with_context(|| path.display().to_string())
-            .map_err(Failure::usage);
+        return Run::from_trace(&mut Recording::open(path)?);
     }
-    let text = read(path)?;
+    let text = input::text(path, MAX_REPORT).map_err(Failure::usage)?;
     let report = || -> anyhow::Result<Report> {
         let mut report: Option<Report> = None;
         for line in text.lines() {

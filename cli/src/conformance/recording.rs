@@ -2,14 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_vectors::conformance::report::{Exchange, ExchangeKind, Lost, Report};
 use xuejika_vectors::conformance::{Bench, BenchError, CaseReport, Kind, Verdict};
 
+use crate::exit::Outcome;
 use crate::hex;
 use crate::recorder::{Abilities, Entry, Event, Packet, Recording};
 use crate::trace::masked;
+
+/// Most of a run that is held, in bytes; the suite has about three million.
+const MAX_HELD: usize = 1 << 26;
+/// What is held of a packet beside its bytes, about.
+const PACKET_HELD: usize = 256;
 
 /// What was recorded of a run.
 #[derive(Debug)]
@@ -42,29 +48,41 @@ impl From<Report> for Run {
 }
 
 impl Run {
-    /// Takes the cases out of a trace.
-    pub(super) fn from_trace(recording: &Recording) -> anyhow::Result<Self> {
+    /// Takes the cases of the last run out of a trace.
+    pub(super) fn from_trace(recording: &mut Recording) -> Outcome<Self> {
         let mut run = None;
         let mut cases = BTreeMap::<String, Case>::new();
         let mut current = None;
-        for entry in &recording.entries {
+        let mut held = 0;
+        while let Some(entry) = recording.next()? {
             match &entry.packet {
                 Packet::Event(Event::Run { serial, can }) => {
                     run = Some((serial.clone(), can.clone()));
+                    (current, held) = (None, 0);
+                    cases.clear();
                 }
                 Packet::Event(Event::Begin { case }) => {
-                    current = Some(case);
+                    current = Some(case.clone());
                     cases.insert(case.clone(), Case::default());
                 }
                 Packet::Event(Event::Verdict { .. }) => current = None,
+                Packet::Event(Event::Truncated { .. }) => {
+                    let error = anyhow!("packet {} was not captured whole", entry.number);
+                    return Err(recording.refuse(error));
+                }
                 _ => {
-                    if let Some(case) = current.and_then(|case| cases.get_mut(case)) {
-                        case.take(entry);
+                    if let Some(case) = current.as_ref().and_then(|case| cases.get_mut(case)) {
+                        case.take(&entry);
                     }
                 }
             }
+            held += PACKET_HELD + 2 * entry.packet.len();
+            if held > MAX_HELD {
+                return Err(recording.refuse(anyhow!("too long for a run of the suite")));
+            }
         }
-        let (serial, can) = run.context("no trace of a conformance run")?;
+        let missing = || recording.refuse(anyhow!("no trace of a conformance run"));
+        let (serial, can) = run.ok_or_else(missing)?;
         Ok(Self { serial, can, cases })
     }
 }

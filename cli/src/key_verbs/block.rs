@@ -1,9 +1,8 @@
 //! `keys wrap`, `keys unwrap` and `keys inspect`: keys on their way between systems.
 
 use core::fmt;
-use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
@@ -13,12 +12,13 @@ use xuejika_keyscheme::keyblock::{
 };
 use xuejika_keyscheme::legacy::{WalletKeyType, WalletRoots};
 use xuejika_reader::channel::key_file::{self, Claim, Form};
-use xuejika_reader::channel::{key_block, label, secret};
+use xuejika_reader::channel::secret::SecretSource;
+use xuejika_reader::channel::{key_block, label};
 
-use super::ceremony::{import, randomness, root, write};
+use super::ceremony::{import, put, randomness, root, write};
 use super::secret::Kind;
-use super::source::{TOKEN, kek, protection_key};
-use super::{KeyReport, UnwrapArgs, WrapArgs};
+use super::source::{kek, protection_key};
+use super::{Destination, KeyReport, STDOUT, UnwrapArgs, WrapArgs, report};
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::keys;
 use crate::output::Output;
@@ -29,7 +29,7 @@ const MAX_LEN: u64 = 1 << 20;
 /// Wraps a key.
 pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
     let kind = args.kind.or(args.wallet_type.map(|_| Kind::Tdes2));
-    let key = args.secret.key("key", kind)?.key;
+    let key = args.secret.key("key", kind)?;
     let text = match (&args.kek, &args.key, args.wallet_type) {
         (Some(secret), Some(id), None) => {
             let sealed = key_file::seal(&kek(secret)?, id, &root(&key, id)?);
@@ -42,15 +42,15 @@ pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
         }
         _ => block(&key, args)? + "\n",
     };
-    match &args.output {
+    match args.output.as_ref().filter(|to| **to != STDOUT) {
         None => {
             say(KeyReport::new("xuejika: wrapped", key.kcv()));
             out.text(text)?;
         }
-        Some(path) => {
+        Some(to) => {
             // No secret, but a key file is to be private whatever is in it.
-            secret::write_new(path, text.as_bytes())?;
-            out.report(&KeyReport::new(path.display(), key.kcv()))?;
+            put(to, text.as_bytes())?;
+            out.report(&KeyReport::new(to, key.kcv()))?;
         }
     }
     Ok(Code::AsExpected)
@@ -68,24 +68,25 @@ pub(super) fn unwrap(args: &UnwrapArgs, out: &Output) -> Outcome<Code> {
     if let Some(id) = &id {
         root(&key, id)?;
     }
-    match args.output.as_deref() {
+    match &args.output {
         None => {}
-        Some(uri) if uri.starts_with(TOKEN) => {
+        Some(Destination::Token(uri)) => {
             let missing = || anyhow!("the block names no root; name it with --key ID");
             import(&key, &id.ok_or_else(|| Failure::usage(missing()))?, uri)?;
         }
-        Some(path) => write(&key, path.as_ref())?,
+        Some(Destination::Place(to)) => write(&key, to)?,
     }
     let name = id.map_or_else(|| key.kind().to_string(), |id| label::emit(&id));
-    out.report(&KeyReport::new(name, key.kcv()))?;
+    let to = args.output.as_ref().and_then(Destination::place);
+    report(&KeyReport::new(name, key.kcv()), to, out)?;
     Ok(Code::AsExpected)
 }
 
 /// Shows the header of a block, or the names in a key file.
-pub(super) fn inspect(path: &Path, out: &Output) -> Outcome<Code> {
-    let text = read(path)?;
+pub(super) fn inspect(from: &SecretSource, out: &Output) -> Outcome<Code> {
+    let text = read(from)?;
     if text.lines().any(|line| line.starts_with("[[")) {
-        let claims = key_file::inspect(path, &text)?;
+        let claims = key_file::inspect(from.to_string().as_ref(), &text)?;
         claims.into_iter().try_for_each(|claim| out.report(&RootView::new(claim)))?;
         return Ok(Code::AsExpected);
     }
@@ -149,18 +150,22 @@ fn wallet_root(key: &KeyMaterial, key_type: WalletKeyType) -> Outcome<WalletRoot
 /// The key in an authentic block, for what the block says it is for.
 fn take(block: KeyBlock) -> Outcome<KeyMaterial> {
     let (usage, mode, kind) = (block.header().usage, block.header().mode, block.kind());
-    let key = block.into_key(usage, mode, kind).map_err(Failure::usage)?;
-    Ok(key.into_material())
+    let key = block.into_key(usage, mode, kind).map_err(Failure::usage)?.into_material();
+    key.check_strength()?;
+    Ok(key)
 }
 
-fn read(path: &Path) -> Outcome<String> {
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        io::stdin().take(MAX_LEN).read_to_string(&mut text)
-    } else {
-        fs::File::open(path).and_then(|file| file.take(MAX_LEN).read_to_string(&mut text))
+fn read(from: &SecretSource) -> Outcome<String> {
+    let path = match from {
+        SecretSource::File(path) => path.clone(),
+        SecretSource::Descriptor(number) => format!("/dev/fd/{number}").into(),
     };
-    read.with_context(|| path.display().to_string()).map_err(Failure::usage)?;
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_LEN + 1).read_to_string(&mut text));
+    let length = read.with_context(|| from.to_string()).map_err(Failure::usage)?;
+    if length as u64 > MAX_LEN {
+        return Err(Failure::usage(anyhow!("{from}: longer than {MAX_LEN} bytes")));
+    }
     Ok(text)
 }
 
@@ -180,7 +185,7 @@ impl From<ReadError> for Failure {
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         let code = match error {
-            WriteError::Strength { .. } | WriteError::WeakProtectionKey => Code::Unsafe,
+            WriteError::Strength { .. } | WriteError::WeakProtectionKey(_) => Code::Unsafe,
             _ => Code::Usage,
         };
         Self::Because(code, error.into())

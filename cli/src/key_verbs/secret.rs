@@ -2,27 +2,36 @@
 //! secrets:
 //!
 //! ```text
-//! # component 1 of 3
+//! # secret: for one custodian
 //! aes-128 00112233445566778899AABBCCDDEEFF
 //! kcv cmac-aes:xxxxxx
+//! component 1 of 3
+//! key cmac-aes:yyyyyy
 //! ```
 //!
-//! The kind may be left out, and so may the check value; where it stands it is compared.
+//! The kind may be left out, and so may the check value; where it stands it is compared. The last two
+//! lines belong to components: their place, and the check value of the whole key.
 
 use core::fmt::{self, Write};
 use core::str::{self, FromStr};
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use xuejika_keyscheme::kcv::Kcv;
+use xuejika_keyscheme::ceremony::Place;
+use xuejika_keyscheme::kcv::{Kcv, KcvMethod};
 use xuejika_keyscheme::keyblock::{KeyKind, KeyMaterial};
+use xuejika_keyscheme::weak::WeakKey;
 use xuejika_reader::channel::secret::{SecretError, SecretSource};
 use zeroize::Zeroizing;
 
 use crate::exit::{Code, Failure, Outcome};
+use crate::hex;
 
 /// Most digits that an argument may have and still be taken for the name of a file.
 const NAME_DIGITS: usize = 16;
+
+/// What a prompt says where nothing need be typed.
+const NONE: &str = " (empty for none)";
 
 /// Where a secret comes from: `prompt`, `fd:N`, `-` or a file.
 #[derive(Clone, Debug)]
@@ -61,16 +70,34 @@ impl SecretArg {
         }
     }
 
-    /// Reads a key.
-    pub(crate) fn key(&self, what: &str, kind: Option<Kind>) -> Outcome<KeyText> {
+    /// Reads a whole key, which must not be weak.
+    pub(crate) fn key(&self, what: &str, kind: Option<Kind>) -> Outcome<KeyMaterial> {
+        let KeyText { key, place, .. } = self.key_text(what, kind, false)?;
+        let refuse = |code, error| Failure::Because(code, anyhow!("{self}: {error}"));
+        if let Some(place) = place {
+            let (number, count) = (place.number(), place.count());
+            let error = format!("component {number} of {count} of a key, expected a whole key");
+            return Err(refuse(Code::Usage, error));
+        }
+        key.check_strength().map_err(|weak| refuse(Code::Unsafe, weak.to_string()))?;
+        Ok(key)
+    }
+
+    /// Reads a component, or a key of which nothing else is asked. At a prompt its place is asked for
+    /// where that is wanted.
+    pub(crate) fn key_text(
+        &self,
+        what: &str,
+        kind: Option<Kind>,
+        with_place: bool,
+    ) -> Outcome<KeyText> {
         let mut text = self.text(what)?;
         if matches!(self, Self::Prompt) {
-            let kcv = prompt(&format!("check value of the {what} (empty for none)"))?;
-            let mut both = Zeroizing::new(String::with_capacity(text.len() + kcv.len() + 5));
-            let line = if kcv.is_empty() { "" } else { "\nkcv " };
-            // Writing to a string does not fail, and this one is large enough.
-            let _ = write!(both, "{}{line}{}", *text, *kcv);
-            text = both;
+            append(&mut text, "kcv", &prompt(&format!("check value of the {what}{NONE}"))?);
+            if with_place {
+                append(&mut text, "component", &prompt("which component, as 1 of 3")?);
+                append(&mut text, "key", &prompt("check value of the whole key")?);
+            }
         }
         KeyText::parse(&text, kind).map_err(|error| {
             let code = match error {
@@ -89,6 +116,16 @@ impl fmt::Display for SecretArg {
             Self::Source(source) => source.fmt(f),
             Self::Refused => f.write_str("a key"),
         }
+    }
+}
+
+/// Adds a line to a key as text, in one buffer: growing would leave a copy behind.
+fn append(text: &mut Zeroizing<String>, word: &str, value: &str) {
+    if !value.trim().is_empty() {
+        let mut whole = Zeroizing::new(String::with_capacity(text.len() + value.len() + 16));
+        // Writing to a string does not fail, and this one is large enough.
+        let _ = write!(whole, "{}\n{word} {value}", **text);
+        *text = whole;
     }
 }
 
@@ -116,6 +153,12 @@ impl From<SecretError> for Failure {
             _ => Code::Usage,
         };
         Self::Because(code, error.into())
+    }
+}
+
+impl From<WeakKey> for Failure {
+    fn from(error: WeakKey) -> Self {
+        Self::Because(Code::Unsafe, error.into())
     }
 }
 
@@ -171,6 +214,8 @@ pub(crate) struct KeyText {
     pub(crate) key: KeyMaterial,
     /// The check value that was printed; it is the key's.
     pub(crate) printed: Option<Kcv>,
+    /// Which component of which key it is, if it says so.
+    pub(crate) place: Option<Place>,
 }
 
 /// Why a text is no key. Nothing of the text is repeated.
@@ -184,8 +229,17 @@ pub(crate) enum KeyTextError {
     Length(usize, &'static str),
     #[error("the text says {0}, the command line another kind")]
     Kind(String),
-    #[error("expected at most one more line, as kcv cmac-aes:xxxxxx")]
+    #[error(
+        "expected no other lines than kcv cmac-aes:xxxxxx and, of a component, component 1 of 3 \
+         and key cmac-aes:xxxxxx, each once"
+    )]
     MoreLines,
+    #[error("expected both of the lines component 1 of 3 and key cmac-aes:xxxxxx, or neither")]
+    Place,
+    #[error("line component: {0}")]
+    Component(String),
+    #[error("line key: expected a check value, as cmac-aes:xxxxxx")]
+    WholeKey,
     #[error("the key does not have the check value printed beside it")]
     CheckValue,
 }
@@ -207,24 +261,49 @@ impl KeyText {
             return Err(KeyTextError::Kind(named.name()));
         }
         let key = key(digits, named.or(given))?;
-        let printed = line().map(|line| printed(line, &key)).transpose()?;
-        match line() {
-            None => Ok(Self { key, printed }),
-            Some(_) => Err(KeyTextError::MoreLines),
+        let [mut kcv, mut component, mut whole] = [None; 3];
+        while let Some(line) = line() {
+            let (word, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let field = match word {
+                "kcv" => &mut kcv,
+                "component" => &mut component,
+                "key" => &mut whole,
+                _ => return Err(KeyTextError::MoreLines),
+            };
+            if field.replace(value.trim()).is_some() {
+                return Err(KeyTextError::MoreLines);
+            }
         }
+        if kcv.is_some_and(|kcv| !is_kcv(&key, kcv)) {
+            return Err(KeyTextError::CheckValue);
+        }
+        let place = match (component, whole) {
+            (None, None) => None,
+            (Some(component), Some(whole)) => Some(place(component, whole, key.kcv().method())?),
+            _ => return Err(KeyTextError::Place),
+        };
+        Ok(Self { printed: kcv.map(|_| key.kcv()), key, place })
     }
 
-    /// Writes a key, a remark above it and its check value below.
-    pub(crate) fn emit(key: &KeyMaterial, remark: &str) -> Zeroizing<String> {
+    /// Writes a key, a remark above it, and below it its check value and its place.
+    pub(crate) fn emit(
+        key: &KeyMaterial,
+        place: Option<&Place>,
+        remark: &str,
+    ) -> Zeroizing<String> {
         let kind = Kind::of(key.kind()).map(Kind::name).unwrap_or_default();
-        let length = remark.len() + kind.len() + 2 * key.expose().len() + 64;
+        let length = remark.len() + kind.len() + 2 * key.expose().len() + 128;
         let mut text = Zeroizing::new(String::with_capacity(length));
         // Writing to a string does not fail, and this one is large enough.
         let _ = write!(text, "# {remark}\n{kind} ");
         for byte in key.expose() {
             let _ = write!(text, "{byte:02X}");
         }
-        let _ = write!(text, "\nkcv {}\n", key.kcv());
+        let _ = writeln!(text, "\nkcv {}", key.kcv());
+        if let Some(place) = place {
+            let (number, count) = (place.number(), place.count());
+            let _ = writeln!(text, "component {number} of {count}\nkey {}", place.key());
+        }
         text
     }
 }
@@ -254,17 +333,29 @@ fn key(digits: &str, kind: Option<Kind>) -> Result<KeyMaterial, KeyTextError> {
     KeyMaterial::new(kind, &bytes).map_err(wrong)
 }
 
-/// The check value in `kcv METHOD:XXXXXX` or `kcv XXXXXX`, which has to be the key's.
-fn printed(line: &str, key: &KeyMaterial) -> Result<Kcv, KeyTextError> {
-    let value = line.strip_prefix("kcv").map(str::trim).ok_or(KeyTextError::MoreLines)?;
-    if is_kcv(key, value) { Ok(key.kcv()) } else { Err(KeyTextError::CheckValue) }
+/// The place in `component N of M` and `key KCV`; the check value is by the method of the kind.
+fn place(component: &str, whole: &str, method: KcvMethod) -> Result<Place, KeyTextError> {
+    let form = || KeyTextError::Component("expected numbers, as 1 of 3".to_owned());
+    let (number, count) = component.split_once(" of ").ok_or_else(form)?;
+    let [number, count] = [number, count].map(|text| text.trim().parse());
+    let (Ok(number), Ok(count)) = (number, count) else { return Err(form()) };
+    let key = parse_kcv(whole, method).ok_or(KeyTextError::WholeKey)?;
+    Place::new(number, count, key).map_err(|error| KeyTextError::Component(error.to_string()))
+}
+
+/// A check value by this method, as `METHOD:XXXXXX` or `XXXXXX`.
+pub(crate) fn parse_kcv(text: &str, method: KcvMethod) -> Option<Kcv> {
+    let digits = match text.split_once(':') {
+        Some((name, digits)) => name.eq_ignore_ascii_case(&method.to_string()).then_some(digits)?,
+        None => text,
+    };
+    Some(Kcv::new(method, hex::parse(digits).ok()?.try_into().ok()?))
 }
 
 /// Whether a check value, with or without its method, is the key's.
 pub(crate) fn is_kcv(key: &KeyMaterial, value: &str) -> bool {
-    let whole = key.kcv().to_string();
-    let bytes = whole.rsplit(':').next().unwrap_or_default();
-    value.eq_ignore_ascii_case(&whole) || value.eq_ignore_ascii_case(bytes)
+    let kcv = key.kcv();
+    parse_kcv(value, kcv.method()) == Some(kcv)
 }
 
 #[cfg(test)]
@@ -282,9 +373,12 @@ mod tests {
         for kind in Kind::value_variants() {
             let bytes: Vec<u8> = (1..).take(kind.key_kind().len()).collect();
             let key = KeyMaterial::new(kind.key_kind(), &bytes).unwrap();
-            let read = parse(&KeyText::emit(&key, "a remark")).unwrap();
-            assert!(read.key == key);
-            assert_eq!(read.printed, Some(key.kcv()));
+            let place = Place::new(2, 16, Kcv::new(key.kcv().method(), [1, 2, 0xFF])).unwrap();
+            for place in [None, Some(place)] {
+                let read = parse(&KeyText::emit(&key, place.as_ref(), "a remark")).unwrap();
+                assert!(read.key == key);
+                assert_eq!((read.printed, read.place), (Some(key.kcv()), place));
+            }
         }
     }
 
@@ -322,8 +416,17 @@ mod tests {
             ("kcv cmac-sm4:000000", KeyTextError::CheckValue),
             ("kcv", KeyTextError::CheckValue),
             (DIGITS, KeyTextError::MoreLines),
+            ("component 1 of 3", KeyTextError::Place),
+            ("key cmac-aes:000000", KeyTextError::Place),
+            ("component 1 of 3\ncomponent 1 of 3", KeyTextError::MoreLines),
+            ("component 1 of 3\nkey cmac-sm4:000000", KeyTextError::WholeKey),
+            ("component 1 of 3\nkey 0000", KeyTextError::WholeKey),
         ] {
             assert_eq!(parse(&format!("{DIGITS}\n{line}")).unwrap_err(), error, "{line}");
+        }
+        for component in ["1", "of 3", "1 of", "0 of 3", "4 of 3", "1 of 17", "-1 of 3"] {
+            let error = parse(&format!("{DIGITS}\ncomponent {component}\nkey 000000"));
+            assert!(matches!(error, Err(KeyTextError::Component(_))), "{component}");
         }
         let error = KeyText::parse(&format!("sm4 {DIGITS}"), Some(Kind::Aes128)).unwrap_err();
         assert_eq!(error, KeyTextError::Kind("sm4".into()));

@@ -7,8 +7,9 @@ use xuejika_keyscheme::provider::Path;
 use xuejika_reader::channel::key_file::RootName;
 
 use super::ceremony::write;
+use super::secret::KeyText;
 use super::source::Source;
-use super::{DeriveArgs, KcvArgs, KeyReport};
+use super::{DeriveArgs, KcvArgs, KeyReport, report};
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex;
 use crate::keys;
@@ -17,7 +18,10 @@ use crate::output::Output;
 /// Shows the check values of a key, or of roots.
 pub(super) fn kcv(args: &KcvArgs, out: &Output) -> Outcome<Code> {
     if let Some(secret) = &args.secret {
-        let key = secret.key("key", args.kind)?.key;
+        let KeyText { key, place, .. } = secret.key_text("key", args.kind, false)?;
+        if place.is_none() {
+            key.check_strength()?;
+        }
         out.report(&KeyReport::new(secret, key.kcv()))?;
         return Ok(Code::AsExpected);
     }
@@ -66,7 +70,8 @@ pub(super) fn derive(args: &DeriveArgs, out: &Output) -> Outcome<Code> {
         write(&KeyMaterial::from(&key), output)?;
     }
     let name = format!("{} of card {}", args.key, hex::emit(&args.card.0));
-    out.report(&KeyReport { test, ..KeyReport::new(name, key.kcv()) })?;
+    let key = KeyReport { test, ..KeyReport::new(name, key.kcv()) };
+    report(&key, args.output.as_ref(), out)?;
     Ok(Code::AsExpected)
 }
 

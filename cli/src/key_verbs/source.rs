@@ -141,13 +141,13 @@ pub(crate) fn wallet_type(text: &str) -> Result<WalletKeyType, String> {
 
 /// Reads a protection key of key blocks.
 pub(crate) fn protection_key(secret: &SecretArg) -> Outcome<ProtectionKey> {
-    let key = secret.key("key block protection key", None)?.key;
+    let key = secret.key("key block protection key", None)?;
     ProtectionKey::new(key).map_err(Failure::usage)
 }
 
 /// Reads a key-encryption key.
 pub(crate) fn kek(secret: &SecretArg) -> Outcome<Key<Kek>> {
-    let key = secret.key("key-encryption key", None)?.key;
+    let key = secret.key("key-encryption key", None)?;
     let wrong = || anyhow!("a key-encryption key is of aes-128 or sm4, not of {}", key.kind());
     key.to_key().ok_or_else(|| Failure::usage(wrong()))
 }
@@ -164,9 +164,22 @@ fn open_token(uri: &str) -> Outcome<Source> {
     token(uri).map(Source::Token)
 }
 
-/// Opens a token; without `pin-source` in the URI its PIN is asked for.
+/// Opens a token and says on stderr which of its roots are not used, and which may do too much.
 #[cfg(feature = "hsm")]
 pub(crate) fn token(uri: &str) -> Outcome<Token> {
+    let token = quiet_token(uri)?;
+    for fault in token.faults() {
+        say(format_args!("xuejika: WARNING: not used: {fault}"));
+    }
+    for (id, misuse) in token.misuses() {
+        say(format_args!("xuejika: WARNING: root {}: {misuse}", label::emit(&id)));
+    }
+    Ok(token)
+}
+
+/// Opens a token; without `pin-source` in the URI its PIN is asked for.
+#[cfg(feature = "hsm")]
+pub(crate) fn quiet_token(uri: &str) -> Outcome<Token> {
     use xuejika_reader::channel::token::UriError;
 
     let uri: TokenUri = uri.parse().map_err(|error: UriError| {
@@ -211,7 +224,8 @@ impl From<InvalidWalletRoot> for Failure {
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
         let code = match error {
-            ProviderError::NoRoot(_) => Code::Usage,
+            ProviderError::NoRoot(_) | ProviderError::Unfit(_) => Code::Usage,
+            ProviderError::Refused(_) => Code::Unsafe,
             _ => Code::Device,
         };
         Self::Because(code, error.into())
@@ -223,9 +237,8 @@ impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         let code = match error {
             _ if error.is_refusal() => Code::Unsafe,
-            TokenError::WrongPin { .. } | TokenError::Algorithm(_) | TokenError::Twice(_) => {
-                Code::Usage
-            }
+            _ if error.is_unfit() => Code::Usage,
+            TokenError::WrongPin { .. } => Code::Usage,
             _ => Code::Device,
         };
         Self::Because(code, error.into())

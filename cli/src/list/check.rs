@@ -19,13 +19,19 @@ pub(super) fn run(args: &CheckArgs, out: &Output) -> Outcome<Code> {
     let (today, _) = clock::stamp(&clock::env(None)?, args.date, None)?;
     let holidays = args.holidays.read()?;
     let mut good = true;
+    let mut before: Vec<(&Path, AnyList)> = Vec::new();
     for path in &args.files {
         let list = keys.any(path)?;
         out.report(&FileReport::new("check", path, &list))?;
-        for finding in findings(path, &list, today, &holidays)? {
-            good = false;
-            out.report(&finding)?;
-        }
+        let mut found = findings(path, &list, today, &holidays)?;
+        let beside = |(other, earlier): &(&Path, AnyList)| {
+            let error = list.stands_beside(earlier).err()?;
+            Some(finding(path, "edition", None, format!("with {}: {error}", other.display())))
+        };
+        found.extend(before.iter().filter_map(beside));
+        good &= found.is_empty();
+        found.iter().try_for_each(|finding| out.report(finding))?;
+        before.push((path, list));
     }
     Ok(Code::of(good))
 }
@@ -36,12 +42,7 @@ fn findings(
     today: Date,
     holidays: &Holidays,
 ) -> Outcome<Vec<FindingReport>> {
-    let finding = |finding, entry: Option<&Entry>, detail| FindingReport {
-        file: path.display().to_string(),
-        finding,
-        card: entry.map(|entry| entry.serial().to_string()),
-        detail,
-    };
+    let finding = |what, entry, detail| finding(path, what, entry, detail);
     let issued = list.edition().issued.date;
     let listing = Listing { issued, standing: Standing::default() };
     let mut findings = Vec::new();
@@ -74,4 +75,14 @@ fn findings(
         }
     }
     Ok(findings)
+}
+
+fn finding(
+    path: &Path,
+    finding: &'static str,
+    entry: Option<&Entry>,
+    detail: String,
+) -> FindingReport {
+    let card = entry.map(|entry| entry.serial().to_string());
+    FindingReport { file: path.display().to_string(), finding, card, detail }
 }

@@ -9,9 +9,8 @@ use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_keyscheme::KeyId;
 
 use crate::exit::{Failure, Outcome};
-use crate::input::{self, MAX_DATA};
 use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
-use crate::reader::lists::refused;
+use crate::reader::lists::{read_file, refused};
 
 /// A whole list or a delta.
 pub(super) enum AnyList {
@@ -26,6 +25,17 @@ impl AnyList {
         match self {
             Self::Full(list) => list.edition(),
             Self::Delta(delta) => delta.edition(),
+        }
+    }
+
+    /// Whether both can be authentic. A delta does not tell the whole contents of its version.
+    pub(super) fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        match (self, other) {
+            (Self::Full(list), Self::Full(other)) => list.stands_beside(other),
+            (Self::Delta(delta), Self::Delta(other)) if delta.base() == other.base() => {
+                delta.edition().stands_beside(other.edition(), delta == other)
+            }
+            _ => self.edition().stands_beside(other.edition(), true),
         }
     }
 
@@ -74,8 +84,7 @@ impl Keys {
 
     /// Reads a file of either form.
     pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
-        let file = input::bytes(path, MAX_DATA);
-        let file = file.map_err(Failure::usage)?;
+        let file = read_file(path)?;
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;
         match header.form {

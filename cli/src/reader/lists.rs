@@ -1,21 +1,37 @@
 //! The loss and freeze lists of a reader.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xuejika_card_model::list::{Header, ListError, ListMac, Lookup, key_path};
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 
 use crate::exit::{Code, Failure, Outcome};
-use crate::input::{self, MAX_DATA};
+use crate::input;
+
+/// Reads the lists of a reader. Two of one unit have to go together.
+pub(super) fn read_all(paths: &[PathBuf]) -> Outcome<Vec<Lookup>> {
+    let mut lists: Vec<Lookup> = Vec::new();
+    for path in paths {
+        let list = read(path)?;
+        let together = lists.iter().try_for_each(|other| list.stands_beside(other));
+        together.map_err(|error| refused(path, error))?;
+        lists.push(list);
+    }
+    Ok(lists)
+}
 
 /// Reads a list for a reader whose SAM holds the test keys.
-pub(super) fn read(path: &Path) -> Outcome<Lookup> {
-    let file = input::bytes(path, MAX_DATA);
-    let file = file.map_err(Failure::usage)?;
+fn read(path: &Path) -> Outcome<Lookup> {
+    let file = read_file(path)?;
     let header = Header::parse(&file).map_err(|error| refused(path, error.into()))?;
     let id = header.key_id();
     let key = TestRoots.list_key(&id, key_path(header.scope)).map_err(Failure::usage)?;
     Lookup::parse(&file, &ListMac::new(&key, id)).map_err(|error| refused(path, error))
+}
+
+/// Reads the bytes of a list file.
+pub(crate) fn read_file(path: &Path) -> Outcome<Vec<u8>> {
+    input::bytes(path, input::MAX_DATA).map_err(Failure::usage)
 }
 
 /// A list that is not authentic is refused for safety; any other damage makes it unusable.

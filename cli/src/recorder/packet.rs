@@ -77,6 +77,14 @@ pub(crate) enum Event {
         /// How many.
         writes: u64,
     },
+    /// Whoever captured the packet kept its beginning only. Read of other programs' files, never
+    /// written.
+    Truncated {
+        /// How many bytes.
+        kept: usize,
+        /// How many it had.
+        of: u32,
+    },
     /// No answer came to what was sent last.
     Lost {
         /// Whether the card is gone.
@@ -137,6 +145,14 @@ impl Packet {
         }
         pdu.extend_from_slice(bytes);
         pdu
+    }
+
+    /// How many bytes were on the road; an event has none.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Command(bytes) | Self::Response(bytes) | Self::Atr(bytes) => bytes.len(),
+            Self::Event(_) => 0,
+        }
     }
 
     /// Reads an exported PDU.

@@ -15,24 +15,23 @@ use crate::trace::masked;
 /// Runs the verb.
 pub(crate) fn run(command: &TraceCommand, out: &Output) -> Outcome<Code> {
     let TraceCommand::Show { file } = command;
-    let recording = Recording::open(file)?;
-    let mut last: Option<&Entry> = None;
-    let mut entries = (1..).zip(&recording.entries).peekable();
-    while let Some((number, entry)) = entries.next() {
-        let next = entries.peek().map(|(_, next)| *next);
+    let mut recording = Recording::open(file)?;
+    let mut last = None;
+    let mut current = recording.next()?;
+    while let Some(entry) = current {
+        let next = recording.next();
         let answers = |next: &&Entry| matches!(&next.packet, Packet::Response(it) if it.len() >= 2);
-        let answer = next.filter(answers);
-        let shown = Shown::new(entry, answer, out.language);
-        let before = last.replace(entry);
-        let same = before.is_some_and(|it| (&it.target, &it.card) == (&entry.target, &entry.card));
+        let answer = next.as_ref().ok().and_then(Option::as_ref).filter(answers);
+        let answered = answer.is_some() && matches!(entry.packet, Packet::Command(_));
+        let shown = Shown::new(&entry, answer, out.language);
         let (target, card) = (&*entry.target, &*entry.card);
-        let line = Line { packet: number, at: entry.at, target, card, same, shown };
-        out.report(&line)?;
-        if answer.is_some() && matches!(entry.packet, Packet::Command(_)) {
-            entries.next();
-        }
+        let place = Some((entry.target.clone(), entry.card.clone()));
+        let same = last == place;
+        out.report(&Line { packet: entry.number, at: entry.at, target, card, same, shown })?;
+        last = place;
+        current = if answered { recording.next() } else { next }?;
     }
-    if !recording.whole {
+    if !recording.is_whole() {
         say(format_args!("xuejika: {}: the trace ends within a packet", file.display()));
     }
     Ok(Code::AsExpected)
@@ -42,9 +41,10 @@ pub(crate) fn run(command: &TraceCommand, out: &Output) -> Outcome<Code> {
 #[derive(Serialize)]
 struct Line<'a> {
     /// Number of the first packet, as Wireshark counts.
-    packet: usize,
+    packet: u64,
     /// Nanoseconds since the Unix epoch.
-    at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
     target: &'a str,
     card: &'a str,
     /// Whether the line before was about the same card.
@@ -134,6 +134,9 @@ impl Display for Event {
             Self::Off => f.write_str("> power off"),
             Self::Reset => f.write_str("> reset"),
             Self::Cut { writes } => write!(f, "> power goes after {writes} writes"),
+            Self::Truncated { kept, of } => {
+                write!(f, "! only {kept} of {of} bytes of the packet were captured")
+            }
             Self::Lost { text, .. } => write!(f, "! {text}"),
         }
     }

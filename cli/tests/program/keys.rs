@@ -251,14 +251,14 @@ fn a_broken_ceremony_is_refused() {
     safe.keys("split @key -o @part").expect(0);
     let component = safe.text("part-1");
     safe.write("twice", &component);
-    let equal = safe.keys("combine @part-1 @twice @part-2 -o @new").expect(4);
-    assert!(equal.err.contains("two components are equal"));
+    let twice = safe.keys("combine @part-1 @twice @part-2 -o @new").expect(1);
+    assert!(twice.err.contains("twice: component 1 is given twice"), "{}", twice.err);
     safe.write(
         "typo",
         &component.replace("aes-128 ", "aes-128 0").replacen("\nkcv", "\n#\nkcv", 1),
     );
     safe.keys("combine @typo @part-2 @part-3 -o @new").expect(2);
-    let kcv_line = component.lines().last().unwrap();
+    let kcv_line = component.lines().find(|line| line.starts_with("kcv")).unwrap();
     safe.write("kcv", &component.replace(kcv_line, "kcv 000000"));
     let wrong = safe.keys("combine @kcv @part-2 @part-3 -o @new").expect(1);
     assert!(wrong.err.contains("does not have the check value printed beside it"), "{}", wrong.err);
@@ -266,6 +266,155 @@ fn a_broken_ceremony_is_refused() {
     safe.keys("combine @bare @part-2 @part-3 -o @new").expect(2);
     safe.keys("combine @part-1 @part-2 @part-3 --kcv 000000 -o @new").expect(1);
     assert!(!Path::new(&safe.path("new")).exists());
+}
+
+#[test]
+fn a_lost_or_foreign_component_is_named() {
+    let safe = Safe::new();
+    let made = kcv(safe.keys("generate -o @key"));
+    safe.keys("split @key --parts 16 -o @many").expect(0);
+    let all: Vec<_> = (1..=16).map(|number| format!("@many-{number}")).collect();
+    assert_eq!(kcv(safe.keys(&format!("combine {} -o @again", all.join(" ")))), made);
+    for parts in ["1", "17"] {
+        safe.keys(&format!("split @key --parts {parts} -o @none")).expect(2);
+    }
+    safe.keys("split @key -o @part").expect(0);
+    assert!(safe.text("part-2").ends_with(&format!("\ncomponent 2 of 3\nkey {made}\n")));
+    for (missing, command) in [
+        ("2 of 3", "combine @part-1 @part-3 -o @new"),
+        ("1 of 3", "combine @part-3 @part-2 -o @new"),
+        ("16 of 16", &format!("combine {} -o @new", all[..15].join(" "))),
+    ] {
+        let lost = safe.keys(command).expect(1);
+        assert!(lost.err.contains(&format!("component {missing} is missing")), "{}", lost.err);
+    }
+    let foreign = safe.keys("combine @part-1 @part-2 @many-3 -o @new").expect(1);
+    assert!(foreign.err.contains("many-3: one of 16 components"), "{}", foreign.err);
+    safe.keys("generate -o @other").expect(0);
+    safe.keys("split @other -o @other-part").expect(0);
+    let foreign = safe.keys("combine @part-1 @part-2 @other-part-3 -o @new").expect(1);
+    let named = format!("other-part-3: a component of the key {}", kcv(safe.keys("kcv @other")));
+    assert!(foreign.err.contains(&named), "{}", foreign.err);
+    // A component that only says it belongs here.
+    let other = kcv(safe.keys("kcv @other"));
+    safe.write(
+        "forged",
+        &safe.text("other-part-3").replace(&format!("key {other}"), &format!("key {made}")),
+    );
+    let forged = safe.keys("combine @part-1 @part-2 @forged -o @new").expect(1);
+    assert!(forged.err.contains("key does not have the printed"), "{}", forged.err);
+    // A component is no key.
+    let no_key = safe.keys("wrap @part-1 --kek @key --key DF01-01-01-01").expect(2);
+    assert!(no_key.err.contains("component 1 of 3 of a key"), "{}", no_key.err);
+    assert!(!Path::new(&safe.path("new")).exists());
+}
+
+#[test]
+fn components_of_other_programs_need_their_number_and_the_key_s_value() {
+    let safe = Safe::new();
+    let made = kcv(safe.keys("generate -o @key"));
+    safe.keys("split @key -o @part").expect(0);
+    for number in 1..=3 {
+        let name = format!("part-{number}");
+        let text: Vec<_> = safe.text(&name).lines().take(3).map(str::to_owned).collect();
+        safe.write(&name, &text.join("\n"));
+    }
+    let bare = safe.keys("combine @part-1 @part-2 @part-3 -o @new").expect(2);
+    assert!(bare.err.contains("--parts N and --kcv KCV"), "{}", bare.err);
+    safe.keys(&format!("combine @part-1 @part-2 --parts 3 --kcv {made} -o @new")).expect(1);
+    safe.keys("combine @part-1 @part-2 @part-3 --parts 3 --kcv 000000 -o @new").expect(1);
+    let whole = format!("combine @part-3 @part-1 @part-2 --parts 3 --kcv {made} -o @new");
+    assert_eq!(kcv(safe.keys(&whole)), made);
+}
+
+#[test]
+fn a_refused_split_leaves_nothing_behind() {
+    let safe = Safe::new();
+    safe.keys("generate -o @key").expect(0);
+    safe.write("part-3", "mine");
+    safe.keys("split @key -o @part").expect(4);
+    assert!(!Path::new(&safe.path("part-1")).exists() && !Path::new(&safe.path("part-2")).exists());
+    assert_eq!(safe.text("part-3"), "mine");
+}
+
+#[test]
+fn keys_go_to_standard_output_and_descriptors() {
+    let safe = Safe::new();
+    let made = safe.keys("generate -o -").expect(0);
+    let file = safe.path("copy");
+    safe.write("copy", &made.out);
+    let kcv_line = made.out.lines().last().unwrap().to_owned();
+    let shown = kcv(safe.keys("kcv @copy"));
+    assert_eq!(kcv_line, format!("kcv {shown}"));
+    // What is known of the key goes to stderr, without the key.
+    assert!(made.err.contains(&shown) && !made.err.contains(&safe.digits("copy")), "{}", made.err);
+
+    let shell = |script: &str| {
+        let run = Command::new("sh").args(["-c", script, PROGRAM, &file]).output().unwrap();
+        (run.status.code(), String::from_utf8(run.stdout).unwrap())
+    };
+    let piped = shell("{ \"$0\" keys generate -o fd:3 3>&1 >/dev/null; } | \"$0\" keys kcv -");
+    assert_eq!(piped.0, Some(0));
+    assert!(piped.1.starts_with("fd:0  cmac-aes:"), "{piped:?}");
+    let wide = shell("umask 022; \"$0\" keys generate -o - >\"$1.wide\"");
+    assert_eq!((wide, safe.text("copy.wide")), ((Some(4), String::new()), String::new()));
+    let split = safe.keys("split @copy -o -").expect(2);
+    assert!(split.err.contains("each component goes into a file of its own"), "{}", split.err);
+    for name in ["-", "fd:1", "--1"] {
+        assert!(!Path::new(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn weak_keys_are_refused_however_they_come() {
+    let safe = Safe::new();
+    safe.keys("generate -o @key").expect(0);
+    safe.keys("generate --kind aes-256 -o @kbpk").expect(0);
+    safe.keys("generate --kind sm4 -o @sm4").expect(0);
+    safe.write("zero", &"00".repeat(16));
+    safe.write("ff", &format!("aes-128 {}", "ff".repeat(16)));
+    safe.write("twice", &"0123456789abcdef".repeat(2));
+    safe.write("sm4-ones", &format!("sm4 {}", "01".repeat(16)));
+    safe.write("wide", &"5A".repeat(32));
+    // Counting bytes are test keys, and no constant.
+    safe.write("counting", "00112233445566778899aabbccddeeff");
+    safe.keys("wrap @counting --kek @counting --key DF01-01-01-01").expect(0);
+    for command in [
+        "wrap @zero --kek @key --key DF01-01-01-01",
+        "wrap @ff --kek @key --key DF01-01-01-01",
+        "wrap @ff --kbpk @kbpk --key DF01-01-01-01",
+        "wrap @twice --kbpk @kbpk",
+        "wrap @key --kek @zero --key DF01-01-01-01",
+        "wrap @key --kek @sm4-ones --key DF01-01-01-01",
+        "wrap @sm4-ones --kek @sm4 --key DF01-01-01-02",
+        "wrap @key --kbpk @wide",
+        "kcv @ff",
+        "split @ff -o @part",
+    ] {
+        let refused = safe.keys(command).expect(4);
+        assert!(refused.err.contains("weak: its bytes repeat"), "{command}: {}", refused.err);
+    }
+    safe.keys("wrap @key --kek @key --key DF01-01-01-01 -o @roots").expect(0);
+    safe.keys("wrap @key --kbpk @kbpk --key DF01-01-01-01 -o @block").expect(0);
+    safe.keys("kcv --keys @roots --kek @zero").expect(4);
+    safe.keys("kcv --keys @block --kbpk @wide").expect(4);
+    safe.keys("unwrap @block --kbpk @wide").expect(4);
+    // Two good components of a weak key.
+    let flipped: String = safe
+        .digits("key")
+        .chars()
+        .map(|c| {
+            let digit = 15 - c.to_digit(16).unwrap();
+            char::from_digit(digit, 16).unwrap()
+        })
+        .collect();
+    for (name, digits) in [("one", safe.digits("key")), ("two", flipped)] {
+        safe.write(name, &digits);
+        let kcv = kcv(safe.keys(&format!("kcv @{name}")));
+        safe.write(name, &format!("{digits}\nkcv {kcv}"));
+    }
+    let sum = safe.keys("combine @one @two --parts 2 --kcv 000000 -o @new").expect(4);
+    assert!(sum.err.contains("weak"), "{}", sum.err);
 }
 
 #[test]

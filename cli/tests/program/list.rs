@@ -129,7 +129,8 @@ fn lists_are_merged_compared_and_led_on() {
     desk.build(&one(SERIAL), SCHOOL, "1", "2026-09-02", "a").expect(0);
     desk.build(&one("1100260100000022"), "084013", "1", "2026-09-02", "b").expect(0);
     let [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(|name| desk.name(name));
-    let district = |version| ["--scope", "080000", "--version", version, "--date", "2026-09-03"];
+    let issued = ["--date", "2026-09-03", "--time", "18:00:00"];
+    let district = |version| [&["--scope", "080000", "--version", version][..], &issued].concat();
     let merge = |lists: &[&str], version, to: &str| {
         desk.list("merge", &[lists, &district(version)[..]].concat(), to)
     };
@@ -152,6 +153,42 @@ fn lists_are_merged_compared_and_led_on() {
     let part = ["--scope", SCHOOL, "--version", "9", "--date", "2026-09-03"];
     let part = desk.list("part", &[&[&*d], &part[..]].concat(), "p").expect(0).object();
     assert_eq!((&part["scope"], &part["entries"]), (&SCHOOL.into(), &1.into()));
+}
+
+/// A backdated version, and two lists of one version.
+#[test]
+fn versions_and_times_of_issue_go_forward_together() {
+    let desk = folder();
+    desk.build(REPORTS, SCHOOL, "2", "2026-10-02", "old").expect(0);
+    desk.build(REPORTS, SCHOOL, "3", "2026-10-01", "backdated").expect(0);
+    desk.build("card_serial,kind,reported_date\n", SCHOOL, "2", "2026-10-02", "other").expect(0);
+    let [old, backdated, other] = ["old", "backdated", "other"].map(|name| desk.name(name));
+    let reports = desk.file("none.csv", "card_serial,kind,reported_date\n");
+    let next = ["--base", &old, "--scope", SCHOOL, "--version", "3", "--date", "2026-10-01"];
+    let next = desk.list("build", &[&[&*reports][..], &next].concat(), "x").expect(2).err;
+    assert!(next.contains("version 3 was issued at 2026-10-01"), "{next}");
+    let district = ["--scope", "080000", "--version", "1", "--date", "2026-10-03"];
+    let merge =
+        |lists: &[&str]| desk.list("merge", &[lists, &district[..]].concat(), "x").expect(2).err;
+    assert!(merge(&[&old, &backdated]).contains("before version 2 at 2026-10-02"));
+    assert!(merge(&[&old, &other]).contains("two lists of unit 084012 of version 2"));
+    let diff = desk.list("diff", &[&old, &backdated], "x").expect(2).err;
+    assert!(diff.contains("go forward together"), "{diff}");
+    assert!(!desk.path("x").exists());
+
+    let check = ["list", "check", "--json", "--keys", "test", "--date", "2026-10-02"];
+    let check = |lists: &[&str]| run(&[&check, lists].concat());
+    check(&[&old, &old]).expect(0);
+    for (lists, words) in [([&*old, &backdated], "before version 2"), ([&old, &other], "differ")] {
+        let found = check(&lists).expect(1).objects();
+        let finding = found.iter().find(|line| line["finding"] == "edition").unwrap();
+        let detail = finding["detail"].as_str().unwrap();
+        assert!(detail.contains(lists[0]) && detail.contains(words), "{detail}");
+        let target = desk.target();
+        let both = ["--list", lists[0], "--list", lists[1], "--target", &target];
+        let refused = run(&[&["reader", "verdict"][..], &both].concat()).expect(2);
+        assert!(refused.err.contains(words), "{}", refused.err);
+    }
 }
 
 #[test]

@@ -14,9 +14,10 @@ use crate::support::{Desk, PROGRAM, Run, SELECT, Server, run};
 const WALLET: &str = "00A40000021001";
 const VERIFY: &str = "0020000103123456";
 
-/// Runs the program with a trace, and gives what the trace holds.
+/// Runs the program with a new trace, and gives what the trace holds.
 fn traced(desk: &Desk, arguments: &[&str]) -> (Run, Vec<Value>) {
     let path = trace_of(desk);
+    let _ = fs::remove_file(&path);
     let run = run(&[arguments, &["--trace", &path]].concat());
     let shown = show(&path);
     (run, shown)
@@ -155,15 +156,127 @@ fn secrets_are_unreadable_unless_asked_for() {
 }
 
 #[test]
-fn only_traces_are_overwritten() {
+fn only_traces_are_written_to() {
     let desk = Desk::new("cpu-aes");
     let before = fs::read(desk.card()).unwrap();
     let refused = run(&["demo", "--trace", &desk.card()]).expect(4);
-    assert!(refused.err.contains("card.img: no trace; no other file is ever overwritten"));
+    let named = "card.img: no trace of this program; no other file is ever changed";
+    assert!(refused.err.contains(named), "{refused:?}");
     assert!(fs::read(desk.card()).unwrap() == before);
     let folder = desk.path("none/t.pcapng").display().to_string();
     let missing = run(&["demo", "--trace", &folder]).expect(2);
     assert!(missing.err.contains(&folder), "{missing:?}");
+}
+
+/// SELECT, recorded `times` in one trace.
+fn recorded(desk: &Desk, times: usize) -> String {
+    let trace = trace_of(desk);
+    let target = desk.target();
+    (0..times).for_each(|_| {
+        run(&["apdu", "--target", &target, SELECT, "--trace", &trace]).expect(0);
+    });
+    trace
+}
+
+#[test]
+fn an_earlier_trace_is_kept() {
+    let desk = Desk::new("cpu-aes");
+    let trace = recorded(&desk, 1);
+    let before = fs::read(&trace).unwrap();
+    recorded(&desk, 1);
+    assert!(fs::read(&trace).unwrap().starts_with(&before));
+    assert_eq!(texts(&show(&trace), "command"), [SELECT, SELECT]);
+    // A power cut may leave half a packet, which nobody can read.
+    let whole = fs::read(&trace).unwrap();
+    fs::write(&trace, &whole[..whole.len() - 3]).unwrap();
+    recorded(&desk, 1);
+    let shown = show(&trace);
+    assert_eq!((texts(&shown, "command"), texts(&shown, "bytes")), (vec![SELECT; 2], vec![SELECT]));
+    // What another program made is left alone.
+    let mut foreign = before.clone();
+    let at = foreign.windows(8).position(|window| window == b"xuejika ").unwrap();
+    foreign[at..at + 8].copy_from_slice(b"dumpcap ");
+    fs::write(&trace, &foreign).unwrap();
+    run(&["demo", "--trace", &trace]).expect(4);
+    assert!(fs::read(&trace).unwrap() == foreign);
+}
+
+#[test]
+fn two_processes_do_not_write_one_trace() {
+    let desk = Desk::new("cpu-aes");
+    let trace = trace_of(&desk);
+    let server = Server::start(&desk.card(), &["--trace", &trace]);
+    let second = run(&["demo", "--trace", &trace]).expect(3);
+    assert!(second.err.contains(&format!("{trace}: another process records")), "{second:?}");
+    run(&["apdu", "--target", &server.target(), SELECT]).expect(0);
+    server.wait_for("disconnected from ");
+    assert_eq!(texts(&show(&trace), "command"), [SELECT]);
+}
+
+#[test]
+fn a_rotated_trace_loses_nothing() {
+    let desk = Desk::new("cpu-aes");
+    let trace = trace_of(&desk);
+    let mut server = Server::start(&desk.card(), &["--trace", &trace]);
+    let speak = |server: &Server| {
+        run(&["apdu", "--target", &server.target(), SELECT]).expect(0);
+        server.wait_for("disconnected from ");
+    };
+    speak(&server);
+    // As logrotate does it with copytruncate.
+    let copy = desk.path("copy.pcapng").display().to_string();
+    fs::copy(&trace, &copy).unwrap();
+    fs::File::options().write(true).open(&trace).unwrap().set_len(0).unwrap();
+    speak(&server);
+    assert_eq!(texts(&show(&copy), "command"), [SELECT]);
+    assert_eq!(texts(&show(&trace), "command"), [SELECT]);
+    // As it does without: the process keeps what it has, and the name is free.
+    let moved = desk.path("moved.pcapng").display().to_string();
+    fs::rename(&trace, &moved).unwrap();
+    speak(&server);
+    assert_eq!(texts(&show(&moved), "command"), [SELECT, SELECT]);
+    assert!(!Path::new(&trace).exists());
+    // Somebody wrote into the middle of it: nothing is added.
+    fs::File::options().append(true).open(&moved).unwrap().set_len(100).unwrap();
+    speak(&server);
+    assert_eq!(fs::read(&moved).unwrap().len(), 100);
+    server.child.kill().unwrap();
+}
+
+/// Some tens of megabytes, shown by a process that may have far fewer.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_long_trace_is_shown_in_little_memory() {
+    let desk = Desk::new("cpu-aes");
+    let trace = recorded(&desk, 1);
+    let once = fs::read(&trace).unwrap();
+    let times = 60_000_000 / once.len();
+    fs::write(&trace, once.repeat(times)).unwrap();
+    let limited = format!("ulimit -v 60000; {PROGRAM} trace show {trace} | grep -c '^> {SELECT}$'");
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &limited]).output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert_eq!((out.trim(), output.status.code()), (&*times.to_string(), Some(0)), "{err}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn input_without_end_is_refused() {
+    for command in [
+        "trace show /dev/zero",
+        "keys inspect /dev/zero",
+        "keys kcv /dev/zero",
+        "list show /dev/zero --keys test",
+        "reader verdict --list /dev/zero --target emu:cpu-aes",
+        "card show /dev/zero",
+        "conformance run --target replay:/dev/zero --ics /dev/null",
+        "trace show -- /dev/urandom",
+    ] {
+        let limited = format!("ulimit -v 500000; exec {PROGRAM} {command}");
+        let output = Command::new("bash").args(["-c", &limited]).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(matches!(output.status.code(), Some(2 | 4)), "{command}: {err}");
+        assert!(err.contains("/dev/"), "{command}: {err}");
+    }
 }
 
 #[test]
@@ -210,6 +323,7 @@ fn a_trace_is_shown_as_commands_are_elsewhere() {
     let sent = run(&["apdu", "-v", "--target", &target, SELECT, read, "--trace", &trace]).expect(0);
     let shown = run(&["trace", "show", &trace]).expect(0);
     assert_eq!(shown.out, format!("[{target}: card]\n> power\n{}", sent.out));
+    fs::remove_file(&trace).unwrap();
     // What the card says of its refusals stands beside them.
     let never = "00B0860000";
     let refused =

@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::field::{BlockVersion, KeyAlgorithm, ModeOfUse, Usage};
 use super::material::KeyKind;
+use crate::weak::WeakKey;
 
 /// A part of a key block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,9 +188,9 @@ pub enum WriteError {
         /// Kind of the protection key.
         protection: KeyKind,
     },
-    /// The protection key is degenerate.
-    #[error("protection key is weak or all zero")]
-    WeakProtectionKey,
+    /// The protection key is weak.
+    #[error("protection key: {0}")]
+    WeakProtectionKey(#[from] WeakKey),
     /// An optional block cannot be written as it is.
     #[error(transparent)]
     Format(#[from] FormatError),

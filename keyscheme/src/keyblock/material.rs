@@ -17,6 +17,7 @@ use crate::kcv::Kcv;
 use crate::key::{Key, Purpose};
 use crate::legacy::Parity;
 use crate::legacy::check::{Weakness, set_odd_parity};
+use crate::weak::{self, WeakKey};
 
 /// Block cipher and key length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,12 +176,20 @@ impl KeyMaterial {
         self
     }
 
-    /// Whether the key is degenerate: all zero; for DES and TDES, whatever the parity bits, a
-    /// [`Weakness`] in one of its DES keys, or two equal DES keys.
+    /// Refuses a weak key.
+    ///
+    /// # Errors
+    /// Returns [`WeakKey`] as [`Self::is_weak`] says.
+    pub fn check_strength(&self) -> Result<(), WeakKey> {
+        if self.is_weak() { Err(WeakKey(self.kind)) } else { Ok(()) }
+    }
+
+    /// Whether the key is weak: its bytes repeat ([`weak::repeats`]); for DES and TDES, whatever the
+    /// parity bits, a [`Weakness`] in one of its DES keys, or two equal DES keys.
     #[must_use]
     pub fn is_weak(&self) -> bool {
         if !self.kind.has_parity() {
-            return self.bytes.iter().fold(0, |all, byte| all | byte) == 0;
+            return weak::repeats(&self.bytes);
         }
         let normal = self.clone().with_odd_parity();
         let (parts, _) = normal.bytes.as_chunks();

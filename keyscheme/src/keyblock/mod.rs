@@ -34,7 +34,8 @@
 //! # impl TryCryptoRng for Rng {}
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let mut rng = Rng;
-//! let protection = ProtectionKey::new(KeyMaterial::new(KeyKind::Aes256, &[0x5C; 32])?)?;
+//! let protection = b"thirty-two bytes of a protection";
+//! let protection = ProtectionKey::new(KeyMaterial::new(KeyKind::Aes256, protection)?)?;
 //! let root = KeyMaterial::new(KeyKind::Aes128, b"16 bytes of root")?;
 //! let mut header = Header::new(Usage::Derivation, KeyAlgorithm::Aes, ModeOfUse::Derive);
 //! header.derivations.push(Derivation {

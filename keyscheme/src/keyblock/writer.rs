@@ -64,9 +64,7 @@ fn check_key(header: &Header, key: &KeyMaterial) -> Result<usize, WriteError> {
 }
 
 fn check_protection(key: &KeyMaterial, protection: &KeyMaterial) -> Result<(), WriteError> {
-    if protection.is_weak() {
-        return Err(WriteError::WeakProtectionKey);
-    }
+    protection.check_strength()?;
     if key.kind().strength() > protection.kind().strength() {
         return Err(WriteError::Strength { key: key.kind(), protection: protection.kind() });
     }

@@ -175,11 +175,10 @@ impl KeyFileError {
     /// Whether the file could be used, but is refused because a secret would not be safe.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Secret(SecretError::Refused { .. })
-                | Self::Content { problem: Problem::ClearRoot(_), .. }
-        )
+        match self {
+            Self::Secret(error) => matches!(error, SecretError::Refused { .. }),
+            Self::Content { problem, .. } => problem.is_refusal(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Secrets that come in from the outside: a file or an open descriptor, never the command line and
-//! never the environment. And the way out: into a new file that only its owner can read.
+//! never the environment. And the way out: into a new file that only its owner can read, or into an
+//! open descriptor.
 //!
 //! A file of secrets is a regular file of the effective user without any right for group or others,
 //! and its last path component is no symbolic link. The checks are made on the open descriptor, so
@@ -28,7 +29,7 @@ pub const MAX_LEN: usize = 64 * 1024;
 /// Permission bits that a file of secrets must not have.
 const OTHERS: u32 = 0o077;
 
-/// Where a secret is read from.
+/// Where a secret is read from, or written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// A file.
@@ -61,6 +62,23 @@ impl SecretSource {
             }
             Self::Descriptor(number) => options.open(format!("/dev/fd/{number}")),
         }
+    }
+
+    /// Writes the secret, into a new file of mode 0600 or at the end of what the descriptor leads to:
+    /// a pipe, or a file that meets the rules for files.
+    ///
+    /// # Errors
+    /// Returns a [`SecretError`] when the place breaks the rules or cannot be written.
+    pub fn write(&self, secret: &[u8]) -> Result<(), SecretError> {
+        let number = match self {
+            Self::File(path) => return write_new(path, secret),
+            Self::Descriptor(number) => number,
+        };
+        let failed = |error| self.failed(error);
+        let place = format!("/dev/fd/{number}");
+        let mut file = OpenOptions::new().append(true).open(place).map_err(failed)?;
+        self.check(&file.metadata().map_err(failed)?)?;
+        file.write_all(secret).map_err(failed)
     }
 
     fn check(&self, about: &Metadata) -> Result<(), SecretError> {
@@ -197,7 +215,7 @@ pub enum Refusal {
     #[error("is a symbolic link, expected the file itself")]
     Link,
     /// It is a folder, a device, a socket, or a pipe with a name.
-    #[error("is no regular file; secrets come from one, or from a pipe as fd:N")]
+    #[error("is no regular file; secrets come from one or go to one, or to a pipe as fd:N")]
     NoRegularFile,
     /// Its mode gives rights to others.
     #[error("has mode {0:04o}, expected 0600: nobody else may have a right to it")]
@@ -297,6 +315,23 @@ mod tests {
         let dangling = folder.path().join("dangling");
         symlink(folder.path().join("target"), &dangling).unwrap();
         assert_eq!(refusal(write_new(&dangling, b"other")), Some(Refusal::Exists));
+    }
+
+    #[test]
+    fn a_descriptor_is_written_as_it_is_read() {
+        use std::os::fd::AsRawFd;
+
+        let folder = folder();
+        let to = |file: &File| SecretSource::Descriptor(file.as_raw_fd().cast_unsigned());
+        let path = secret_in(&folder, 0o600);
+        let file = File::options().write(true).open(&path).unwrap();
+        to(&file).write(b" and more").unwrap();
+        assert_eq!(*read(&path).unwrap(), b"secret and more");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(refusal(to(&file).write(b"!")), Some(Refusal::Mode(0o640)));
+        assert_eq!(fs::read(&path).unwrap(), b"secret and more");
+        let device = File::options().write(true).open("/dev/null").unwrap();
+        assert_eq!(refusal(to(&device).write(b"!")), Some(Refusal::NoRegularFile));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Keys in components, and single keys under a transport or storage key of old equipment.
 
-use xuejika_keyscheme::ceremony::{Component, ParityRule, RECOMMENDED_COMPONENTS, combine, split};
+use xuejika_keyscheme::ceremony::{Component, ParityRule, RECOMMENDED_COMPONENTS};
+use xuejika_keyscheme::ceremony::{assemble, combine, split};
 use xuejika_keyscheme::kcv::KcvMethod;
 use xuejika_keyscheme::keyblock::KeyMaterial;
 use xuejika_keyscheme::legacy::ecb;
@@ -23,9 +24,8 @@ fn check_components(entry: &Fields<'_>) -> Check {
     let components = components(entry)?;
     let key = combine(&components, None).map_err(refused)?;
     check_key(entry, &key)?;
-    let printed = Some(key.kcv().bytes());
     let again = split(&key, RECOMMENDED_COMPONENTS, &mut Padding(0))
-        .and_then(|components| combine(&components, printed))
+        .and_then(|parts| assemble(&parts))
         .map_err(refused)?;
     if again == key {
         Ok(())

@@ -141,6 +141,7 @@ fn check_rewrapped(
     key: &KeyMaterial,
     protection: &ProtectionKey,
 ) -> Check {
+    let protection = &strong(protection)?;
     let text = match write(header, key, protection, &mut Padding(0)) {
         Ok(text) => text,
         Err(WriteError::SingleDes) if key.kind() == KeyKind::Des => return Ok(()),
@@ -157,6 +158,16 @@ fn check_rewrapped(
     } else {
         Err(Problem::Refused("the key changes when it is written again".into()))
     }
+}
+
+/// The protection key, or another of its kind in the place of a weak one, under which nothing is
+/// written.
+fn strong(protection: &ProtectionKey) -> Result<ProtectionKey, Problem> {
+    let key = protection.material();
+    let counted = (0_u8..).zip(key.expose()).map(|(at, byte)| at.wrapping_mul(0x12) ^ byte);
+    let other = if key.is_weak() { counted.collect() } else { key.expose().to_vec() };
+    let other = KeyMaterial::new(key.kind(), &other)?;
+    ProtectionKey::new(other).map_err(|error| Problem::Refused(error.to_string()))
 }
 
 /// The check value that the writer put into optional block KC, the first one.

@@ -57,7 +57,7 @@ impl CardKind {
     }
 
     /// Version of what the memory of this kind holds, in the memory header. A memory of another version
-    /// is not read.
+    /// is not read. Raise it when you move a file, change a size or what the bytes mean.
     #[must_use]
     pub const fn layout(self) -> u8 {
         match self {
@@ -107,8 +107,8 @@ impl Tree {
     }
 }
 
-/// Bytes of the memory header in front of all files: kind, algorithm, profile version, RFU, UID (7),
-/// RFU (5), card serial (8), RFU (8).
+/// Bytes of the memory header in front of all files: kind, algorithm, profile version, memory layout,
+/// UID (7), RFU (5), card serial (8), RFU (8).
 pub const HEADER_LEN: usize = 32;
 
 /// Bytes of the journal: room for the largest transaction, the wiping of a pupil's data.
@@ -165,6 +165,7 @@ const fn end(files: &[Ef]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crc::crc32;
     use alloc::vec::Vec;
 
     fn spans(tree: &Tree) -> Vec<(usize, usize)> {
@@ -195,6 +196,15 @@ mod tests {
             assert_eq!(CardKind::from_code(kind.code()), Some(kind));
         }
         assert!(CardKind::Student.tree().size < usize::from(u16::MAX));
+    }
+
+    /// Raise [`CardKind::layout`] when you move something, then put the digest here.
+    #[test]
+    fn another_layout_has_another_number() {
+        let kinds = [CardKind::Student, CardKind::Management, CardKind::Psam, CardKind::Sam];
+        let places = kinds.map(|kind| alloc::format!("{:?}", spans(kind.tree()))).concat();
+        let layouts = kinds.map(CardKind::layout);
+        assert_eq!((layouts, crc32(&[places.as_bytes()])), ([0, 0, 0, 1], 0xB872_B2E6));
     }
 
     #[test]

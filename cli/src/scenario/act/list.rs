@@ -150,6 +150,11 @@ impl Station {
             Ok(list) => list,
             Err(error) => return Ok(Err(error)),
         };
+        if let Some(held) = held.and_then(|at| self.lists.get(at))
+            && let Err(error) = list.replaces(&held.list)
+        {
+            return Ok(Err(error));
+        }
         let lookup = Lookup::parse(&list.emit(&mac), &mac)?;
         if let Some(at) = held {
             self.lists.remove(at);

@@ -7,6 +7,7 @@ use core::fmt;
 use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::legacy::InvalidWalletRoot;
 use xuejika_keyscheme::provider::InvalidRoot;
+use xuejika_keyscheme::weak::WeakKey;
 
 use super::name::RootName;
 use crate::channel::key_block::BlockError;
@@ -64,12 +65,33 @@ pub enum Problem {
          another key"
     )]
     ClearRoot(RootName),
-    /// The root does not go with the others.
+    /// The key that opens the field is weak.
+    #[error("field {field}, the key that opens it: {fault}")]
+    WeakKey {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with the key.
+        fault: WeakKey,
+    },
+    /// The root is weak, or does not go with the others.
     #[error(transparent)]
     Root(#[from] InvalidRoot),
     /// The root is weak, or its type has one already.
     #[error(transparent)]
     WalletRoot(#[from] InvalidWalletRoot),
+}
+
+impl Problem {
+    /// Whether a secret is refused because it would not be safe.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::ClearRoot(_)
+                | Self::WeakKey { .. }
+                | Self::Root(InvalidRoot::Weak(_))
+                | Self::WalletRoot(InvalidWalletRoot::Weak { .. })
+        )
+    }
 }
 
 /// Names of fields.

@@ -7,6 +7,7 @@ use core::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use xuejika_keyscheme::KeyId;
+use xuejika_keyscheme::keyblock::KeyMaterial;
 use zeroize::Zeroizing;
 
 use super::name::{Kind, RootName};
@@ -127,6 +128,7 @@ impl<'t> Entry<'t> {
             bytes::<ENVELOPE_LEN>(text).ok_or((at, wrong(ENVELOPE, "96 hexadecimal digits")))?;
         let missing = || (at, no_key(ENVELOPE, "a key-encryption key"));
         let kek = protection.kek.as_ref().ok_or_else(missing)?;
+        check_strength(ENVELOPE, &KeyMaterial::from(kek)).map_err(|problem| (at, problem))?;
         unseal(kek, name, &*sealed).ok_or((at, Problem::Envelope))
     }
 
@@ -183,8 +185,14 @@ fn block(text: &str, protection: &Protection) -> Result<(KeyId, Bytes), Problem>
         return Err(wrong(KEY_BLOCK, "a key block of ANSI X9.143"));
     }
     let missing = || no_key(KEY_BLOCK, "a key block protection key");
-    let (id, root) = key_block::read(text, protection.kbpk.as_ref().ok_or_else(missing)?)?;
+    let kbpk = protection.kbpk.as_ref().ok_or_else(missing)?;
+    check_strength(KEY_BLOCK, kbpk.material())?;
+    let (id, root) = key_block::read(text, kbpk)?;
     Ok((id, Zeroizing::new(*root.expose())))
+}
+
+fn check_strength(field: &'static str, key: &KeyMaterial) -> Result<(), Problem> {
+    key.check_strength().map_err(|fault| Problem::WeakKey { field, fault })
 }
 
 const fn no_key(field: &'static str, needed: &'static str) -> Problem {

@@ -18,12 +18,29 @@ pub const SCHEME: &str = "pkcs11:";
 /// A PKCS#11 URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenUri {
-    /// Library of the token's maker (`module-path`), an absolute path.
+    /// Library of the token's maker: an absolute path (`module-path`), or found in the usual folders
+    /// by its name without `lib` and `.so` (`module-name`).
     pub module: PathBuf,
+    /// Maker of the library (`library-manufacturer`).
+    pub library_manufacturer: Option<String>,
+    /// What the library says it is (`library-description`).
+    pub library_description: Option<String>,
+    /// Version of the library, as 2.6 (`library-version`).
+    pub library_version: Option<String>,
+    /// Number of the slot (`slot-id`).
+    pub slot_id: Option<u64>,
+    /// What the slot says it is (`slot-description`).
+    pub slot_description: Option<String>,
+    /// Maker of the slot (`slot-manufacturer`).
+    pub slot_manufacturer: Option<String>,
     /// Label of the token (`token`).
     pub token: Option<String>,
+    /// Maker of the token (`manufacturer`).
+    pub manufacturer: Option<String>,
     /// Serial number of the token (`serial`).
     pub serial: Option<String>,
+    /// Model of the token (`model`).
+    pub model: Option<String>,
     /// Label of the one key to use (`object`).
     pub object: Option<String>,
     /// Identifier of the one key to use (`id`).
@@ -60,14 +77,19 @@ impl FromStr for TokenUri {
         if text("type")?.is_some_and(|kind| kind != "secret-key") {
             return Err(UriError::Type);
         }
-        let module = PathBuf::from(text("module-path")?.ok_or(UriError::NoModule)?);
-        if !module.is_absolute() {
-            return Err(UriError::NoModule);
-        }
+        let slot_id = text("slot-id")?.map(|id| id.parse().map_err(|_| UriError::SlotId));
         Ok(Self {
-            module,
+            module: module(text("module-path")?, text("module-name")?)?,
+            library_manufacturer: text("library-manufacturer")?,
+            library_description: text("library-description")?,
+            library_version: text("library-version")?,
+            slot_id: slot_id.transpose()?,
+            slot_description: text("slot-description")?,
+            slot_manufacturer: text("slot-manufacturer")?,
             token: text("token")?,
+            manufacturer: text("manufacturer")?,
             serial: text("serial")?,
+            model: text("model")?,
             object: text("object")?,
             id,
             pin: text("pin-source")?.as_deref().map(source),
@@ -105,13 +127,86 @@ pub enum UriError {
     /// Another type of object.
     #[error("PKCS#11 URI: attribute type: expected secret-key")]
     Type,
-    /// No library is named by an absolute path.
-    #[error("PKCS#11 URI: attribute module-path: expected the absolute path of the module")]
+    /// A slot without number.
+    #[error("PKCS#11 URI: attribute slot-id: expected a decimal number")]
+    SlotId,
+    /// No library is named.
+    #[error(
+        "PKCS#11 URI: expected module-path, the absolute path of the module, or module-name, its \
+         name without lib and .so"
+    )]
     NoModule,
+    /// There is no library of this name.
+    #[error("PKCS#11 URI: there is no module {0:?} in the usual folders; name it by module-path")]
+    ModuleName(String),
+    /// The path leads to a library of another name.
+    #[error("PKCS#11 URI: module-path and module-name name different modules")]
+    TwoModules,
 }
 
-/// The attributes that are understood (RFC 7512 §2.3 and §2.4).
-const KNOWN: [&str; 7] = ["token", "serial", "object", "id", "type", "module-path", "pin-source"];
+/// The attributes that are understood: those of RFC 7512 §2.3 and §2.4 without `pin-value`.
+const KNOWN: [&str; 16] = [
+    "token",
+    "manufacturer",
+    "serial",
+    "model",
+    "library-manufacturer",
+    "library-description",
+    "library-version",
+    "slot-id",
+    "slot-description",
+    "slot-manufacturer",
+    "object",
+    "id",
+    "type",
+    "module-path",
+    "module-name",
+    "pin-source",
+];
+
+/// Folders where modules are installed, and `*` for one of each architecture.
+const FOLDERS: [&str; 10] = [
+    "/usr/lib/pkcs11",
+    "/usr/lib64/pkcs11",
+    "/usr/lib/*/pkcs11",
+    "/usr/local/lib/pkcs11",
+    "/usr/lib/softhsm",
+    "/usr/lib64/softhsm",
+    "/usr/lib/*/softhsm",
+    "/usr/lib64",
+    "/usr/lib/*",
+    "/usr/local/lib",
+];
+
+/// The module by its path, by its name, or by both if they agree.
+fn module(path: Option<String>, name: Option<String>) -> Result<PathBuf, UriError> {
+    match (path.map(PathBuf::from), name) {
+        (Some(path), _) if !path.is_absolute() => Err(UriError::NoModule),
+        (Some(path), None) => Ok(path),
+        (Some(path), Some(name)) => {
+            let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
+            let stem = file.split_once(".so").map_or(file, |(stem, _)| stem);
+            let same = stem == name || stem.strip_prefix("lib") == Some(&name);
+            if same { Ok(path) } else { Err(UriError::TwoModules) }
+        }
+        (None, Some(name)) => installed(&name).ok_or(UriError::ModuleName(name)),
+        (None, None) => Err(UriError::NoModule),
+    }
+}
+
+/// The first library of this name in [`FOLDERS`].
+fn installed(name: &str) -> Option<PathBuf> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
+    if !name.chars().all(plain) {
+        return None;
+    }
+    let triplet = alloc::format!("{}-linux-gnu", std::env::consts::ARCH);
+    let folders = FOLDERS.map(|folder| PathBuf::from(folder.replace('*', &triplet)));
+    let files = folders.iter().flat_map(|folder| {
+        ["lib", ""].map(|prefix| folder.join(alloc::format!("{prefix}{name}.so")))
+    });
+    files.into_iter().find(|file| file.is_file())
+}
 
 fn known(name: &str) -> Result<&'static str, UriError> {
     if name == "pin-value" {
@@ -153,10 +248,21 @@ mod tests {
     #[test]
     fn all_attributes_are_read() {
         let text = "pkcs11:token=city%20HSM;serial=0815;object=xjk-DF01-01-01-01;id=%01%ff;\
-                    type=secret-key?module-path=/usr/lib/p11.so&pin-source=file:/run/pin";
+                    type=secret-key;manufacturer=Maker;model=M%202;slot-id=7;\
+                    slot-description=first;slot-manufacturer=Other;library-version=2.6;\
+                    library-manufacturer=Third;library-description=a%20library\
+                    ?module-path=/usr/lib/libp11.so&pin-source=file:/run/pin&module-name=p11";
         let uri = TokenUri {
-            module: "/usr/lib/p11.so".into(),
+            module: "/usr/lib/libp11.so".into(),
+            library_manufacturer: Some("Third".into()),
+            library_description: Some("a library".into()),
+            library_version: Some("2.6".into()),
+            slot_id: Some(7),
+            slot_description: Some("first".into()),
+            slot_manufacturer: Some("Other".into()),
             token: Some("city HSM".into()),
+            manufacturer: Some("Maker".into()),
+            model: Some("M 2".into()),
             serial: Some("0815".into()),
             object: Some("xjk-DF01-01-01-01".into()),
             id: Some([0x01, 0xFF].into()),
@@ -192,8 +298,11 @@ mod tests {
             ("pkcs11:token=%FF?module-path=/m", UriError::Escape("token")),
             ("pkcs11:token=%+1?module-path=/m", UriError::Escape("token")),
             ("pkcs11:type=private?module-path=/m", UriError::Type),
-            ("pkcs11:slot-id=1?module-path=/m", UriError::Unsupported("slot-id".into())),
-            ("pkcs11:?module-name=m", UriError::Unsupported("module-name".into())),
+            ("pkcs11:slot-id=x?module-path=/m", UriError::SlotId),
+            ("pkcs11:pin=1?module-path=/m", UriError::Unsupported("pin".into())),
+            ("pkcs11:?module-name=none-at-all", UriError::ModuleName("none-at-all".into())),
+            ("pkcs11:?module-name=../m", UriError::ModuleName("../m".into())),
+            ("pkcs11:?module-path=/usr/lib/p11.so&module-name=m", UriError::TwoModules),
         ] {
             assert_eq!(text.parse::<TokenUri>(), Err(error), "{text}");
         }
