@@ -38,6 +38,7 @@ use xuejika_reader::channel::secret::forbid_core_dumps;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 use accept::{AcceptArgs, HistoryCommand};
 use check::CheckArgs;
 use convert::ConvertArgs;
@@ -138,9 +139,9 @@ impl CheckLine {
     }
 }
 
-impl fmt::Display for CheckLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {:7} {}", self.id, self.severity, self.title)?;
-        write!(f, "    {}", self.remedy)
+impl Show for CheckLine {
+    fn show(&self, to: &mut Lines) {
+        to.line(format_args!("{} {:7} {}", self.id, self.severity, self.title));
+        to.line(format_args!("    {}", self.remedy));
     }
 }

@@ -29,6 +29,7 @@ use xuejika_vectors::conformance::{
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
+use crate::shown::{self, Document};
 
 use args::{ListArgs, PlanArgs, RunArgs, ScopeArgs};
 use bench::{Gone, PORTABLE};
@@ -62,9 +63,8 @@ fn list(args: &ListArgs, out: &Output) -> Outcome<Code> {
 /// Prints the statement of the project's own cards, or checks another one.
 fn ics(path: Option<&Path>, out: &Output) -> Outcome<Code> {
     let Some(path) = path else {
-        out.text(xuejika_vectors::conformance::ics::own_statement(
-            xuejika_keyscheme::Algorithm::Aes128,
-        ))?;
+        let algorithm = xuejika_keyscheme::Algorithm::Aes128;
+        out.lines(&Document(&xuejika_vectors::conformance::ics::own_statement(algorithm)))?;
         return Ok(Code::AsExpected);
     };
     let statement = files::statement(path)?;
@@ -77,7 +77,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
     let ics = statement(&args.scope)?;
     let bench = args.scope.target.bench(args.scope.fresh_on_power)?;
     let plan = make_plan(&args.scope, &suite, &ics, &*bench)?;
-    let text = serde_json::to_string_pretty(&plan).map_err(Failure::device)? + "\n";
+    let text = shown::json(&serde_json::to_string_pretty(&plan).map_err(Failure::device)?) + "\n";
     match &args.output {
         Some(path) => {
             std::fs::write(path, text)
@@ -87,7 +87,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
             let total = plan.cases.len();
             out.report(&show::Planned { plan: path.display().to_string(), cases: total, runs })?;
         }
-        None => out.text(text)?,
+        None => out.lines(&Document(&text))?,
     }
     Ok(Code::AsExpected)
 }

@@ -9,10 +9,10 @@ use xuejika_vectors::{Origin, VectorFile, bundled, verify};
 #[test]
 fn no_bundled_entry_fails_and_none_is_left_out() {
     let report: Report = bundled().map(|file| verify(&file)).collect();
-    assert!(report.is_clean(), "{report}");
+    assert!(report.is_clean(), "{report:?}");
     let counted = [Origin::Published, Origin::Project].map(|origin| report.counts(origin).total());
     let entries: usize = bundled().map(|file| file.vectors.len()).sum();
-    assert_eq!(counted.iter().sum::<usize>(), entries, "{report}");
+    assert_eq!(counted.iter().sum::<usize>(), entries, "{report:?}");
 }
 
 /// Topics whose code exists run, so that a broken dispatch cannot hide behind "not supported".

@@ -11,16 +11,14 @@ use xuejika_vectors::conformance::{CaseReport, Ics, Plan, Suite};
 use super::args::ReportArgs;
 use super::recording::Run;
 use super::{html, junit, show};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Faults, Outcome};
 use crate::recorder::{Recording, is_trace};
 
 /// Reads and checks a statement.
 pub(super) fn statement(path: &Path) -> Outcome<Ics> {
     let text = read(path)?;
-    Ics::parse(&path.display().to_string(), &text).map_err(|errors| {
-        let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        Failure::usage(anyhow!("{}", lines.join("\n")))
-    })
+    Ics::parse(&path.display().to_string(), &text)
+        .map_err(|errors| Failure::usage(Faults(errors.iter().map(ToString::to_string).collect())))
 }
 
 /// Reads case files.

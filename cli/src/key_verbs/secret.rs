@@ -20,6 +20,7 @@ use xuejika_reader::channel::secret::{SecretError, SecretSource};
 use zeroize::Zeroizing;
 
 use crate::exit::{Code, Failure, Outcome};
+use crate::shown::Shown;
 
 /// Most digits that an argument may have and still be taken for the name of a file.
 const NAME_DIGITS: usize = 16;
@@ -94,7 +95,7 @@ impl fmt::Display for SecretArg {
 
 /// Reads a secret without echo.
 pub(crate) fn prompt(what: &str) -> Outcome<Zeroizing<String>> {
-    let typed = rpassword::prompt_password(format!("{what}: "));
+    let typed = rpassword::prompt_password(format!("{}: ", Shown(what)));
     let failed = |error| {
         Failure::usage(anyhow::Error::from(error).context("there is no terminal to ask at"))
     };
