@@ -77,7 +77,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
     let ics = statement(&args.scope)?;
     let bench = args.scope.target.bench(args.scope.fresh_on_power)?;
     let plan = make_plan(&args.scope, &suite, &ics, &*bench)?;
-    let text = shown::json(&serde_json::to_string_pretty(&plan).map_err(Failure::device)?) + "\n";
+    let text = shown::to_json_pretty(&plan).map_err(Failure::device)? + "\n";
     match &args.output {
         Some(path) => {
             std::fs::write(path, text)

@@ -43,8 +43,8 @@ impl Output {
 
     /// Prints a JSON object and a line end.
     pub(crate) fn object(&self, object: &impl Serialize) -> Outcome<()> {
-        let line = serde_json::to_string(object).map_err(Failure::device)?;
-        written(writeln!(io::stdout(), "{}", shown::json(&line)))
+        let line = shown::to_json(object).map_err(Failure::device)?;
+        written(writeln!(io::stdout(), "{line}"))
     }
 
     /// Prints lines.

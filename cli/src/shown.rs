@@ -3,6 +3,8 @@
 
 use core::fmt::{self, Display, Write};
 
+use serde::Serialize;
+
 /// Shows text with its control and invisible characters made visible: `\n`, `\r`, `\t`, or `\u{1B}`
 /// and the like for any other. Everything else stays as it is, the backslash too, so that what is
 /// shown twice looks the same.
@@ -56,9 +58,22 @@ pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control() || invisible || noncharacter
 }
 
+/// A value as JSON in one line, shown like text.
+///
+/// # Errors
+/// As [`serde_json::to_string`].
+pub(crate) fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(json(&serde_json::to_string(value)?))
+}
+
+/// As [`to_json`], in lines.
+pub(crate) fn to_json_pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(json(&serde_json::to_string_pretty(value)?))
+}
+
 /// JSON with the same characters made visible: they stand in strings only, where `\uXXXX` means the
 /// same.
-pub(crate) fn json(text: &str) -> String {
+fn json(text: &str) -> String {
     escape_in_layout(text, |c, to| {
         let mut units = [0; 2];
         c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(to, "\\u{unit:04x}"))

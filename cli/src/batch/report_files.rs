@@ -15,7 +15,7 @@ use xuejika_card_model::batch::{Check, Manifest, Severity};
 
 use super::report::{Line, Report, Verdict};
 use crate::exit::{Code, Failure, Outcome};
-use crate::shown::{Lines, Shown};
+use crate::shown::{self, Lines, Shown};
 use crate::spreadsheet::Csv;
 use note::Note;
 
@@ -65,7 +65,7 @@ impl ReportFiles {
             (&self.html, &|| html::page(report, verdict, &note)),
             (&self.junit, &|| junit(report, verdict)),
             (&self.csv, &|| csv(report.printed())),
-            (&self.note, &|| Ok(serde_json::to_vec_pretty(&note)?)),
+            (&self.note, &|| Ok(shown::to_json_pretty(&note)?.into_bytes())),
         ];
         for (path, contents) in files {
             if let Some(path) = path {

@@ -13,6 +13,7 @@ use super::recording::Run;
 use super::{html, junit, show};
 use crate::exit::{Failure, Faults, Outcome};
 use crate::recorder::{Recording, is_trace};
+use crate::shown;
 
 /// Reads and checks a statement.
 pub(super) fn statement(path: &Path) -> Outcome<Ics> {
@@ -152,13 +153,10 @@ fn create(path: Option<&PathBuf>) -> Outcome<Option<(PathBuf, File)>> {
 
 fn lines(report: &Report, file: &File) -> io::Result<()> {
     let mut out = BufWriter::new(file);
-    serde_json::to_writer(&mut out, &show::Head::new(report))?;
+    writeln!(out, "{}", shown::to_json(&show::Head::new(report))?)?;
     for case in &report.cases {
-        out.write_all(b"\n")?;
-        serde_json::to_writer(&mut out, &show::Line::new(case))?;
+        writeln!(out, "{}", shown::to_json(&show::Line::new(case))?)?;
     }
-    out.write_all(b"\n")?;
-    serde_json::to_writer(&mut out, &show::Summary::new(report))?;
-    out.write_all(b"\n")?;
+    writeln!(out, "{}", shown::to_json(&show::Summary::new(report))?)?;
     out.flush()
 }

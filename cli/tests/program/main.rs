@@ -14,6 +14,7 @@ mod conformance_reader;
 mod demo;
 mod desk;
 mod emulate;
+mod foreign_text;
 mod hostile_daemon;
 #[cfg(unix)]
 mod keys;
