@@ -48,14 +48,9 @@ impl Csv {
     }
 }
 
-/// Whether a spreadsheet may run a cell.
-pub(crate) fn is_formula(cell: &str) -> bool {
-    cell.starts_with(FORMULA)
-}
-
 /// A cell that no spreadsheet runs.
 fn harmless(cell: &str) -> String {
-    let apostrophe = if is_formula(cell) { "'" } else { "" };
+    let apostrophe = if cell.starts_with(FORMULA) { "'" } else { "" };
     format!("{apostrophe}{}", Shown(cell))
 }
 

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -17,7 +17,6 @@ use super::walk::Delivery;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::shown::{Lines, Show};
-use crate::spreadsheet::is_formula;
 
 /// Findings of one check that are printed.
 const LIMIT: u64 = 100;
@@ -104,9 +103,6 @@ fn write(
         },
         |_, cells| {
             rows += 1;
-            if args.to == Target::Csv {
-                refuse_formulas(cells, rows)?;
-            }
             writer.row(cells).map_err(failed)
         },
     )?;
@@ -124,21 +120,6 @@ fn write(
         sha256: hex::encode(sha256),
         rows,
     }))
-}
-
-/// A copy is what was delivered, so that a cell which a spreadsheet would run cannot be changed.
-fn refuse_formulas(cells: &Cells<'_>, row: u32) -> Outcome<()> {
-    let runs = |column: &Column| cells.get(*column).is_some_and(is_formula);
-    match Column::all().into_iter().find(runs) {
-        None => Ok(()),
-        Some(column) => {
-            let column = column.name();
-            let error = anyhow!(
-                "row {row}: {column}: a spreadsheet would run it as a formula; write parquet or jsonl"
-            );
-            Err(Failure::Because(Code::Unsafe, error))
-        }
-    }
 }
 
 /// A copy under construction.
