@@ -138,6 +138,7 @@ impl From<TransportError> for Failure {
 }
 
 /// Writes lines to stderr; that nobody reads them is no failure.
+#[allow(clippy::needless_pass_by_value, reason = "what is said is made where it is said")]
 pub(crate) fn say(lines: impl Show) {
     let _ = io::stderr().write_all(Lines::of(&lines).as_str().as_bytes());
 }
