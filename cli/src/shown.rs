@@ -178,7 +178,11 @@ mod tests {
 
     fn hostile() -> impl Strategy<Value = String> {
         let kinds: Vec<char> = KINDS.iter().flat_map(|kind| kind.chars()).collect();
-        let one = prop_oneof![proptest::sample::select(kinds), any::<char>(), ' '..='~'];
+        let one = prop_oneof![
+            proptest::sample::select(kinds),
+            any::<char>(),
+            proptest::char::range(' ', '~')
+        ];
         proptest::collection::vec(one, 0..40).prop_map(|all| all.into_iter().collect())
     }
 
