@@ -112,6 +112,59 @@ pub fn split<'a>(command: Command<'a>, piece: usize) -> impl Iterator<Item = Com
     })
 }
 
+/// Most data bytes an answer of this profile has: the 256 bytes that a short Le asks for, wrapped by
+/// secure messaging as DO 87 (277 bytes), DO 99 (4) and DO 8E (10).
+pub const MAX_ANSWER: usize = 291;
+
+/// Most GET RESPONSEs that fetch one answer. Six are enough for cards that send 48 bytes at once.
+pub const MAX_PIECES: usize = 8;
+
+/// Why an answer in pieces was given up: a card that goes on for ever is broken, or wants to keep its
+/// reader busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// A piece without data.
+    #[error("GET RESPONSE gave no data")]
+    Empty,
+    /// More than [`MAX_ANSWER`] bytes.
+    #[error("the answer has more than {MAX_ANSWER} bytes")]
+    TooLong,
+    /// More than [`MAX_PIECES`] pieces.
+    #[error("the answer comes in more than {MAX_PIECES} pieces")]
+    TooMany,
+}
+
+/// Puts an answer together that a card gives in pieces (61xx), up to the bounds of this profile.
+#[derive(Debug, Default)]
+pub struct Joiner {
+    pieces: usize,
+}
+
+impl Joiner {
+    /// For an answer of which nothing was fetched yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { pieces: 0 }
+    }
+
+    /// Adds the data of the answer to a GET RESPONSE to `answer`.
+    ///
+    /// # Errors
+    /// Returns a [`JoinError`] when the piece is none or one too many.
+    pub fn add(&mut self, answer: &mut Vec<u8>, piece: &[u8]) -> Result<(), JoinError> {
+        self.pieces += 1;
+        match () {
+            () if piece.is_empty() => Err(JoinError::Empty),
+            () if answer.len() + piece.len() > MAX_ANSWER => Err(JoinError::TooLong),
+            () if self.pieces > MAX_PIECES => Err(JoinError::TooMany),
+            () => {
+                answer.extend_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Holds the part of a response that did not fit Ne.
 #[derive(Debug, Default)]
 pub struct Splitter {

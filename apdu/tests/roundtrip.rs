@@ -1,7 +1,9 @@
 //! Commands, responses, status words, data objects and chains: each way and back.
 
 use proptest::prelude::*;
-use xuejika_apdu::chain::{self, Assembled, Assembler, ChainError, Splitter};
+use xuejika_apdu::chain::{
+    self, Assembled, Assembler, ChainError, JoinError, Joiner, MAX_ANSWER, MAX_PIECES, Splitter,
+};
 use xuejika_apdu::command::{Case, EmitError, MAX_NC, MAX_NE, ParseError};
 use xuejika_apdu::fci::{Fci, KeyInfo, PurseFci, SecurityInfo};
 use xuejika_apdu::status::{Language, Outcome};
@@ -353,6 +355,21 @@ proptest! {
         prop_assert_eq!(splitter.next(ne, &mut out), 0);
         prop_assert_eq!(&out[4..], &data[..data.len().min(ne)]);
     }
+}
+
+#[test]
+fn an_answer_in_pieces_has_an_end() {
+    let joined = |pieces: &[usize]| {
+        let (mut joiner, mut answer) = (Joiner::new(), Vec::new());
+        let mut add = |length: &usize| joiner.add(&mut answer, &vec![0xAA; *length]);
+        pieces.iter().try_for_each(&mut add).map(|()| answer.len())
+    };
+    assert_eq!(joined(&[48; 6]), Ok(288));
+    assert_eq!(joined(&[256, MAX_ANSWER - 256]), Ok(MAX_ANSWER));
+    assert_eq!(joined(&[256, MAX_ANSWER - 255]), Err(JoinError::TooLong));
+    assert_eq!(joined(&[1; MAX_PIECES]), Ok(MAX_PIECES));
+    assert_eq!(joined(&[1; MAX_PIECES + 1]), Err(JoinError::TooMany));
+    assert_eq!(joined(&[5, 0]), Err(JoinError::Empty));
 }
 
 #[test]

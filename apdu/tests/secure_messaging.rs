@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test helpers")]
 
 use proptest::prelude::*;
+use xuejika_apdu::chain::MAX_ANSWER;
 use xuejika_apdu::command::MAX_NE;
 use xuejika_apdu::sm::{CardSm, MAX_COMMANDS, Profile, ReaderSm, SmError};
 use xuejika_apdu::{Class, Command, Response, StatusWord};
@@ -324,6 +325,18 @@ fn lengths_are_extended_when_they_have_to_be_or_are_asked_to() {
             assert_eq!((seen.ne, seen.extended), (ne, asked), "Nc {nc}");
         }
     }
+}
+
+/// The longest answer is that to the longest data a short Le can ask for, and readers take no more.
+#[test]
+fn the_longest_answer_is_as_long_as_readers_take() {
+    let (mut reader, mut card) = ends();
+    let command = Command::new(Class::ISO, 0xB0, 0x86, 0).with_ne(256);
+    let (mut wire, mut answer) = (Vec::new(), Vec::new());
+    reader.wrap_command(&command, &mut wire).unwrap();
+    card.unwrap_command(&Command::parse(&wire).unwrap(), &mut Vec::new()).unwrap();
+    card.wrap_response(&Response { data: &[0; 256], status: StatusWord::SUCCESS }, &mut answer);
+    assert_eq!(Response::parse(&answer).unwrap().data.len(), MAX_ANSWER);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn another_version_is_no_damage() {
         error(memory)
     };
     assert_eq!(changed(2, 9), OpenError::Profile(9));
-    assert_eq!(changed(3, 9), OpenError::Layout(9));
+    assert_eq!(changed(3, 9), OpenError::Layout { found: 9, expected: 0 });
     let mut longer = new_card();
     longer.push(0);
     for error in [changed(2, 9), changed(3, 9), error(longer)] {

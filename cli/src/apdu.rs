@@ -1,6 +1,5 @@
 //! `apdu`: raw commands in one session. Exactly the bytes given are sent.
 
-use core::fmt;
 use std::io::{self, BufRead};
 
 use anyhow::Context;
@@ -13,6 +12,7 @@ use crate::args::ApduArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 use crate::target::Channel;
 use crate::trace::Exchange;
 use crate::{atr, tlv};
@@ -140,12 +140,13 @@ fn name(command: &Command<'_>) -> Option<&'static str> {
     Some(spec.name)
 }
 
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.name.iter().try_for_each(|name| writeln!(f, "# {name}"))?;
-        write!(f, "{}", self.exchange)?;
-        self.reason.iter().try_for_each(|reason| write!(f, "\n  the card's reason: {reason}"))?;
-        self.objects.iter().try_for_each(|object| object.write(f, 2))
+impl Show for Answer {
+    fn show(&self, to: &mut Lines) {
+        self.name.iter().for_each(|name| to.line(format_args!("# {name}")));
+        self.exchange.show(to);
+        let reason = self.reason.iter();
+        reason.for_each(|reason| to.line(format_args!("  the card's reason: {reason}")));
+        to.indented(2, |to| self.objects.iter().for_each(|object| object.show(to)));
     }
 }
 
@@ -163,9 +164,9 @@ impl Reset {
     }
 }
 
-impl fmt::Display for Reset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ATR {}", self.atr)?;
-        self.parts.iter().try_for_each(|part| write!(f, "\n  {part}"))
+impl Show for Reset {
+    fn show(&self, to: &mut Lines) {
+        to.line(format_args!("ATR {}", self.atr));
+        to.indented(2, |to| self.parts.iter().for_each(|part| to.line(part)));
     }
 }

@@ -36,6 +36,7 @@ use xuejika_card_model::batch::Check;
 
 use crate::exit::{Code, Outcome};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 use accept::{AcceptArgs, HistoryCommand};
 use check::CheckArgs;
 use convert::ConvertArgs;
@@ -135,9 +136,9 @@ impl CheckLine {
     }
 }
 
-impl fmt::Display for CheckLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {:7} {}", self.id, self.severity, self.title)?;
-        write!(f, "    {}", self.remedy)
+impl Show for CheckLine {
+    fn show(&self, to: &mut Lines) {
+        to.line(format_args!("{} {:7} {}", self.id, self.severity, self.title));
+        to.line(format_args!("    {}", self.remedy));
     }
 }

@@ -30,6 +30,7 @@ use xuejika_vectors::conformance::{
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
+use crate::shown::{self, Document};
 
 use args::{ListArgs, PlanArgs, RunArgs, ScopeArgs};
 use bench::{Gone, PORTABLE};
@@ -63,9 +64,8 @@ fn list(args: &ListArgs, out: &Output) -> Outcome<Code> {
 /// Prints the statement of the project's own cards, or checks another one.
 fn ics(path: Option<&Path>, out: &Output) -> Outcome<Code> {
     let Some(path) = path else {
-        out.text(xuejika_vectors::conformance::ics::own_statement(
-            xuejika_keyscheme::Algorithm::Aes128,
-        ))?;
+        let algorithm = xuejika_keyscheme::Algorithm::Aes128;
+        out.lines(&Document(&xuejika_vectors::conformance::ics::own_statement(algorithm)))?;
         return Ok(Code::AsExpected);
     };
     let statement = files::statement(path)?;
@@ -78,7 +78,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
     let ics = statement(&args.scope)?;
     let bench = args.scope.target.bench(args.scope.fresh_on_power)?;
     let plan = make_plan(&args.scope, &suite, &ics, &*bench)?;
-    let text = serde_json::to_string_pretty(&plan).map_err(Failure::device)? + "\n";
+    let text = shown::to_json_pretty(&plan).map_err(Failure::device)? + "\n";
     match &args.output {
         Some(path) => {
             write(path, text.as_bytes(), Existing::Replace, Access::Umask)?;
@@ -86,7 +86,7 @@ fn plan(args: &PlanArgs, out: &Output) -> Outcome<Code> {
             let total = plan.cases.len();
             out.report(&show::Planned { plan: path.display().to_string(), cases: total, runs })?;
         }
-        None => out.text(text)?,
+        None => out.lines(&Document(&text))?,
     }
     Ok(Code::AsExpected)
 }

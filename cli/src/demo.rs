@@ -5,8 +5,6 @@ mod purse;
 mod steps;
 mod world;
 
-use core::fmt;
-
 use serde::Serialize;
 use xuejika_vectors::conformance::Verdict;
 
@@ -14,6 +12,7 @@ use crate::args::DemoArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::keys;
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 use crate::trace::Exchange;
 
 use steps::STEPS;
@@ -106,8 +105,8 @@ impl StepReport {
     }
 }
 
-impl fmt::Display for StepReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for StepReport {
+    fn show(&self, to: &mut Lines) {
         let verdict = match (self.outcome, self.as_expected) {
             (Ending::Done, true) => "ok",
             (Ending::Refused, true) => "refused as expected",
@@ -115,11 +114,11 @@ impl fmt::Display for StepReport {
             (_, true) => "as expected",
             (_, false) => "NOT AS EXPECTED",
         };
-        write!(f, "{:>2}. {}: {verdict}\n    {}", self.index, self.title, self.detail)?;
-        let exchanges = self.apdus.iter().flatten().map(ToString::to_string);
-        exchanges
-            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-            .try_for_each(|line| write!(f, "\n    {line}"))
+        to.line(format_args!("{:>2}. {}: {verdict}", self.index, self.title));
+        to.indented(4, |to| {
+            to.line(&self.detail);
+            self.apdus.iter().flatten().for_each(|exchange| exchange.show(to));
+        });
     }
 }
 
@@ -131,9 +130,10 @@ struct Summary {
     seed: u64,
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Summary {
+    fn show(&self, to: &mut Lines) {
         let Self { steps, as_expected, seed } = self;
-        write!(f, "\n{as_expected} of {steps} steps as expected (seed {seed})")
+        to.line("");
+        to.line(format_args!("{as_expected} of {steps} steps as expected (seed {seed})"));
     }
 }

@@ -18,6 +18,7 @@ use crate::calendar_args::HolidayArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
+use crate::spreadsheet::Csv;
 use crate::{clock, reader};
 
 /// `desk`.
@@ -161,10 +162,7 @@ pub(crate) fn run(args: &DeskArgs, out: &Output) -> Outcome<Code> {
 impl DeskArgs {
     fn export(&self, record: &impl Serialize, out: &Output) -> Outcome<Code> {
         if self.csv {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.serialize(record).map_err(Failure::device)?;
-            let bytes = writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"));
-            out.bytes(&bytes.map_err(Failure::device)?)?;
+            out.csv(Csv::of([record]).map_err(Failure::device)?)?;
         } else if out.is_json() {
             out.object(record)?;
         } else {
@@ -175,7 +173,7 @@ impl DeskArgs {
                     Value::String(text) => text.clone(),
                     other => other.to_string(),
                 };
-                out.text(format_args!("{field}: {value}\n"))?;
+                out.lines(&format_args!("{field}: {value}"))?;
             }
         }
         Ok(Code::AsExpected)

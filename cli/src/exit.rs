@@ -1,6 +1,6 @@
 //! How the program ends: each failure carries its exit code.
 
-use core::fmt;
+use core::iter;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -8,6 +8,8 @@ use xuejika_apdu::ChannelError;
 use xuejika_emulator::file_store::ImageFileError;
 use xuejika_emulator::files::FileError;
 use xuejika_emulator::transport::TransportError;
+
+use crate::shown::{Lines, Show};
 
 /// Exit codes, as `--help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Failure {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::OutputClosed => "nobody reads the output any more".to_owned(),
-            Self::Because(_, error) => message(error),
+            Self::Because(_, error) => message(error).join("; "),
         }
     }
 
@@ -82,7 +84,9 @@ impl Failure {
         match self {
             Self::OutputClosed => Code::AsExpected,
             Self::Because(code, error) => {
-                say(format_args!("xuejika: {}", message(error)));
+                let lines = message(error);
+                let fronts = iter::once("xuejika: ").chain(iter::repeat(""));
+                fronts.zip(&lines).for_each(|(front, line)| say(format_args!("{front}{line}")));
                 *code
             }
         }
@@ -142,23 +146,48 @@ impl From<TransportError> for Failure {
     }
 }
 
-/// Writes a line to stderr; that nobody reads it is no failure.
-pub(crate) fn say(line: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// Writes lines to stderr; that nobody reads them is no failure.
+#[allow(clippy::needless_pass_by_value, reason = "what is said is made where it is said")]
+pub(crate) fn say(lines: impl Show) {
+    let _ = io::stderr().write_all(Lines::of(&lines).as_str().as_bytes());
 }
 
-/// An error with its causes, leaving out those that the text in front tells already.
-fn message(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |mut text, cause| {
-        let cause = cause.to_string();
+/// Several faults of one input, each a line of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub(crate) struct Faults(pub(crate) Vec<String>);
+
+/// An error with its causes in one line, leaving out those that the text in front tells already;
+/// below it all but the first of [`Faults`].
+fn message(error: &anyhow::Error) -> Vec<String> {
+    let (mut text, mut below) = (String::new(), Vec::new());
+    for cause in error.chain() {
+        let cause = match (cause.downcast_ref::<Faults>(), cause.downcast_ref()) {
+            (Some(Faults(faults)), _) => {
+                below.extend(faults.iter().skip(1).cloned());
+                faults.first().cloned().unwrap_or_default()
+            }
+            (None, Some(error)) => in_one_line(error),
+            (None, None) => cause.to_string(),
+        };
         if !text.contains(&cause) {
             if !text.is_empty() {
                 text.push_str(": ");
             }
             text.push_str(&cause);
         }
-        text
-    })
+    }
+    below.insert(0, text);
+    below
+}
+
+/// Place and fault, without the picture of the place that takes the lines between.
+fn in_one_line(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    match text.lines().next().filter(|_| error.span().is_some()) {
+        Some(place) => format!("{place}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +198,20 @@ mod tests {
     fn a_cause_is_told_once() {
         let inner = io::Error::other("no room");
         let outer = anyhow::Error::from(inner).context("card.img: no room").context("cannot save");
-        assert_eq!(message(&outer), "cannot save: card.img: no room");
+        assert_eq!(message(&outer), ["cannot save: card.img: no room"]);
+    }
+
+    #[test]
+    fn faults_are_lines() {
+        let faults = Faults(vec!["2 errors".into(), "a: b".into(), "a: c".into()]);
+        let outer = anyhow::Error::from(faults).context("f.toml");
+        assert_eq!(message(&outer), ["f.toml: 2 errors", "a: b", "a: c"]);
+    }
+
+    #[test]
+    fn the_fault_of_a_toml_file_is_one_line() {
+        let error = toml::from_str::<toml::Table>("a = 1\nb = \n").unwrap_err();
+        let [line] = &*message(&error.into()) else { panic!("more than one line") };
+        assert!(line.starts_with("TOML parse error at line 2, column "), "{line}");
     }
 }

@@ -13,6 +13,7 @@ use xuejika_card_model::record::{
 
 use crate::hex;
 use crate::output::Padded;
+use crate::shown::{Lines, Show};
 
 /// Columns for the names of a field.
 const NAME_COLUMNS: usize = 30;
@@ -85,13 +86,15 @@ impl Rows {
         let fields = set.map(|(id, chinese, value)| format!("{id} {chinese} {value}"));
         fields.collect::<Vec<_>>().join(", ")
     }
+}
 
-    /// Prints each field on a line of its own.
-    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
-        self.0.iter().try_for_each(|(id, chinese, value)| {
+/// Each field is a line of its own.
+impl Show for Rows {
+    fn show(&self, to: &mut Lines) {
+        for (id, chinese, value) in &self.0 {
             let name = Padded(format_args!("{id} {chinese}"), NAME_COLUMNS);
-            write!(f, "\n{:indent$}{name} {value}", "")
-        })
+            to.line(format_args!("{name} {value}"));
+        }
     }
 }
 

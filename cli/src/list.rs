@@ -223,7 +223,7 @@ fn build(args: &BuildArgs, out: &Output) -> Outcome<Code> {
 fn show(args: &ShowArgs, out: &Output) -> Outcome<Code> {
     let list = Keys::open(&args.keys)?.any(&args.file)?;
     if args.csv {
-        out.bytes(&csv_file::emit(list.entries())?)?;
+        out.csv(csv_file::emit(list.entries())?)?;
         return Ok(Code::AsExpected);
     }
     if let Some(card) = args.card {

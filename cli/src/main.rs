@@ -29,12 +29,16 @@ mod recorder;
 mod scenario;
 mod script;
 mod shell;
+mod shown;
+mod spreadsheet;
 mod target;
 mod tlv;
 mod trace;
 mod vectors;
 mod wallet;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[cfg(unix)]
@@ -44,11 +48,13 @@ use clap::Parser;
 use args::{CardCommand, Cli, Command, VectorsCommand};
 #[cfg(unix)]
 use exit::Failure;
-use exit::{Code, Outcome};
+use exit::{Code, Outcome, say};
 use output::Output;
+use shown::is_deceptive;
 
 fn main() -> ExitCode {
-    let ending = forbid_core_dumps().and_then(|()| run(&Cli::parse()));
+    let ending = forbid_core_dumps()
+        .and_then(|()| run(&Cli::try_parse().unwrap_or_else(|error| wrong_usage(&error))));
     ending.unwrap_or_else(|failure| failure.report()).into()
 }
 
@@ -63,6 +69,16 @@ fn forbid_core_dumps() -> Outcome<()> {
 #[cfg(not(unix))]
 fn forbid_core_dumps() -> Outcome<()> {
     Ok(())
+}
+
+/// Says what is wrong with the command line. Its lines are kept if none can come from an argument.
+fn wrong_usage(error: &clap::Error) -> ! {
+    let deceives = |argument: OsString| argument.to_string_lossy().contains(is_deceptive);
+    if !env::args_os().any(deceives) {
+        error.exit();
+    }
+    say(error.render());
+    std::process::exit(error.exit_code());
 }
 
 fn run(cli: &Cli) -> Outcome<Code> {

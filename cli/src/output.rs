@@ -11,6 +11,8 @@ use xuejika_apdu::status::Language;
 use crate::args::Cli;
 use crate::exit::{Failure, Outcome};
 use crate::recorder::Trace;
+use crate::shown::{self, Lines, Show};
+use crate::spreadsheet::Csv;
 
 /// Where reports go, and in which form.
 #[derive(Debug)]
@@ -34,15 +36,20 @@ impl Output {
         Ok(Self { json: cli.json, verbose: cli.verbose, language: cli.lang.into(), trace })
     }
 
-    /// Prints a report and a line end.
-    pub(crate) fn report(&self, report: &(impl Display + Serialize)) -> Outcome<()> {
-        if self.json { self.object(report) } else { self.text(format_args!("{report}\n")) }
+    /// Prints a report: its lines, or one JSON object and a line end.
+    pub(crate) fn report(&self, report: &(impl Show + Serialize)) -> Outcome<()> {
+        if self.json { self.object(report) } else { self.lines(report) }
     }
 
     /// Prints a JSON object and a line end.
     pub(crate) fn object(&self, object: &impl Serialize) -> Outcome<()> {
-        let line = serde_json::to_string(object).map_err(Failure::device)?;
-        self.text(format_args!("{line}\n"))
+        let line = shown::to_json(object).map_err(Failure::device)?;
+        written(writeln!(io::stdout(), "{line}"))
+    }
+
+    /// Prints lines.
+    pub(crate) fn lines(&self, report: &(impl Show + ?Sized)) -> Outcome<()> {
+        written(io::stdout().write_all(Lines::of(report).as_str().as_bytes()))
     }
 
     /// Whether reports are JSON.
@@ -50,14 +57,15 @@ impl Output {
         self.json
     }
 
-    /// Prints text as it is.
-    pub(crate) fn text(&self, text: impl Display) -> Outcome<()> {
-        written(write!(io::stdout(), "{text}"))
+    /// Prints a table as CSV.
+    pub(crate) fn csv(&self, table: Csv) -> Outcome<()> {
+        let bytes = table.finish().map_err(Failure::device)?;
+        written(io::stdout().write_all(&bytes))
     }
 
-    /// Prints bytes as they are.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> Outcome<()> {
-        written(io::stdout().write_all(bytes))
+    /// Prints what is made from the definition of the command line alone, as it is.
+    pub(crate) fn own_words(&self, text: &[u8]) -> Outcome<()> {
+        written(io::stdout().write_all(text))
     }
 
     /// Pushes out what is still buffered.

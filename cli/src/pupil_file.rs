@@ -1,6 +1,5 @@
 //! A pupil from a TOML or CSV file. Every complaint names the line and the field.
 
-use core::fmt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
@@ -11,7 +10,7 @@ use xuejika_card_model::ident::{Category, NationalPrefix, Stage, StudentNumber};
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Faults, Outcome};
 use crate::input::{self, MAX_DATA};
 
 /// The fictional pupil for those who have no file yet.
@@ -145,34 +144,21 @@ fn build(name: &str, row: Option<usize>, entries: &[Given]) -> anyhow::Result<Pu
     let draft: PupilDraft = serde_json::from_value(Value::Object(map))?;
     draft.build().map_err(|errors| {
         let line_of = |id: &str| entries.iter().find(|e| e.field == id).map(|e| e.line).or(row);
-        Complaints::new(name, &errors, line_of).into()
+        faults(name, &errors, line_of).into()
     })
 }
 
 /// What is wrong with a pupil's data, one line for each field.
-#[derive(Debug, thiserror::Error)]
-struct Complaints {
-    name: String,
-    lines: Vec<String>,
-}
-
-impl Complaints {
-    fn new(name: &str, errors: &FieldErrors, line_of: impl Fn(&str) -> Option<usize>) -> Self {
-        let complaint = |FieldError { field, problem }: &FieldError| {
-            let line = line_of(field.id).map(|line| format!(":{line}")).unwrap_or_default();
-            let expected = expected(field.id, problem);
-            format!("{name}{line}: {} ({}): {problem}{expected}", field.id, field.chinese)
-        };
-        Self { name: name.to_owned(), lines: errors.iter().map(complaint).collect() }
-    }
-}
-
-impl fmt::Display for Complaints {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, s) = (self.lines.len(), if self.lines.len() == 1 { "" } else { "s" });
-        write!(f, "{}: {count} error{s}", self.name)?;
-        self.lines.iter().try_for_each(|line| write!(f, "\n{line}"))
-    }
+fn faults(name: &str, errors: &FieldErrors, line_of: impl Fn(&str) -> Option<usize>) -> Faults {
+    let complaint = |FieldError { field, problem }: &FieldError| {
+        let line = line_of(field.id).map(|line| format!(":{line}")).unwrap_or_default();
+        let expected = expected(field.id, problem);
+        format!("{name}{line}: {} ({}): {problem}{expected}", field.id, field.chinese)
+    };
+    let mut lines: Vec<_> = errors.iter().map(complaint).collect();
+    let (count, s) = (lines.len(), if lines.len() == 1 { "" } else { "s" });
+    lines.insert(0, format!("{name}: {count} error{s}"));
+    Faults(lines)
 }
 
 /// The rows of the code table of a field that holds a name none of them has.
@@ -236,14 +222,14 @@ mod tests {
         assert!(complaint(from_toml("f", &wrong)).starts_with("f:8: "));
         let wrong = SAMPLE.replace("\"男\"", "\"m\"");
         let text = complaint(from_toml("f", &wrong));
-        assert!(text.starts_with("f: 1 error\nf:7: sex (性别码): \"m\""), "{text}");
+        assert!(text.starts_with("f: 1 error; f:7: sex (性别码): \"m\""), "{text}");
         assert!(text.ends_with("1 (male, 男), 2 (female, 女), 9 (not stated, 未说明)"), "{text}");
         let wrong = SAMPLE.replace("grade = 10", "grade = [10]");
         assert_eq!(complaint(from_toml("f", &wrong)), "f:13: grade: is array, expected text");
         let wrong = SAMPLE.replace("grade =", "grad =");
         assert!(complaint(from_toml("f", &wrong)).starts_with("f:13: unknown field `grad`"));
         let missing = SAMPLE.replace("grade = 10", "");
-        assert_eq!(complaint(from_toml("f", &missing)), "f: 1 error\nf: grade (年级): is required");
+        assert_eq!(complaint(from_toml("f", &missing)), "f: 1 error; f: grade (年级): is required");
         assert!(complaint(from_toml("f", "\n\na = ")).starts_with("f:3: "));
     }
 
@@ -251,7 +237,7 @@ mod tests {
     fn csv_complaints_name_line_field_and_row() {
         let wrong = CSV.replace("2010-11-23", "2010-13-23");
         let text = complaint(from_csv("f", &wrong, &Choice::Row(2)));
-        assert!(text.starts_with("f: 1 error\nf:3: birth_date (出生日期): "), "{text}");
+        assert!(text.starts_with("f: 1 error; f:3: birth_date (出生日期): "), "{text}");
         assert!(complaint(from_csv("f", CSV, &Choice::Only)).starts_with("f: 3 pupils fit"));
         assert!(complaint(from_csv("f", CSV, &Choice::Row(4))).starts_with("f: 0 pupils fit"));
         let short = format!("{CSV}1,2\n");

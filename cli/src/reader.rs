@@ -73,7 +73,7 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         _ => station.read(out),
     };
     if out.verbose {
-        station.channel.take().iter().for_each(say);
+        station.channel.take().into_iter().for_each(say);
     }
     match result {
         Err(End::Refused(error)) => {

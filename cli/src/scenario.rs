@@ -17,6 +17,7 @@ use xuejika_apdu::status::Language;
 use crate::exit::{Code, Failure, Outcome};
 use crate::keys;
 use crate::output::{Output, Padded};
+use crate::shown::{Lines, Show};
 use crate::trace::Exchange;
 
 use script::Script;
@@ -189,28 +190,24 @@ impl Played {
     }
 }
 
-impl fmt::Display for Played {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Played {
+    fn show(&self, to: &mut Lines) {
         for detail in self.details.iter().flatten() {
             let Detail { step, date, act, outcome, text, apdus } = detail;
-            writeln!(f, "{step:>3}. {date} {act}: {outcome}: {text}")?;
-            for line in apdus.iter().flat_map(|exchange| {
-                let text = exchange.to_string();
-                text.lines().map(str::to_owned).collect::<Vec<_>>()
-            }) {
-                writeln!(f, "     {line}")?;
-            }
+            to.line(format_args!("{step:>3}. {date} {act}: {outcome}: {text}"));
+            to.indented(5, |to| apdus.iter().for_each(|exchange| exchange.show(to)));
         }
         let verdict = if self.ok { "ok" } else { "FAILED" };
         let (name, articles) = (Padded(&self.scenario, NAME_WIDTH), self.articles.join(", "));
         let articles = Padded(articles, ARTICLES_WIDTH);
-        write!(f, "{name}  {verdict:6}  {articles}  {} ({} steps)", self.title, self.steps)?;
-        match &self.failed {
-            None => Ok(()),
-            Some(Failed { step, line, act, expected, found }) => write!(
-                f,
-                "\n    step {step} (line {line}), {act}:\n    expected {expected}\n    found    {found}"
-            ),
+        let (title, steps) = (&self.title, self.steps);
+        to.line(format_args!("{name}  {verdict:6}  {articles}  {title} ({steps} steps)"));
+        if let Some(Failed { step, line, act, expected, found }) = &self.failed {
+            to.indented(4, |to| {
+                to.line(format_args!("step {step} (line {line}), {act}:"));
+                to.line(format_args!("expected {expected}"));
+                to.line(format_args!("found    {found}"));
+            });
         }
     }
 }
@@ -222,9 +219,10 @@ struct Summary {
     as_expected: usize,
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Summary {
+    fn show(&self, to: &mut Lines) {
         let Self { scenarios, as_expected } = self;
-        write!(f, "\n{as_expected} of {scenarios} scenarios as expected")
+        to.line("");
+        to.line(format_args!("{as_expected} of {scenarios} scenarios as expected"));
     }
 }

@@ -16,6 +16,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
 use crate::input::{self, MAX_TEXT};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 
 /// A line of a script that does something.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,15 +98,12 @@ struct Step {
     as_expected: bool,
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.answer)?;
-        match &self.expected {
-            Some(expected) if !self.as_expected => {
-                let found = &self.answer.exchange.status;
-                write!(f, "\n! line {}: found {found}, expected {expected}", self.line)
-            }
-            _ => Ok(()),
+impl Show for Step {
+    fn show(&self, to: &mut Lines) {
+        self.answer.show(to);
+        if let Some(expected) = self.expected.as_ref().filter(|_| !self.as_expected) {
+            let (line, found) = (self.line, &self.answer.exchange.status);
+            to.line(format_args!("! line {line}: found {found}, expected {expected}"));
         }
     }
 }

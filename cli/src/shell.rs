@@ -16,7 +16,7 @@ pub(crate) fn completions(shell: Shell, out: &Output) -> Outcome<Code> {
     let name = command.get_name().to_owned();
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut command, name, &mut bytes);
-    out.bytes(&bytes)?;
+    out.own_words(&bytes)?;
     Ok(Code::AsExpected)
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn man(folder: Option<&Path>, out: &Output) -> Outcome<Code> {
     } else {
         let mut bytes = Vec::new();
         clap_mangen::Man::new(command).render(&mut bytes).map_err(Failure::device)?;
-        out.bytes(&bytes)?;
+        out.own_words(&bytes)?;
     }
     Ok(Code::AsExpected)
 }

@@ -1,12 +1,11 @@
 //! BER-TLV data objects as a tree, with the names this card's objects have.
 
-use core::fmt;
-
 use serde::Serialize;
 use xuejika_apdu::tlv::{Tag, TlvError, TlvReader};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
 
 use crate::hex;
+use crate::shown::{Lines, Show};
 
 /// A data object and those inside it.
 #[derive(Clone, Debug, Serialize)]
@@ -85,14 +84,17 @@ fn key_row(&[number, active, other]: &[u8; 3]) -> String {
     format!("{} v{active:02X}{}", KeyNumber(number), other.unwrap_or_default())
 }
 
-impl Object {
-    /// Prints the object and those inside it, each on a line of its own.
-    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
-        write!(f, "\n{:indent$}{}", "", self.tag)?;
-        self.name.iter().try_for_each(|name| write!(f, " {name}"))?;
-        self.value.iter().try_for_each(|value| write!(f, ": {value}"))?;
-        self.meaning.iter().try_for_each(|meaning| write!(f, " ({meaning})"))?;
-        self.objects.iter().try_for_each(|object| object.write(f, indent + 2))
+/// The object and those inside it, each on a line of its own.
+impl Show for Object {
+    fn show(&self, to: &mut Lines) {
+        let part = |front: &str, part: Option<&str>, back: &str| {
+            part.map(|part| format!("{front}{part}{back}")).unwrap_or_default()
+        };
+        let name = part(" ", self.name, "");
+        let value = part(": ", self.value.as_deref(), "");
+        let meaning = part(" (", self.meaning.as_deref(), ")");
+        to.line(format_args!("{}{name}{value}{meaning}", self.tag));
+        to.indented(2, |to| self.objects.iter().for_each(|object| object.show(to)));
     }
 }
 
@@ -108,23 +110,15 @@ mod tests {
         }
     }
 
-    struct Shown(Vec<Object>);
-
-    impl fmt::Display for Shown {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.iter().try_for_each(|object| object.write(f, 2))
-        }
-    }
-
     #[test]
     fn an_fci_is_shown_with_names_and_meanings() {
         let fci = hex::parse("6F13 8401AA 8A0105 A50B 800102 82060001FF 010203").unwrap();
-        let shown = Shown(tree(&fci).unwrap()).to_string();
+        let objects = tree(&fci).unwrap();
         assert_eq!(
-            shown,
-            "\n  6F file control information\n    84 DF name: AA\n    8A life-cycle status: 05\n    \
-             A5 proprietary information\n      80 algorithm: 02 (sm4)\n      \
-             82 key versions: 0001FF010203 (K0 v01, K1 v02 and v03)"
+            Lines::of(&objects[0]).as_str(),
+            "6F file control information\n  84 DF name: AA\n  8A life-cycle status: 05\n  \
+             A5 proprietary information\n    80 algorithm: 02 (sm4)\n    \
+             82 key versions: 0001FF010203 (K0 v01, K1 v02 and v03)\n"
         );
         assert!(tree(&[0x6F, 0x02, 0x00]).is_err());
     }

@@ -1,7 +1,5 @@
 //! Commands as sent and responses as received, with the status word in plain words.
 
-use core::fmt;
-
 use serde::Serialize;
 use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::{CardChannel, ChannelError, Response, StatusWord};
@@ -10,6 +8,7 @@ use xuejika_emulator::VirtualCard;
 
 use crate::hex;
 use crate::recorder::{Event, Tap, secret};
+use crate::shown::{Lines, Show};
 
 /// A command and its response.
 #[derive(Clone, Debug, Serialize)]
@@ -62,14 +61,14 @@ impl Exchange {
     }
 }
 
-impl fmt::Display for Exchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "> {}", self.command)?;
+impl Show for Exchange {
+    fn show(&self, to: &mut Lines) {
+        to.line(format_args!("> {}", self.command));
         if self.status.is_empty() {
-            return write!(f, "! {}", self.text);
+            return to.line(format_args!("! {}", self.text));
         }
         let gap = if self.response.is_empty() { "" } else { " " };
-        write!(f, "< {}{gap}{} : {}", self.response, self.status, self.text)
+        to.line(format_args!("< {}{gap}{} : {}", self.response, self.status, self.text));
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn verify(files: &[PathBuf], out: &Output) -> Outcome<Code> {
     if out.is_json() {
         print_json(&report, out)?;
     } else {
-        out.text(&report)?;
+        report.lines().iter().try_for_each(|line| out.lines(line))?;
     }
     Ok(Code::of(report.is_clean()))
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(command: &WalletCommand, out: &Output) -> Outcome<Code> {
     let mut desk = Desk::open(command.wallet(), out)?;
     let result = desk.run(command, &pin, out);
     if out.verbose {
-        desk.channel.take().iter().for_each(say);
+        desk.channel.take().into_iter().for_each(say);
     }
     match result {
         Ok(code) => Ok(code),

@@ -9,6 +9,7 @@ use core::time::Duration;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use toy::{ATR, Host, Limits, dialling, echo, frame, listening, listening_under, wait_until};
@@ -103,9 +104,43 @@ fn a_silent_host_gives_way_to_one_that_asks() {
         assert_eq!(silent.ask(&SELECT), echo(&SELECT), "nobody else had asked");
         assert_eq!(Host::connect(address).ask(&SELECT), echo(&SELECT));
         silent.expect_removal();
-        diary.wait_for_log("the host was silent for 300 ms and another one was waiting");
+        diary.wait_for_log("the host asked nothing for 300 ms and another one was waiting");
         assert_eq!(diary.entries()[..4], ["on", "command", "off", "command"]);
         drop(crowd);
+    });
+}
+
+#[test]
+fn polling_the_atr_does_not_keep_the_card() {
+    let limits = Limits { idle_deadline: Some(Duration::from_millis(300)), ..Limits::default() };
+    listening_under(limits, |address, diary| {
+        let mut poller = Host::connect(address);
+        assert_eq!(poller.ask(&SELECT), echo(&SELECT));
+        // Polls until it is sent away, without a pause that the service could take for silence.
+        let polls = thread::spawn(move || {
+            let mut polls = 0;
+            while poller.try_ask(&[0x04]).is_ok() {
+                polls += 1;
+            }
+            polls
+        });
+        assert_eq!(Host::connect(address).ask(&SELECT), echo(&SELECT));
+        assert!(polls.join().unwrap() > 0);
+        diary.wait_for_log("the host asked nothing for 300 ms and another one was waiting");
+        assert_eq!(diary.entries()[..3], ["command", "off", "command"]);
+    });
+}
+
+#[test]
+fn polling_the_atr_is_answered_while_nobody_else_asks() {
+    let limits = Limits { idle_deadline: Some(Duration::from_millis(1)), ..Limits::default() };
+    listening_under(limits, |address, diary| {
+        let mut poller = Host::connect(address);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(500) {
+            assert_eq!(poller.ask(&[0x04]), ATR);
+        }
+        assert_eq!(diary.logged("disconnected"), 0);
     });
 }
 

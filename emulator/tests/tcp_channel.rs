@@ -5,11 +5,12 @@ mod toy;
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
+use std::time::Instant;
 
-use toy::{ATR, BYTES, DIE, Host, PATIENCE, SLEEP_FOREVER, echo, listening};
+use toy::{ATR, BYTES, DIE, Host, NAP, PATIENCE, SLEEP_FOREVER, echo, listening};
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_reader::channel::TcpChannel;
 
@@ -85,6 +86,46 @@ fn commands_the_protocol_cannot_carry_are_refused_before_sending() {
     });
 }
 
+/// A card that answers everything with one byte and 61 01, in time each, has no more time than a card
+/// that gives its answer at once.
+#[test]
+fn an_answer_in_pieces_has_the_time_of_one_command() {
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = peer.local_addr().unwrap().to_string();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut stream = peer.accept().unwrap().0;
+            stream.read_exact(&mut [0; 6]).unwrap();
+            stream.write_all(&[0, 2, 0x3B, 0x00]).unwrap();
+            while stream.read_exact(&mut [0; 7]).is_ok() {
+                thread::sleep(Duration::from_millis(20));
+                // The channel may be closed by now.
+                let _ = stream.write_all(&[0, 3, 0xAA, 0x61, 0x01]);
+            }
+        });
+        let limit = Duration::from_millis(300);
+        let mut channel = TcpChannel::connect(&address, limit).unwrap();
+        let (more, mut answer) = ([0x00, 0xC0, 0x00, 0x00, 0x00], Vec::new());
+        channel.transmit(&SELECT, &mut answer).unwrap();
+        // Each is answered in time; all of them cannot be.
+        let end = (0..100).find_map(|_| channel.transmit(&more, &mut answer).err());
+        assert_eq!(end, Some(ChannelError::Timeout(300)));
+    });
+}
+
+/// Another command has its own time.
+#[test]
+fn every_command_has_its_own_time() {
+    listening(|address, _| {
+        let limit = Duration::from_millis(300);
+        let mut channel = TcpChannel::connect(&address.to_string(), limit).unwrap();
+        let (begun, mut answer) = (Instant::now(), Vec::new());
+        while begun.elapsed() < 2 * limit {
+            channel.transmit(&[0x00, NAP, 0x00, 0x00], &mut answer).unwrap();
+        }
+    });
+}
+
 /// Connects to a peer that answers the driver's first burst with `answer` and then closes.
 fn connect_to(answer: &'static [u8]) -> Result<TcpChannel, ChannelError> {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -92,7 +133,7 @@ fn connect_to(answer: &'static [u8]) -> Result<TcpChannel, ChannelError> {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut stream = peer.accept().unwrap().0;
-            std::io::Read::read_exact(&mut stream, &mut [0; 6]).unwrap();
+            stream.read_exact(&mut [0; 6]).unwrap();
             stream.write_all(answer).unwrap();
         });
         TcpChannel::connect(&address, PATIENCE)

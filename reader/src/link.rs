@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use xuejika_apdu::chain::Joiner;
 use xuejika_apdu::fci::Fci;
 use xuejika_apdu::{CardChannel, ChannelError, Class, Command, Response, StatusWord};
 
@@ -10,10 +11,8 @@ use crate::error::Error;
 /// GET RESPONSE, asking for all.
 const GET_RESPONSE: Command<'static> = Command::new(Class::ISO, 0xC0, 0, 0).with_ne(256);
 
-/// Most bytes one response may grow to by GET RESPONSE; a card that goes on is broken.
-const RESPONSE_LIMIT: usize = 65_536;
-
-/// Sends the bytes of a command and leaves the whole response data in `data`.
+/// Sends the bytes of a command and leaves the whole response data in `data`. A card that dribbles its
+/// answer is given up.
 pub(crate) fn exchange<C: CardChannel + ?Sized>(
     channel: &mut C,
     command: &[u8],
@@ -21,13 +20,10 @@ pub(crate) fn exchange<C: CardChannel + ?Sized>(
 ) -> Result<StatusWord, Error> {
     let mut status = transmit(channel, command, data)?;
     let more = GET_RESPONSE.to_vec().map_err(|error| ChannelError::io(&error))?;
-    let mut piece = Vec::new();
+    let (mut joiner, mut piece) = (Joiner::new(), Vec::new());
     while status.bytes().starts_with(&[0x61]) {
         status = transmit(channel, &more, &mut piece)?;
-        if piece.is_empty() || data.len() + piece.len() > RESPONSE_LIMIT {
-            return Err(Error::Malformed("GET RESPONSE"));
-        }
-        data.extend_from_slice(&piece);
+        joiner.add(data, &piece).map_err(|_| Error::Malformed("GET RESPONSE"))?;
     }
     Ok(status)
 }

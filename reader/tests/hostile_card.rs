@@ -6,6 +6,7 @@ mod support;
 
 use support::{Between, UNIT, pupil, reader, stamp, student, today};
 use xuejika_apdu::StatusWord;
+use xuejika_apdu::chain::MAX_PIECES;
 use xuejika_apdu::sm::SmError;
 use xuejika_emulator::VirtualCard;
 use xuejika_reader::sam::SamError;
@@ -126,6 +127,21 @@ fn a_card_pulled_out_is_a_channel_error() {
         });
         assert!(matches!(refused, Err(Error::Channel(_))), "exchange {exchange}");
     }
+}
+
+/// A card that gives its answer byte by byte, and always has another one, is given up soon: what a
+/// reader asks of it is bounded by a number, whatever its clock says.
+#[test]
+fn a_card_that_dribbles_its_answer_is_cut_off() {
+    let mut asked = 0;
+    let refused = read(|count, _, _, response| {
+        if count >= FIRST_PROTECTED {
+            asked += 1;
+            *response = vec![0xAA, 0x61, 0x01];
+        }
+    });
+    assert_eq!(refused.err(), Some(Error::Malformed("GET RESPONSE")));
+    assert_eq!(asked, 1 + MAX_PIECES + 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         names.iter().map(|name| load(name)).collect::<Result<_, _>>()?
     };
     let report: verify::Report = files.iter().map(verify).collect();
-    print!("{report}");
+    report.lines().iter().for_each(|line| println!("{}", line.escape_debug()));
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -9,10 +9,10 @@ use xuejika_vectors::{Origin, VectorFile, bundled, verify};
 #[test]
 fn no_bundled_entry_fails_and_none_is_left_out() {
     let report: Report = bundled().map(|file| verify(&file)).collect();
-    assert!(report.is_clean(), "{report}");
+    assert!(report.is_clean(), "{report:?}");
     let counted = [Origin::Published, Origin::Project].map(|origin| report.counts(origin).total());
     let entries: usize = bundled().map(|file| file.vectors.len()).sum();
-    assert_eq!(counted.iter().sum::<usize>(), entries, "{report}");
+    assert_eq!(counted.iter().sum::<usize>(), entries, "{report:?}");
 }
 
 /// Topics whose code exists run, so that a broken dispatch cannot hide behind "not supported".
@@ -46,7 +46,7 @@ fn supported_topics_run() {
             .iter()
             .map(|counts| counts.passed + counts.refused)
             .sum();
-        assert!(run >= at_least, "{name}: {run} of {at_least} ran\n{report}");
+        assert!(run >= at_least, "{name}: {run} of {at_least} ran\n{report:?}");
     }
 }
 
@@ -107,7 +107,9 @@ fn one_altered_digit_is_reported_by_name() {
         let report = verify(&altered);
         let failures: Vec<_> = report.failures().map(|(file, id, _)| (file, id)).collect();
         assert_eq!(failures, [("copy", &*checked[index].id)]);
-        assert!(report.to_string().contains(&format!("FAILED: copy: {}: ", checked[index].id)));
+        assert!(
+            report.lines().join("\n").contains(&format!("FAILED: copy: {}: ", checked[index].id))
+        );
     }
 }
 
@@ -162,7 +164,7 @@ fn unknown_topics_are_counted_not_dropped() {
     let text = r#"{"topic": "other", "vectors": [{"id": "a", "valid": true}]}"#;
     let report = verify(&VectorFile::parse("f", text).unwrap());
     assert_eq!(report.counts(Origin::Published).not_supported, 1);
-    assert!(report.to_string().contains("not supported: f: topic unknown (1)"));
+    assert!(report.lines().join("\n").contains("not supported: f: topic unknown (1)"));
 }
 
 fn bundled_file(name: &str) -> VectorFile {

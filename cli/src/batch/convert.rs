@@ -1,7 +1,6 @@
 //! `batch convert`: the rows of a batch as one file in the layout of the schema, whatever the vendor
 //! delivered. A row that cannot be read ends it: a copy has every row or is none.
 
-use core::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
@@ -16,6 +15,7 @@ use super::report::Report;
 use super::walk::Delivery;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 
 /// Findings of one check that are printed.
 const LIMIT: u64 = 100;
@@ -199,11 +199,15 @@ struct Copy {
     rows: u32,
 }
 
-impl fmt::Display for Copy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Copy {
+    fn show(&self, to: &mut Lines) {
         let Self { name, format, encoding, bytes, sha256, rows } = self;
-        writeln!(f, "# {rows} rows")?;
-        writeln!(f, "[[file]]\nname = {name:?}\nformat = {format:?}\nencoding = {encoding:?}")?;
-        write!(f, "bytes = {bytes}\nsha256 = {sha256:?}")
+        to.line(format_args!("# {rows} rows"));
+        to.line("[[file]]");
+        to.line(format_args!("name = {}", toml::Value::from(&**name)));
+        to.line(format_args!("format = {format:?}"));
+        to.line(format_args!("encoding = {encoding:?}"));
+        to.line(format_args!("bytes = {bytes}"));
+        to.line(format_args!("sha256 = {sha256:?}"));
     }
 }

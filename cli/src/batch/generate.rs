@@ -24,6 +24,7 @@ use crate::args::CpuProfile;
 use crate::exit::{Code, Failure, Outcome};
 use crate::keys;
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 
 /// Name of the file with the planted defects.
 const TRUTH: &str = "truth.jsonl";
@@ -384,10 +385,12 @@ impl Summary {
     }
 }
 
-impl core::fmt::Display for Summary {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl Show for Summary {
+    fn show(&self, to: &mut Lines) {
         let Self { folder, rows, good, scrap, defects, effort, .. } = self;
-        writeln!(f, "{folder}: {rows} rows, {good} good, {scrap} scrap, {defects} defects")?;
-        write!(f, "{effort}")
+        to.line(format_args!(
+            "{folder}: {rows} rows, {good} good, {scrap} scrap, {defects} defects"
+        ));
+        to.line(effort);
     }
 }

@@ -7,7 +7,6 @@
 mod compare;
 mod progress_file;
 
-use core::fmt;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -27,6 +26,7 @@ use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::recorder::Trace;
+use crate::shown::{Lines, Show};
 use crate::target::Target;
 use compare::{Comparer, Difference};
 use progress_file::ProgressFile;
@@ -206,16 +206,15 @@ impl Presented {
     }
 }
 
-impl fmt::Display for Presented {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.serial.as_deref().unwrap_or("a card"))?;
-        self.row.iter().try_for_each(|row| write!(f, " row {row}"))?;
-        write!(f, ": {}", self.result)?;
-        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
+impl Show for Presented {
+    fn show(&self, to: &mut Lines) {
+        let serial = self.serial.as_deref().unwrap_or("a card");
+        let row = self.row.map(|row| format!(" row {row}")).unwrap_or_default();
+        let reason = self.reason.iter().map(|reason| format!(": {reason}")).collect::<String>();
+        to.line(format_args!("{serial}{row}: {}{reason}", self.result));
         for Difference { field, expected, found } in &self.differences {
-            write!(f, "\n    {field}: the row has {expected}, the card {found}")?;
+            to.line(format_args!("    {field}: the row has {expected}, the card {found}"));
         }
-        Ok(())
     }
 }
 
@@ -231,11 +230,13 @@ struct End {
     failed: Vec<String>,
 }
 
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for End {
+    fn show(&self, to: &mut Lines) {
         let Self { verdict, read, left, accept, failed, .. } = self;
-        write!(f, "{verdict}: {read} cards read, {left} left, {} differ", failed.len())?;
-        write!(f, " where {accept} may")?;
-        failed.iter().try_for_each(|serial| write!(f, "\n    {serial}"))
+        let differ = failed.len();
+        to.line(format_args!(
+            "{verdict}: {read} cards read, {left} left, {differ} differ where {accept} may"
+        ));
+        to.indented(4, |to| failed.iter().for_each(|serial| to.line(serial)));
     }
 }

@@ -1,6 +1,5 @@
 //! What a check found: each finding as it comes, and at the end the verdict.
 
-use core::fmt;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -13,6 +12,7 @@ use super::noted::Noted;
 use super::progress::{Effort, Progress};
 use crate::exit::{Code, Outcome};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 
 /// Takes findings, prints the first ones of each check, counts all.
 pub(crate) struct Report<'a> {
@@ -235,23 +235,19 @@ pub(crate) struct Line {
     pub(crate) remedy: &'static str,
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:7} ", self.id, self.severity)?;
-        if let Some(file) = &self.file {
-            write!(f, "{file}")?;
-        }
-        if let Some(row) = self.row {
-            write!(f, " row {row}")?;
-        }
-        if let Some(byte) = self.byte {
-            write!(f, " byte {byte}")?;
-        }
-        for part in [&self.subject, &self.field].into_iter().flatten() {
-            write!(f, " {part}")?;
-        }
-        writeln!(f, ": {}: expected {}, found {}", self.title, self.expected, self.found)?;
-        write!(f, "    {}", self.remedy)
+impl Show for Line {
+    fn show(&self, to: &mut Lines) {
+        let mut place = self.file.clone().unwrap_or_default();
+        let row = self.row.map(|row| format!(" row {row}"));
+        let byte = self.byte.map(|byte| format!(" byte {byte}"));
+        place.extend([row, byte].into_iter().flatten());
+        let parts = [&self.subject, &self.field].into_iter().flatten();
+        parts.for_each(|part| place.extend([" ", part]));
+        let Self { id, severity, title, expected, found, remedy, .. } = self;
+        to.line(format_args!(
+            "{id} {severity:7} {place}: {title}: expected {expected}, found {found}"
+        ));
+        to.line(format_args!("    {remedy}"));
     }
 }
 
@@ -294,21 +290,20 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Verdict {
+    fn show(&self, to: &mut Lines) {
         for (id, count) in &self.counts {
             match count.saturating_sub(self.limit) {
-                0 => writeln!(f, "{id}  {count}")?,
-                more => writeln!(f, "{id}  {count}: {} above and {more} more", self.limit)?,
+                0 => to.line(format_args!("{id}  {count}")),
+                more => {
+                    to.line(format_args!("{id}  {count}: {} above and {more} more", self.limit));
+                }
             }
         }
-        writeln!(f, "{} rows: {} good, {} scrap", self.rows, self.good, self.scrap)?;
-        writeln!(f, "{} key check values recomputed", self.key_values)?;
-        writeln!(f, "{}", self.effort)?;
-        write!(
-            f,
-            "batch {}: {}, {} errors, {} warnings",
-            self.batch, self.verdict, self.errors, self.warnings
-        )
+        to.line(format_args!("{} rows: {} good, {} scrap", self.rows, self.good, self.scrap));
+        to.line(format_args!("{} key check values recomputed", self.key_values));
+        to.line(self.effort);
+        let Self { batch, verdict, errors, warnings, .. } = self;
+        to.line(format_args!("batch {batch}: {verdict}, {errors} errors, {warnings} warnings"));
     }
 }

@@ -15,10 +15,9 @@ use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile};
 
 use super::report::{Line, Report, Verdict};
 use crate::exit::{Failure, Outcome};
+use crate::shown::{self, Lines, Shown};
+use crate::spreadsheet::Csv;
 use note::Note;
-
-/// What spreadsheets take for the beginning of a formula (CWE-1236).
-const FORMULA: [char; 8] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0'];
 
 /// What makes the contents of a file.
 type Contents<'a> = &'a dyn Fn() -> anyhow::Result<Vec<u8>>;
@@ -63,7 +62,7 @@ impl ReportFiles {
             (&self.html, &|| html::page(report, verdict, &note)),
             (&self.junit, &|| junit(report, verdict)),
             (&self.csv, &|| csv(report.printed())),
-            (&self.note, &|| Ok(serde_json::to_vec_pretty(&note)?)),
+            (&self.note, &|| Ok(shown::to_json_pretty(&note)?.into_bytes())),
         ];
         let mut written = Vec::new();
         for (path, contents) in all {
@@ -80,22 +79,22 @@ impl ReportFiles {
 
 /// One test case per check: it fails on errors, and tells its warnings.
 fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
-    let mut suite = TestSuite::new(format!("batch {}", verdict.batch));
+    let mut suite = TestSuite::new(format!("batch {}", Shown(&verdict.batch)));
     for check in Check::ALL {
         let count = report.counts().get(check).copied().unwrap_or(0);
         let lines = report.printed().iter().filter(|line| line.id == check.id());
-        let told: Vec<String> = lines.map(ToString::to_string).collect();
+        let told: String = lines.map(|line| Lines::of(line).as_str().to_owned()).collect();
         let mut status = TestCaseStatus::success();
         if count > 0 && check.severity() == Severity::Error {
             status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_type(check.id());
             status.set_message(format!("{count}: {}", check.title()));
-            status.set_description(told.join("\n"));
+            status.set_description(told.trim_end());
         }
         let mut case = TestCase::new(format!("{check} {}", check.title()), status);
         case.set_classname("xuejika.batch");
         if count > 0 && check.severity() == Severity::Warning {
-            case.set_system_out(XmlString::new(told.join("\n")));
+            case.set_system_out(XmlString::new(told.trim_end()));
         }
         suite.add_test_case(case);
     }
@@ -110,8 +109,7 @@ fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
 }
 
 fn csv(lines: &[Line]) -> anyhow::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
+    let mut table = Csv::new([
         "id", "severity", "file", "row", "byte", "subject", "field", "title", "expected", "found",
         "remedy",
     ])?;
@@ -131,27 +129,7 @@ fn csv(lines: &[Line]) -> anyhow::Result<Vec<u8>> {
             line.found.clone(),
             line.remedy.to_owned(),
         ];
-        writer.write_record(cells.iter().map(|cell| harmless(cell)))?;
+        table.row(&cells)?;
     }
-    Ok(writer.into_inner()?)
-}
-
-/// A cell that no spreadsheet runs.
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0=1"] {
-            assert_eq!(harmless(cell), format!("'{cell}"));
-        }
-        for cell in ["", "1100260200000013", "a=b", "'"] {
-            assert_eq!(harmless(cell), cell);
-        }
-    }
+    table.finish()
 }

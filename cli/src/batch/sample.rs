@@ -6,7 +6,6 @@
 //! digits ‖ SHA-256 of each file, in the order of the manifest), taken eight bytes at a time, little
 //! end first. Project-defined.
 
-use core::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
@@ -24,6 +23,7 @@ use super::walk::{self, Delivery, FileEnd};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::{self, MAX_DATA};
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 
 /// In front of everything that is hashed.
 const LABEL: &[u8] = b"xuejika batch sample 1";
@@ -318,30 +318,35 @@ impl<'a> Report<'a> {
     }
 }
 
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Report<'_> {
+    fn show(&self, to: &mut Lines) {
         for Drawn { serial, row, place } in self.cards {
-            writeln!(f, "{place}  {serial}  row {row}")?;
+            to.line(format_args!("{place}  {serial}  row {row}"));
         }
         let Self { plan, batch, lot, size, accept, reject, seed, files_sha256, .. } = self;
-        writeln!(f, "batch {batch}, seed {seed}, files {files_sha256}")?;
-        writeln!(f, "{plan}")?;
-        writeln!(f, "Take these {size} cards out of {lot} good ones and read each of them.")?;
-        writeln!(
-            f,
+        to.line(format_args!("batch {batch}, seed {seed}, files {files_sha256}"));
+        to.line(plan);
+        to.line(format_args!(
+            "Take these {size} cards out of {lot} good ones and read each of them."
+        ));
+        to.line(format_args!(
             "Accept the batch with up to {accept} failing cards, refuse it with {reject}."
-        )?;
+        ));
         let clean = self.share(self.proves_without_failure);
-        writeln!(f, "If none fails: with 95 % confidence, not more than {clean} fail.")?;
+        to.line(format_args!("If none fails: with 95 % confidence, not more than {clean} fail."));
         if *accept > 0 {
             let worst = self.share(self.proves);
-            writeln!(f, "If {accept} fail: with 95 % confidence, not more than {worst} fail.")?;
+            to.line(format_args!(
+                "If {accept} fail: with 95 % confidence, not more than {worst} fail."
+            ));
         }
         if let Some(passes) = self.accepted_at_aql {
             let passes = 100.0 * passes;
-            writeln!(f, "A batch that fails exactly at the AQL passes {passes:.1} times in 100.")?;
+            to.line(format_args!(
+                "A batch that fails exactly at the AQL passes {passes:.1} times in 100."
+            ));
         }
-        write!(f, "The sample says nothing about single cards that were not taken.")
+        to.line("The sample says nothing about single cards that were not taken.");
     }
 }
 

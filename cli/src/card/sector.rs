@@ -1,6 +1,5 @@
 //! `card export --s70`, and `card show` of a sector card's image.
 
-use core::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -19,6 +18,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 use crate::output::Output;
 use crate::reader::ContentsReport;
+use crate::shown::{Lines, Show};
 
 /// Writes the records of a card as the image of a sector card, without keys.
 pub(crate) fn export(args: &ExportArgs, out: &Output) -> Outcome<Code> {
@@ -96,13 +96,14 @@ impl View {
     }
 }
 
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for View {
+    fn show(&self, to: &mut Lines) {
         let Self { file, profile, serial, damaged_status, contents } = self;
-        writeln!(f, "{file}: sector card 扇区卡, {profile}, serial {serial}")?;
+        to.line(format_args!("{file}: sector card 扇区卡, {profile}, serial {serial}"));
         if let Some(copy) = damaged_status {
-            writeln!(f, "copy {copy} of the status record is damaged")?;
+            to.line(format_args!("copy {copy} of the status record is damaged"));
         }
-        write!(f, "\n{contents}")
+        to.line("");
+        contents.show(to);
     }
 }

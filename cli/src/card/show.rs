@@ -24,6 +24,7 @@ use super::Summary;
 use crate::atr;
 use crate::fields::Rows;
 use crate::keys::is_test_key;
+use crate::shown::{Lines, Show};
 use crate::{hex, tlv};
 
 /// A whole card.
@@ -48,11 +49,16 @@ impl View {
     }
 }
 
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n\nATR {}", self.summary, self.atr)?;
-        self.atr_parts.iter().try_for_each(|part| write!(f, "\n  {part}"))?;
-        self.directories.iter().try_for_each(|directory| write!(f, "\n\n{directory}"))
+impl Show for View {
+    fn show(&self, to: &mut Lines) {
+        to.line(&self.summary);
+        to.line("");
+        to.line(format_args!("ATR {}", self.atr));
+        to.indented(2, |to| self.atr_parts.iter().for_each(|part| to.line(part)));
+        for directory in &self.directories {
+            to.line("");
+            directory.show(to);
+        }
     }
 }
 
@@ -80,14 +86,15 @@ impl Directory {
     }
 }
 
-impl fmt::Display for Directory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DF {} {} {}", self.id, self.title, self.chinese)?;
-        if !self.name.is_empty() {
-            write!(f, ", name {}", self.name)?;
-        }
-        self.keys.iter().try_for_each(|key| write!(f, "\n  {key}"))?;
-        self.files.iter().try_for_each(|file| write!(f, "\n  {file}"))
+impl Show for Directory {
+    fn show(&self, to: &mut Lines) {
+        let Self { id, title, chinese, name, .. } = self;
+        let name = if name.is_empty() { String::new() } else { format!(", name {name}") };
+        to.line(format_args!("DF {id} {title} {chinese}{name}"));
+        to.indented(2, |to| {
+            self.keys.iter().for_each(|key| to.line(key));
+            self.files.iter().for_each(|file| file.show(to));
+        });
     }
 }
 
@@ -314,32 +321,47 @@ fn grant(bytes: &[u8]) -> Contents {
     }
 }
 
-impl fmt::Display for FileView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for FileView {
+    fn show(&self, to: &mut Lines) {
         let Self { id, sfi, name, chinese, structure, size, contents } = self;
-        write!(f, "EF {id} (SFI {sfi:02X}) {name} {chinese}, {structure}, {size} bytes")?;
-        match contents {
-            Contents::Empty => f.write_str(": empty"),
-            Contents::Record(rows) => rows.write(f, 4),
-            Contents::Records(records) => {
-                (1..).zip(records).try_for_each(|(number, record): (u8, _)| match record {
-                    Ok(rows) => write!(f, "\n    {number:>2}  {}", rows.line()),
+        let empty = matches!(contents, Contents::Empty | Contents::Sam(sam::Held::LastDay(None)));
+        let empty = if empty { ": empty" } else { "" };
+        to.line(format_args!(
+            "EF {id} (SFI {sfi:02X}) {name} {chinese}, {structure}, {size} bytes{empty}"
+        ));
+        to.indented(2, |to| contents.show(to));
+    }
+}
+
+impl Show for Contents {
+    fn show(&self, to: &mut Lines) {
+        match self {
+            Self::Empty => {}
+            Self::Record(rows) => rows.show(to),
+            Self::Records(records) => {
+                (1..).zip(records).for_each(|(number, record): (u8, _)| match record {
+                    Ok(rows) => to.line(format_args!("{number:>2}  {}", rows.line())),
                     Err(Damage { error, hex }) => {
-                        write!(f, "\n    {number:>2}  damaged: {error}\n        {hex}")
+                        to.line(format_args!("{number:>2}  damaged: {error}"));
+                        to.indented(4, |to| to.line(hex));
                     }
-                })
+                });
             }
-            Contents::Objects(objects) => objects.iter().try_for_each(|object| object.write(f, 4)),
-            Contents::Grant(Grant { role, unit, key_set, valid_until, keys }) => {
-                write!(f, "\n    role {role:02X}, unit {unit}, key set {key_set:02X}, ")?;
-                write!(f, "valid until {valid_until}, keys {}", keys.join(" "))?;
-                f.write_str("\n    unlock secret not shown")
+            Self::Objects(objects) => objects.iter().for_each(|object| object.show(to)),
+            Self::Grant(Grant { role, unit, key_set, valid_until, keys }) => {
+                let keys = keys.join(" ");
+                to.line(format_args!(
+                    "role {role:02X}, unit {unit}, key set {key_set:02X}, \
+                     valid until {valid_until}, keys {keys}"
+                ));
+                to.line("unlock secret not shown");
             }
-            Contents::Keys(keys) => write!(f, "{keys}"),
-            Contents::Sam(held) => write!(f, "{held}"),
-            Contents::Hex(hex) => write!(f, "\n    {hex}"),
-            Contents::Damaged(Damage { error, hex }) => {
-                write!(f, "\n    damaged: {error}\n    {hex}")
+            Self::Keys(keys) => keys.show(to),
+            Self::Sam(held) => held.show(to),
+            Self::Hex(hex) => to.line(hex),
+            Self::Damaged(Damage { error, hex }) => {
+                to.line(format_args!("damaged: {error}"));
+                to.line(hex);
             }
         }
     }

@@ -11,17 +11,16 @@ use xuejika_vectors::conformance::{CaseReport, Ics, Plan, Suite};
 use super::args::ReportArgs;
 use super::recording::Run;
 use super::{html, junit, show};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Faults, Outcome};
 use crate::input::{self, MAX_DATA};
 use crate::recorder::{Recording, is_trace};
+use crate::shown;
 
 /// Reads and checks a statement.
 pub(super) fn statement(path: &Path) -> Outcome<Ics> {
     let text = read(path)?;
-    Ics::parse(&path.display().to_string(), &text).map_err(|errors| {
-        let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        Failure::usage(anyhow!("{}", lines.join("\n")))
-    })
+    Ics::parse(&path.display().to_string(), &text)
+        .map_err(|errors| Failure::usage(Faults(errors.iter().map(ToString::to_string).collect())))
 }
 
 /// Reads case files.
@@ -125,13 +124,9 @@ impl Destinations {
 type Contents<'a> = &'a dyn Fn() -> anyhow::Result<Vec<u8>>;
 
 fn lines(report: &Report) -> anyhow::Result<Vec<u8>> {
-    let mut out = serde_json::to_vec(&show::Head::new(report))?;
-    for case in &report.cases {
-        out.push(b'\n');
-        serde_json::to_writer(&mut out, &show::Line::new(case))?;
-    }
-    out.push(b'\n');
-    serde_json::to_writer(&mut out, &show::Summary::new(report))?;
-    out.push(b'\n');
-    Ok(out)
+    let cases = report.cases.iter().map(|case| shown::to_json(&show::Line::new(case)));
+    let mut lines = vec![shown::to_json(&show::Head::new(report))?];
+    lines.extend(cases.collect::<Result<Vec<_>, _>>()?);
+    lines.push(shown::to_json(&show::Summary::new(report))?);
+    Ok((lines.join("\n") + "\n").into_bytes())
 }

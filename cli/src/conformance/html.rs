@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use xuejika_vectors::conformance::report::Report;
 use xuejika_vectors::conformance::{CaseReport, Verdict};
 
+use crate::shown;
 use trace::Line;
 
 /// The filter.
@@ -130,7 +131,7 @@ pub(super) fn page(report: &Report, made_at: &str) -> anyhow::Result<Vec<u8>> {
         script: SCRIPT,
         script_hash: base64(&Sha256::digest(SCRIPT)),
     };
-    Ok(page.render()?.into_bytes())
+    Ok(shown::html(&page.render()?).into_bytes())
 }
 
 /// How many parts of an id tell the cases apart.

@@ -7,15 +7,18 @@ use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestS
 use xuejika_vectors::conformance::report::Report;
 use xuejika_vectors::conformance::{CaseReport, Verdict};
 
+use super::show::Exchanged;
+use crate::shown::{Lines, Show, Shown};
+
 /// The report.
 pub(super) fn emit(report: &Report) -> anyhow::Result<Vec<u8>> {
     let mut xml = Xml::new("xuejika conformance");
     for area in areas(report) {
-        let mut suite = TestSuite::new(area);
+        let mut suite = TestSuite::new(shown(area));
         let made = &report.made_with;
-        suite.add_property(("target", made.target.as_str()));
-        suite.add_property(("serial", report.serial.as_str()));
-        suite.add_property(("version", made.version.as_str()));
+        suite.add_property(("target", &*shown(&made.target)));
+        suite.add_property(("serial", &*shown(&report.serial)));
+        suite.add_property(("version", &*shown(&made.version)));
         for (name, hash) in [("ics", made.ics), ("suite", made.suite), ("plan", made.plan)] {
             suite.add_property((format!("{name}-sha256").as_str(), hash.to_string().as_str()));
         }
@@ -26,6 +29,10 @@ pub(super) fn emit(report: &Report) -> anyhow::Result<Vec<u8>> {
         xml.add_test_suite(suite);
     }
     Ok(xml.to_string()?.into_bytes())
+}
+
+fn shown(text: &str) -> String {
+    Shown(text).to_string()
 }
 
 /// `<AREA>-<UNIT>` of every case, each once, in order.
@@ -53,16 +60,17 @@ fn test_case(case: &CaseReport) -> TestCase {
         }
         Verdict::NotApplicable | Verdict::Waived => TestCaseStatus::skipped(),
     };
-    let mut test = TestCase::new(case.id.as_str(), status);
+    let mut test = TestCase::new(shown(&case.id), status);
     if case.verdict != Verdict::Pass {
-        test.status.set_message(format!("{}: {}", case.verdict, case.reason));
+        test.status.set_message(format!("{}: {}", case.verdict, Shown(&case.reason)));
         test.status.set_type(case.verdict.text());
     }
     if matches!(case.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::Blocked) {
-        let lines = case.exchanges.iter().map(super::show::exchange);
-        test.set_system_out(lines.collect::<Vec<_>>().join("\n"));
+        let mut lines = Lines::default();
+        case.exchanges.iter().for_each(|exchange| Exchanged(exchange).show(&mut lines));
+        test.set_system_out(lines.as_str().trim_end());
     }
-    test.set_classname(unit(case));
+    test.set_classname(shown(unit(case)));
     test.set_time(Duration::from_micros(case.micros));
     test
 }

@@ -10,6 +10,7 @@ use xuejika_vectors::conformance::report::{Exchange, ExchangeKind, MadeWith, Rep
 use xuejika_vectors::conformance::{Case, CaseReport, Class, Hash, Verdict};
 
 use crate::hex;
+use crate::shown::{Lines, Show};
 
 /// First line of a report.
 #[derive(Serialize)]
@@ -100,50 +101,54 @@ pub(super) struct CaseLine<'a> {
     pub(super) language: Language,
 }
 
-impl fmt::Display for CaseLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for CaseLine<'_> {
+    fn show(&self, to: &mut Lines) {
         let case = self.case;
         let title = match self.language {
             Language::English => &case.title,
             Language::Chinese => &case.title_zh,
         };
-        write!(f, "{:14} {}  {title}", case.verdict, case.id)?;
-        if !case.reason.is_empty() {
-            write!(f, "\n    {}", case.reason)?;
-        }
-        if let Some(line) = case.line {
-            write!(f, " (line {line} of the case file)")?;
+        let place = case.line.map(|line| format!(" (line {line} of the case file)"));
+        let place = place.unwrap_or_default();
+        if case.reason.is_empty() {
+            to.line(format_args!("{:14} {}  {title}{place}", case.verdict, case.id));
+        } else {
+            to.line(format_args!("{:14} {}  {title}", case.verdict, case.id));
+            to.line(format_args!("    {}{place}", case.reason));
         }
         if matches!(case.verdict, Verdict::Fail | Verdict::Inconclusive | Verdict::Blocked) {
-            case.exchanges
-                .iter()
-                .try_for_each(|it| write!(f, "\n    {}", exchange(it).replace('\n', "\n    ")))?;
+            to.indented(4, |to| case.exchanges.iter().for_each(|it| Exchanged(it).show(to)));
         }
-        Ok(())
     }
 }
 
-/// An exchange as lines of text.
-pub(super) fn exchange(exchange: &Exchange) -> String {
-    let asked = match exchange.kind {
-        ExchangeKind::Transmit => format!("> {}", exchange.command),
-        ExchangeKind::Reset => "> reset".to_owned(),
-        ExchangeKind::Power => "> power off and on".to_owned(),
-        ExchangeKind::Cut => return format!("> power goes after {} writes", exchange.command),
-    };
-    let answered = match &exchange.error {
-        Some(error) => format!("! {}", error.text),
-        None => format!("< {}", exchange.response),
-    };
-    let words = hex::parse(&exchange.response)
-        .ok()
-        .filter(|_| exchange.kind == ExchangeKind::Transmit)
-        .and_then(|bytes| {
-            Some(Response::parse(&bytes)?.status.text(Language::English).into_owned())
-        });
-    let words = words.map(|words| format!(" : {words}")).unwrap_or_default();
-    let reason = exchange.reason.as_ref().map(|it| format!("\n  the card's reason: {it}"));
-    format!("{asked}\n{answered}{words}{}", reason.unwrap_or_default())
+/// What went over the channel, as lines.
+pub(super) struct Exchanged<'a>(pub(super) &'a Exchange);
+
+impl Show for Exchanged<'_> {
+    fn show(&self, to: &mut Lines) {
+        let Self(exchange) = self;
+        match exchange.kind {
+            ExchangeKind::Transmit => to.line(format_args!("> {}", exchange.command)),
+            ExchangeKind::Reset => to.line("> reset"),
+            ExchangeKind::Power => to.line("> power off and on"),
+            ExchangeKind::Cut => {
+                return to.line(format_args!("> power goes after {} writes", exchange.command));
+            }
+        }
+        let words = hex::parse(&exchange.response)
+            .ok()
+            .filter(|_| exchange.kind == ExchangeKind::Transmit)
+            .and_then(|bytes| Some(Response::parse(&bytes)?.status.text(Language::English)))
+            .map(|words| format!(" : {words}"));
+        let words = words.unwrap_or_default();
+        match &exchange.error {
+            Some(error) => to.line(format_args!("! {}{words}", error.text)),
+            None => to.line(format_args!("< {}{words}", exchange.response)),
+        }
+        let reason = exchange.reason.iter();
+        reason.for_each(|reason| to.line(format_args!("  the card's reason: {reason}")));
+    }
 }
 
 /// A case of the list.

@@ -13,7 +13,7 @@ use super::bench::{InProcess, Remote};
 use super::child::Child;
 use super::files;
 use super::recording::Replay;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Faults, Outcome};
 use crate::recorder::{Tap, Trace};
 use crate::target::{SERIAL, Target};
 
@@ -88,8 +88,7 @@ impl TestTarget {
         };
         let text = ics::own_statement(algorithm);
         Ics::parse("card.ics.toml", &text).map_err(|errors| {
-            let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            Failure::device(anyhow!(errors.join("\n")))
+            Failure::device(Faults(errors.iter().map(ToString::to_string).collect()))
         })
     }
 

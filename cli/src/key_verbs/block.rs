@@ -22,6 +22,7 @@ use super::{Destination, KeyReport, STDOUT, UnwrapArgs, WrapArgs, report};
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::keys;
 use crate::output::Output;
+use crate::shown::{Document, Lines, Show};
 
 /// Longest text, in bytes: more than any key block or key file has.
 const MAX_LEN: u64 = 1 << 20;
@@ -45,7 +46,7 @@ pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
     match args.output.as_ref().filter(|to| **to != STDOUT) {
         None => {
             say(KeyReport::new("xuejika: wrapped", key.kcv()));
-            out.text(text)?;
+            out.lines(&Document(&text))?;
         }
         Some(to) => {
             // No secret, but a key file is to be private whatever is in it.
@@ -251,20 +252,20 @@ impl View {
     }
 }
 
-impl fmt::Display for View {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for View {
+    fn show(&self, to: &mut Lines) {
         let warning = if self.deprecated { ", deprecated" } else { "" };
-        writeln!(f, "version         {}{warning}", self.version)?;
-        writeln!(f, "usage           {}", self.usage)?;
-        writeln!(f, "algorithm       {}", self.algorithm)?;
-        writeln!(f, "mode of use     {}", self.mode)?;
-        writeln!(f, "key version     {}", self.key_version)?;
-        writeln!(f, "exportability   {}", self.exportability)?;
-        writeln!(f, "root            {}", or_none(self.root.as_deref()))?;
-        writeln!(f, "key             {}", check_value(self.kc.as_deref()))?;
-        writeln!(f, "protection key  {}", check_value(self.kp.as_deref()))?;
+        to.line(format_args!("version         {}{warning}", self.version));
+        to.line(format_args!("usage           {}", self.usage));
+        to.line(format_args!("algorithm       {}", self.algorithm));
+        to.line(format_args!("mode of use     {}", self.mode));
+        to.line(format_args!("key version     {}", self.key_version));
+        to.line(format_args!("exportability   {}", self.exportability));
+        to.line(format_args!("root            {}", or_none(self.root.as_deref())));
+        to.line(format_args!("key             {}", check_value(self.kc.as_deref())));
+        to.line(format_args!("protection key  {}", check_value(self.kp.as_deref())));
         let blocks = Some(self.optional.join(" ")).filter(|blocks| !blocks.is_empty());
-        write!(f, "optional blocks {}", or_none(blocks.as_deref()))
+        to.line(format_args!("optional blocks {}", or_none(blocks.as_deref())));
     }
 }
 

@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex;
+use crate::shown::Shown;
 
 /// Most digits that an argument may have and still be taken for the name of a file.
 const NAME_DIGITS: usize = 16;
@@ -131,7 +132,7 @@ fn append(text: &mut Zeroizing<String>, word: &str, value: &str) {
 
 /// Reads a secret without echo.
 pub(crate) fn prompt(what: &str) -> Outcome<Zeroizing<String>> {
-    let typed = rpassword::prompt_password(format!("{what}: "));
+    let typed = rpassword::prompt_password(format!("{}: ", Shown(what)));
     let failed = |error| {
         Failure::usage(anyhow::Error::from(error).context("there is no terminal to ask at"))
     };

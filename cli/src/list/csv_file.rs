@@ -13,6 +13,7 @@ use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, MAX_DATA};
+use crate::spreadsheet::Csv;
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -39,14 +40,9 @@ pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome
     read().map_err(Failure::usage)
 }
 
-/// Writes entries.
-pub(super) fn emit(entries: &Entries) -> Outcome<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    entries
-        .iter()
-        .try_for_each(|entry| writer.serialize(Row::from(entry)))
-        .map_err(Failure::device)?;
-    writer.into_inner().map_err(|error| Failure::device(anyhow!("{error}")))
+/// A table of entries.
+pub(super) fn emit(entries: &Entries) -> Outcome<Csv> {
+    Csv::of(entries.iter().map(Row::from)).map_err(Failure::device)
 }
 
 fn parse(

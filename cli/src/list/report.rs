@@ -8,6 +8,7 @@ use xuejika_card_model::code::Reason;
 use xuejika_card_model::list::{Entry, Kind};
 
 use super::files::AnyList;
+use crate::shown::{Lines, Show};
 
 /// What a file is.
 #[derive(Debug, Serialize)]
@@ -51,19 +52,18 @@ impl FileReport {
     }
 }
 
-impl fmt::Display for FileReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for FileReport {
+    fn show(&self, to: &mut Lines) {
         let Self { file, form, scope, version, issued, .. } = self;
-        write!(f, "{file}: {form} list of unit {scope}, version {version}")?;
-        if let Some(base) = self.base {
-            write!(f, " from {base}")?;
-        }
+        let base = self.base.map(|base| format!(" from {base}")).unwrap_or_default();
+        to.line(format_args!(
+            "{file}: {form} list of unit {scope}, version {version}{base}, issued {issued}"
+        ));
         let Self { entries, loss, freeze, replaced, withdrawn, .. } = self;
-        write!(
-            f,
-            ", issued {issued}\n  {entries} entries: loss 挂失 {loss}, freeze 冻结 {freeze}, "
-        )?;
-        write!(f, "replaced 补卡 {replaced}, withdrawn 解挂解冻 {withdrawn}")
+        to.line(format_args!(
+            "  {entries} entries: loss 挂失 {loss}, freeze 冻结 {freeze}, \
+             replaced 补卡 {replaced}, withdrawn 解挂解冻 {withdrawn}"
+        ));
     }
 }
 

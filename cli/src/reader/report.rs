@@ -14,6 +14,7 @@ use xuejika_reader::{CardContents, Change, Error, Personalised};
 
 use crate::fields::Rows;
 use crate::hex;
+use crate::shown::{Document, Lines, Show};
 
 /// Everything on the card.
 #[derive(Debug, Serialize)]
@@ -53,8 +54,8 @@ impl ContentsReport {
     }
 }
 
-impl fmt::Display for ContentsReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for ContentsReport {
+    fn show(&self, to: &mut Lines) {
         let single = [
             ("issuance 发行信息", Some(&self.issuance)),
             ("status 状态", Some(&self.status)),
@@ -62,12 +63,9 @@ impl fmt::Display for ContentsReport {
             ("enrolment 就读", self.enrolment.as_ref()),
             ("personalisation 个人化记录", self.personalisation.as_ref()),
         ];
-        for (index, (title, rows)) in single.into_iter().enumerate() {
-            write!(f, "{}{title}", if index == 0 { "" } else { "\n" })?;
-            match rows {
-                Some(rows) => rows.write(f, 2)?,
-                None => f.write_str(": none")?,
-            }
+        for (title, rows) in single {
+            to.line(format_args!("{title}{}", if rows.is_some() { "" } else { ": none" }));
+            to.indented(2, |to| rows.iter().for_each(|rows| rows.show(to)));
         }
         for (title, records) in [
             ("registrations 学籍注册", &self.registrations),
@@ -75,15 +73,11 @@ impl fmt::Display for ContentsReport {
             ("extension directory 扩展目录", &self.extensions),
             ("operation log 操作日志", &self.log),
         ] {
-            write!(f, "\n{title}")?;
-            if records.is_empty() {
-                f.write_str(": none")?;
+            to.line(format_args!("{title}{}", if records.is_empty() { ": none" } else { "" }));
+            for (number, rows) in (1_u8..).zip(records) {
+                to.line(format_args!("  {number:>2}  {}", rows.line()));
             }
-            (1..).zip(records).try_for_each(|(number, rows): (u8, _)| {
-                write!(f, "\n  {number:>2}  {}", rows.line())
-            })?;
         }
-        Ok(())
     }
 }
 
@@ -149,9 +143,11 @@ impl VerdictReport {
     }
 }
 
-impl fmt::Display for VerdictReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}", self.english, self.chinese)
+impl Show for VerdictReport {
+    fn show(&self, to: &mut Lines) {
+        // Each warning is a line of its own.
+        Document(&self.english).show(to);
+        Document(&self.chinese).show(to);
     }
 }
 
@@ -179,6 +175,8 @@ pub(super) struct EventReport {
     written: Vec<&'static str>,
     #[serde(skip)]
     text: String,
+    #[serde(skip)]
+    wrote: String,
 }
 
 impl EventReport {
@@ -208,7 +206,8 @@ impl EventReport {
             state: state.english(),
             counter,
             written: written.iter().map(|record| record.english()).collect(),
-            text: format!("card {card} {text}: {was} → {is}, counter {counter}\nwritten: {wrote}"),
+            text: format!("card {card} {text}: {was} → {is}, counter {counter}"),
+            wrote,
         }
     }
 
@@ -249,9 +248,10 @@ impl EventReport {
     }
 }
 
-impl fmt::Display for EventReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+impl Show for EventReport {
+    fn show(&self, to: &mut Lines) {
+        to.line(&self.text);
+        to.line(format_args!("written: {}", self.wrote));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::apdu::{Answer, Reset};
 use crate::exit::{Code, Outcome, say};
 use crate::hex;
 use crate::output::Output;
+use crate::shown::{Lines, Show};
 use crate::trace::masked;
 
 /// Runs the verb.
@@ -106,17 +107,17 @@ fn sent(entry: &Entry, command: &[u8]) -> String {
     if entry.is_masked() { masked(command) } else { hex::emit(command) }
 }
 
-impl Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Line<'_> {
+    fn show(&self, to: &mut Lines) {
         if !self.same {
-            writeln!(f, "[{}: {}]", self.target, self.card)?;
+            to.line(format_args!("[{}: {}]", self.target, self.card));
         }
         match &self.shown.what {
-            What::Answer(answer) => write!(f, "{answer}"),
-            What::Reset(reset) => write!(f, "{reset}"),
-            What::Event(event) => write!(f, "{event}"),
-            What::Bytes { bytes, sent: true } => write!(f, "> {bytes}"),
-            What::Bytes { bytes, sent: false } => write!(f, "< {bytes}"),
+            What::Answer(answer) => answer.show(to),
+            What::Reset(reset) => reset.show(to),
+            What::Event(event) => to.line(event),
+            What::Bytes { bytes, sent: true } => to.line(format_args!("> {bytes}")),
+            What::Bytes { bytes, sent: false } => to.line(format_args!("< {bytes}")),
         }
     }
 }

@@ -11,6 +11,7 @@ use xuejika_reader::wallet::{
 };
 
 use crate::hex;
+use crate::shown::{Lines, Show};
 
 /// Balance and enable flag.
 #[derive(Debug, Serialize)]
@@ -94,21 +95,20 @@ impl LogLine {
     }
 }
 
-impl fmt::Display for LogReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for LogReport {
+    fn show(&self, to: &mut Lines) {
         let Self { card, balance, records, .. } = self;
-        write!(f, "wallet {card}: balance 余额 {balance} yuan")?;
+        to.line(format_args!("wallet {card}: balance 余额 {balance} yuan"));
         if records.is_empty() {
-            f.write_str("\n  no transaction yet")?;
+            to.line("  no transaction yet");
         }
-        records.iter().try_for_each(|line| {
+        for line in records {
             let LogLine { name, chinese, amount, sequence, terminal, date, time, code } = line;
-            write!(
-                f,
-                "\n  {date} {time}  {amount:>10}  type {code} {name} {chinese}, \
+            to.line(format_args!(
+                "  {date} {time}  {amount:>10}  type {code} {name} {chinese}, \
                  number {sequence}, terminal {terminal}"
-            )
-        })
+            ));
+        }
     }
 }
 
@@ -354,11 +354,13 @@ impl DoubtReport {
     }
 }
 
-impl fmt::Display for DoubtReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for DoubtReport {
+    fn show(&self, to: &mut Lines) {
         let Self { operation, card, amount, in_doubt, cause } = self;
-        write!(f, "wallet {card}: {operation} of {amount} yuan is IN DOUBT: {cause}\n  ")?;
-        write!(f, "when the card is back: xuejika wallet prove --target T --doubt {in_doubt}")
+        to.line(format_args!("wallet {card}: {operation} of {amount} yuan is IN DOUBT: {cause}"));
+        to.line(format_args!(
+            "  when the card is back: xuejika wallet prove --target T --doubt {in_doubt}"
+        ));
     }
 }
 

@@ -120,6 +120,25 @@ fn a_crowd_that_says_nothing_useful_holds_nobody_up() {
     wait_until_back(&server, before);
 }
 
+/// A crowd takes all descriptors there are, and the card still serves a host and writes its image, with
+/// a temporary file of its own.
+#[test]
+fn few_descriptors_starve_nobody() {
+    for most in [16, 20] {
+        let desk = Desk::new("cpu-aes");
+        let server = Server::start_with_descriptors(&desk.card(), most);
+        let strangers = crowd(&server.address);
+        run(&["apdu", "--target", &server.target(), SELECT]).expect(0);
+        let date = ["--date", "2026-09-01"];
+        let target = server.target();
+        let personalise = ["reader", "personalise", "--target", &target];
+        run(&[&personalise[..], &date].concat()).expect(0);
+        assert!(Holds::of(&server).descriptors <= most);
+        drop(strangers);
+        Host::connect(&server).select();
+    }
+}
+
 #[test]
 fn hosts_that_come_and_go_leave_nothing_behind() {
     let (_desk, server, before) = served();

@@ -16,6 +16,7 @@ mod desk;
 #[cfg(target_os = "linux")]
 mod dumps;
 mod emulate;
+mod foreign_text;
 mod hostile_daemon;
 #[cfg(unix)]
 mod keys;

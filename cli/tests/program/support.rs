@@ -132,10 +132,23 @@ impl Server {
         server
     }
 
+    /// As [`Self::start`], with at most so many descriptors.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_with_descriptors(image: &str, most: usize) -> Self {
+        let script = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+        let listen = ["-c", &script, PROGRAM, "emulate", image, "--listen", "127.0.0.1:0"];
+        let mut server = Self::of(Command::new("sh").args(listen));
+        server.address = server.wait_for("listening on ");
+        server
+    }
+
     /// Runs the program with these arguments and does not wait for anything.
     pub(crate) fn spawn(arguments: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(arguments)
+        Self::of(Command::new(PROGRAM).args(arguments))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

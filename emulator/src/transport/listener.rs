@@ -44,7 +44,7 @@ impl Listener {
     }
 
     /// Serves `slot` to one host at a time until [`Service::stop`]; further hosts wait. A host gets
-    /// the card when its first message is here, and keeps it until it goes, or is silent for
+    /// the card when its first message is here, and keeps it until it goes, or asks nothing of it for
     /// [`Service::idle_deadline`] while another one is ready.
     pub fn run<S: Slot + ?Sized>(&self, slot: &mut S, service: &Service<'_>) {
         service.report(&Event::Listening(self.address));

@@ -3,7 +3,8 @@
 //! A host gets the card when its first message is here, whole. So silence, half a message and bytes
 //! that are none hold nobody up; they cost a descriptor and a buffer each, for [`MOST`] hosts at most.
 //! Further hosts wait in the system's own queue, and one of them takes the place of the host that has
-//! been silent longest.
+//! been silent longest. The same happens when the process is short of descriptors: [`SPARE`] of them stay
+//! free for what a card has to write.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -20,6 +21,10 @@ const MOST: usize = 64;
 
 /// How long a host may be silent before another one may take its place.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// Descriptors that hosts who wait must leave to the rest of the process: an image is written with a
+/// temporary file, its folder and a lock.
+const SPARE: usize = 4;
 
 /// A connected host, and what it has sent so far.
 pub(super) struct Guest {
@@ -50,12 +55,15 @@ pub(super) struct Lobby<'a> {
     guests: VecDeque<Guest>,
     looked: Instant,
     failing: bool,
+    /// Whether fewer than [`SPARE`] descriptors were left.
+    short: bool,
 }
 
 impl<'a> Lobby<'a> {
     /// Of a socket whose calls do not block.
     pub(super) fn new(socket: &'a TcpListener) -> Self {
-        Self { socket, guests: VecDeque::new(), looked: Instant::now(), failing: false }
+        let guests = VecDeque::new();
+        Self { socket, guests, looked: Instant::now(), failing: false, short: false }
     }
 
     /// Looks, once in a [`TICK`] at most, and says whether a host is ready: no, in between.
@@ -100,9 +108,11 @@ impl<'a> Lobby<'a> {
                 if guest.stream.set_nonblocking(true).is_ok() && guest.listen().is_ok() {
                     self.guests.push_back(guest);
                 }
+                self.short = !self.leaves_enough();
                 true
             }
             Err(error) => {
+                self.short = !self.leaves_enough();
                 if error.kind() != ErrorKind::WouldBlock && !self.failing {
                     self.failing = true;
                     let address = self.socket.local_addr().map_or_else(
@@ -116,9 +126,17 @@ impl<'a> Lobby<'a> {
         }
     }
 
+    /// Whether [`SPARE`] descriptors can be opened.
+    fn leaves_enough(&self) -> bool {
+        let spare: Result<Vec<_>, _> = (0..SPARE).map(|_| self.socket.try_clone()).collect();
+        spare.is_ok()
+    }
+
     /// Whether a host can be let in: always, unless the lobby is full of hosts that are ready or new.
     fn has_room(&mut self, service: &Service<'_>) -> bool {
-        if self.guests.len() < MOST {
+        self.short = self.short && !self.leaves_enough();
+        let crowded = self.short && !self.guests.is_empty();
+        if self.guests.len() < MOST && !crowded {
             return true;
         }
         // They stand in the order they came in.

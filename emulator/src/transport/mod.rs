@@ -7,8 +7,8 @@
 //! Invariants, for any bytes a host sends:
 //! - a command is answered exactly once, by one write; power and reset controls never are;
 //! - the ATR poll is answered from memory, in any state, without touching the card;
-//! - silence, half a message and bytes that are no message never hold the card, and a silent host
-//!   does not hold it while another one is ready;
+//! - silence, half a message and bytes that are no message never hold the card, and a host that is
+//!   silent or only polls the ATR does not hold it while another one is ready;
 //! - a host is never left waiting: when the card dies or exceeds its budget the connection is
 //!   closed, which a PC/SC host sees as a removal;
 //! - losing the connection is losing the field: the card is powered off.
@@ -74,7 +74,8 @@ pub struct Service<'a> {
     pub budget: Duration,
     /// Longest time a host may take from the first to the last byte of a frame, either way.
     pub frame_deadline: Duration,
-    /// Longest silence of a host that has the card while another one is ready to have it.
+    /// Longest time for which a host that has the card may ask nothing of it, neither a command nor
+    /// power, while another one is ready to have it. Polls of the ATR are no use of a card.
     pub idle_deadline: Duration,
     /// Set it to end the service; noticed within a fraction of a second.
     pub stop: &'a AtomicBool,
@@ -161,8 +162,8 @@ pub enum End {
     /// The host exceeded [`Service::frame_deadline`].
     #[error("the host left a frame unfinished for {} ms", .0.as_millis())]
     Stalled(Duration),
-    /// The host said nothing while another one was waiting.
-    #[error("the host was silent for {} ms and another one was waiting", .0.as_millis())]
+    /// The host asked nothing of the card while another one was waiting.
+    #[error("the host asked nothing for {} ms and another one was waiting", .0.as_millis())]
     GaveWay(Duration),
     /// The service was told to stop.
     #[error("stopped")]

@@ -3,6 +3,7 @@
 use std::net::Shutdown;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
 use xuejika_apdu::StatusWord;
 use xuejika_apdu::frame::{Control, Message};
@@ -42,6 +43,7 @@ pub(super) fn serve<S: Slot + ?Sized>(
         let session = wire.and_then(|wire| started.map(|_| wire)).map(|wire| Session {
             atr: slot.atr().to_vec(),
             powered: false,
+            asked: Instant::now(),
             slot: &mut *slot,
             wire,
             watchdog,
@@ -69,12 +71,14 @@ struct Session<'a, S: ?Sized> {
     response: Vec<u8>,
     atr: Vec<u8>,
     powered: bool,
+    /// When the host last asked something of the card: a command or power, not the ATR.
+    asked: Instant,
 }
 
 impl<S: Slot + ?Sized> Session<'_, S> {
     fn run(mut self, inbox: &mut Inbox, others: &mut dyn FnMut() -> bool, spoke: &mut bool) -> End {
         loop {
-            let step = inbox.next(&self.wire, others).and_then(|body| {
+            let step = inbox.next(&self.wire, self.asked, others).and_then(|body| {
                 *spoke = true;
                 self.answer(Message::parse(body))
             });
@@ -92,9 +96,14 @@ impl<S: Slot + ?Sized> Session<'_, S> {
             }
             Message::Control(control) => {
                 self.contact(control);
+                self.asked = Instant::now();
                 Ok(())
             }
-            Message::Command(command) => self.execute(command),
+            Message::Command(command) => {
+                let done = self.execute(command);
+                self.asked = Instant::now();
+                done
+            }
             Message::Undefined => Ok(()),
         }
     }

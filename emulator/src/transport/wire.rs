@@ -57,15 +57,12 @@ impl<'a> Wire<'a> {
         if self.service.stopped() { Err(End::Stopped) } else { Ok(()) }
     }
 
-    /// Lets a silent host stay on, unless another one is ready and the silence is too long.
-    fn give_way(
-        &self,
-        since: &mut Option<Instant>,
-        others: &mut dyn FnMut() -> bool,
-    ) -> Result<(), End> {
+    /// Lets a host that has asked nothing of the card since `since` stay on, unless another one is
+    /// ready and that is too long ago.
+    fn give_way(&self, since: Instant, others: &mut dyn FnMut() -> bool) -> Result<(), End> {
         let deadline: Duration = self.service.idle_deadline;
-        let silence = since.get_or_insert_with(Instant::now).elapsed();
-        if others() && silence >= deadline { Err(End::GaveWay(deadline)) } else { Ok(()) }
+        let gives_way = others() && since.elapsed() >= deadline;
+        if gives_way { Err(End::GaveWay(deadline)) } else { Ok(()) }
     }
 
     /// Lets a frame that is under way since `since` wait on, until its deadline.
@@ -93,15 +90,16 @@ impl Inbox {
     }
 
     /// The body of the next frame. `others` is asked whether another host is ready, for each frame and
-    /// each [`TICK`] without one.
+    /// each [`TICK`] without one. The host has asked nothing of the card since `idle`.
     pub(super) fn next(
         &mut self,
         wire: &Wire<'_>,
+        idle: Instant,
         others: &mut dyn FnMut() -> bool,
     ) -> Result<&[u8], End> {
-        let (mut begun, mut silent) = (None, None);
+        let mut begun = None;
         wire.proceed()?;
-        others();
+        wire.give_way(idle, others)?;
         while self.pending_body().is_none() {
             self.compact();
             if self.end == 0 {
@@ -112,7 +110,7 @@ impl Inbox {
             let received = wire.receive(self.buffer.get_mut(self.end..).unwrap_or_default())?;
             self.end += received;
             if self.end == 0 {
-                wire.give_way(&mut silent, others)?;
+                wire.give_way(idle, others)?;
             }
         }
         let length = self.pending_body().map_or(0, <[u8]>::len);

@@ -180,16 +180,26 @@ impl Host {
     }
 
     pub(crate) fn receive(&mut self) -> Vec<u8> {
+        self.try_receive().unwrap()
+    }
+
+    fn try_receive(&mut self) -> std::io::Result<Vec<u8>> {
         let mut header = [0; 2];
-        self.0.read_exact(&mut header).unwrap();
+        self.0.read_exact(&mut header)?;
         let mut body = vec![0; u16::from_be_bytes(header).into()];
-        self.0.read_exact(&mut body).unwrap();
-        body
+        self.0.read_exact(&mut body)?;
+        Ok(body)
     }
 
     pub(crate) fn ask(&mut self, body: &[u8]) -> Vec<u8> {
         self.send(body);
         self.receive()
+    }
+
+    /// As [`Self::ask`], for a host that may be sent away.
+    pub(crate) fn try_ask(&mut self, body: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.0.write_all(&frame(body))?;
+        self.try_receive()
     }
 
     /// Waits for the card to close the connection, and fails if it says anything before.

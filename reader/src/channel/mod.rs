@@ -7,6 +7,7 @@
 //! And the roads by which root keys come in (features `keys` and `hsm`, Unix only): `key_file` and
 //! `token` give a [`KeyProvider`](xuejika_keyscheme::provider::KeyProvider).
 
+mod deadline;
 #[cfg(all(unix, feature = "keys"))]
 pub mod key_block;
 #[cfg(all(unix, feature = "keys"))]

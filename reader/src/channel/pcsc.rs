@@ -1,6 +1,7 @@
 //! A card in a PC/SC reader, held exclusively so that nobody gets between two commands.
 //!
-//! PC/SC has no time-out for a command: a call returns when the card or the reader answers.
+//! PC/SC has no time-out for a command: a call returns when the card or the reader answers. But a card
+//! that gives its answer in pieces gets no more time than one that gives it whole.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -18,8 +19,12 @@ use pcsc::{
 };
 use xuejika_apdu::{CardChannel, ChannelError};
 
+use super::deadline::Deadline;
+
 /// How long another program's hold on the card is waited out: one that just ended may linger.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a command with its whole answer may take before no more of the answer is fetched.
+const LIMIT: Duration = Duration::from_secs(30);
 /// Pause between two attempts.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -37,6 +42,7 @@ pub struct PcscChannel {
     card: Card,
     reader: String,
     inbox: Box<[u8]>,
+    deadline: Deadline,
 }
 
 impl PcscChannel {
@@ -55,6 +61,7 @@ impl PcscChannel {
             card,
             reader: name.to_string_lossy().into_owned(),
             inbox: vec![0; MAX_BUFFER_SIZE_EXTENDED].into_boxed_slice(),
+            deadline: Deadline::new(LIMIT),
         })
     }
 
@@ -100,12 +107,15 @@ impl CardChannel for PcscChannel {
             let reason = "a command shorter than two bytes would be taken for a control";
             return Err(ChannelError::Io(reason.to_owned()));
         }
+        self.deadline.begin(command);
+        self.deadline.left()?;
         match self.card.transmit(command, &mut self.inbox).map_err(failure)? {
             // What a driver reports when the card dies with the command pending.
             [] => Err(ChannelError::Removed),
             [_] => Err(ChannelError::Malformed("one byte, expected two or more".to_owned())),
             answer => {
                 response.extend_from_slice(answer);
+                self.deadline.answered(answer);
                 Ok(())
             }
         }

@@ -10,14 +10,16 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::time::Instant;
 
 use xuejika_apdu::frame::{self, Control, MAX_BODY};
 use xuejika_apdu::{CardChannel, ChannelError};
+
+use super::deadline::Deadline;
 
 /// Length of the length, in bytes.
 const HEADER: usize = 2;
@@ -28,7 +30,7 @@ const MAX_ATR: usize = 33;
 #[derive(Debug)]
 pub struct TcpChannel {
     stream: TcpStream,
-    timeout: Duration,
+    deadline: Deadline,
     atr: Vec<u8>,
     inbox: Box<[u8]>,
     outbox: Vec<u8>,
@@ -36,7 +38,8 @@ pub struct TcpChannel {
 
 impl TcpChannel {
     /// Connects to the card at `address` (HOST:PORT) and powers it on. `timeout` bounds the
-    /// connection and afterwards each answer; it should exceed the card's own budget.
+    /// connection and afterwards each command with its whole answer, GET RESPONSE included; it should
+    /// exceed the card's own budget.
     ///
     /// # Errors
     /// Returns [`ChannelError::Io`] when nothing listens there, and as [`Self::power_on`]. A card
@@ -46,7 +49,7 @@ impl TcpChannel {
             .map_err(|error| ChannelError::Io(format!("cannot connect to {address}: {error}")))?;
         let mut channel = Self {
             stream,
-            timeout,
+            deadline: Deadline::new(timeout),
             atr: Vec::new(),
             inbox: vec![0; HEADER + MAX_BODY].into_boxed_slice(),
             outbox: Vec::new(),
@@ -77,6 +80,7 @@ impl TcpChannel {
     /// Returns [`ChannelError::Removed`] when the card is gone.
     pub fn power_off(&mut self) -> Result<(), ChannelError> {
         self.closing_on_error(|channel| {
+            channel.deadline.start();
             channel.queue(&[Control::PowerOff.code()]);
             channel.flush()
         })
@@ -95,6 +99,7 @@ impl TcpChannel {
 
     /// Sends `control` and asks for the ATR in one write, as the driver does.
     fn activate(&mut self, control: Control) -> Result<(), ChannelError> {
+        self.deadline.start();
         self.queue(&[control.code()]);
         self.queue(&[Control::GetAtr.code()]);
         self.flush()?;
@@ -116,16 +121,32 @@ impl TcpChannel {
     }
 
     fn flush(&mut self) -> Result<(), ChannelError> {
-        let sent = self.stream.write_all(&self.outbox);
-        self.outbox.clear();
-        sent.map_err(|error| self.failure(&error))
+        let outbox = mem::take(&mut self.outbox);
+        let mut rest = &*outbox;
+        while !rest.is_empty() {
+            self.limit(TcpStream::set_write_timeout)?;
+            match self.stream.write(rest) {
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failure(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the next call on the stream take what is left of the time.
+    fn limit(
+        &self,
+        set: impl Fn(&TcpStream, Option<Duration>) -> io::Result<()>,
+    ) -> Result<(), ChannelError> {
+        set(&self.stream, Some(self.deadline.left()?)).map_err(|error| self.failure(&error))
     }
 
     /// Reads one frame of two bytes or more and returns its body.
     fn receive(&mut self) -> Result<&[u8], ChannelError> {
-        let begun = Instant::now();
         let mut filled = 0;
         loop {
+            self.limit(TcpStream::set_read_timeout)?;
             let room = self.inbox.get_mut(filled..).unwrap_or_default();
             match self.stream.read(room) {
                 Ok(0) => return Err(ChannelError::Removed),
@@ -141,26 +162,19 @@ impl TcpChannel {
                     break;
                 }
             }
-            if begun.elapsed() >= self.timeout {
-                return Err(self.timed_out());
-            }
         }
         Ok(self.inbox.get(HEADER..filled).unwrap_or_default())
     }
 
     fn failure(&self, error: &io::Error) -> ChannelError {
         match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => self.timed_out(),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => self.deadline.timed_out(),
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
             | ErrorKind::NotConnected => ChannelError::Removed,
             _ => ChannelError::io(error),
         }
-    }
-
-    fn timed_out(&self) -> ChannelError {
-        ChannelError::Timeout(self.timeout.as_millis().try_into().unwrap_or(u64::MAX))
     }
 }
 
@@ -175,9 +189,11 @@ impl CardChannel for TcpChannel {
             return Err(ChannelError::Io(reason.to_owned()));
         }
         self.closing_on_error(|channel| {
+            channel.deadline.begin(command);
             channel.queue(command);
             channel.flush()?;
             response.extend_from_slice(channel.receive()?);
+            channel.deadline.answered(response);
             Ok(())
         })
     }
@@ -200,8 +216,6 @@ fn dial(address: &str, timeout: Duration) -> io::Result<TcpStream> {
     }
     let stream = outcome?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
     Ok(stream)
 }
 

@@ -1,7 +1,6 @@
 //! Counting and printing of outcomes.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::outcome::Outcome;
 use crate::vector::Origin;
@@ -67,8 +66,7 @@ impl TopicReport {
     }
 }
 
-/// The outcome of any number of files. `Display` prints a table, the failed entries by name, and
-/// what is not supported.
+/// The outcome of any number of files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// One part per file.
@@ -119,32 +117,32 @@ impl FromIterator<Report> for Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
+impl Report {
+    /// The report for people: a table, what is not supported, and the failed entries by name. No line
+    /// has an end, and names and texts are as the files have them, line ends and all.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
             "{:28}{:17}{:>8}{:>9}{:>8}{:>15}",
             "file", "origin", "passed", "refused", "failed", "not supported"
-        )?;
+        )];
         for origin in [Origin::Published, Origin::Project] {
-            for topic in &self.topics {
-                row(f, &topic.name, origin, topic.counts(origin))?;
-            }
+            let of_topic = |topic: &TopicReport| row(&topic.name, origin, topic.counts(origin));
+            lines.extend(self.topics.iter().filter_map(of_topic));
         }
-        for origin in [Origin::Published, Origin::Project] {
-            row(f, "total", origin, self.counts(origin))?;
-        }
-        for ((name, what), number) in self.not_supported() {
-            writeln!(f, "not supported: {name}: {what} ({number})")?;
-        }
-        for (name, id, text) in self.failures() {
-            writeln!(f, "FAILED: {name}: {id}: {text}")?;
-        }
-        Ok(())
+        let totals = [Origin::Published, Origin::Project];
+        lines.extend(totals.into_iter().filter_map(|it| row("total", it, self.counts(it))));
+        let not_supported = self.not_supported().into_iter();
+        lines.extend(
+            not_supported
+                .map(|((name, what), number)| format!("not supported: {name}: {what} ({number})")),
+        );
+        lines.extend(
+            self.failures().map(|(name, id, text)| format!("FAILED: {name}: {id}: {text}")),
+        );
+        lines
     }
-}
 
-impl Report {
     /// Number of entries not run, by file and reason.
     fn not_supported(&self) -> BTreeMap<(&str, &'static str), usize> {
         let mut numbers = BTreeMap::new();
@@ -157,12 +155,11 @@ impl Report {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, name: &str, origin: Origin, counts: Counts) -> fmt::Result {
-    if counts.total() == 0 {
-        return Ok(());
-    }
+fn row(name: &str, origin: Origin, counts: Counts) -> Option<String> {
     let Counts { passed, refused, failed, not_supported } = counts;
-    writeln!(f, "{name:28}{origin:17}{passed:8}{refused:9}{failed:8}{not_supported:15}")
+    let origin = origin.to_string();
+    (counts.total() > 0)
+        .then(|| format!("{name:28}{origin:17}{passed:8}{refused:9}{failed:8}{not_supported:15}"))
 }
 
 #[cfg(test)]
@@ -191,7 +188,7 @@ total                       project-defined         0        1       1          
 not supported: f: x (2)
 FAILED: f: e: tag differs
 ";
-        assert_eq!(report.to_string(), lines);
+        assert_eq!(report.lines(), lines.lines().collect::<Vec<_>>());
         assert!(!report.is_clean());
     }
 }

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::super::report::{Line, Report, Verdict};
 use super::note::Note;
+use crate::shown;
 
 /// Most bars of a chart; the rest is one bar.
 const MAX_BARS: usize = 20;
@@ -80,7 +81,8 @@ pub(crate) fn page(report: &Report<'_>, verdict: &Verdict, note: &Note) -> anyho
         Chart::new("by-box", "Findings by box", boxes.chain(elsewhere).collect()),
     ];
     let (lines, findings) = (report.printed(), report.findings());
-    Ok(Page { verdict, note, lines, findings, charts }.render()?.into_bytes())
+    let page = Page { verdict, note, lines, findings, charts }.render()?;
+    Ok(shown::html(&page).into_bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! The files of a PSAM; of its keys only the check values.
 
-use core::fmt;
-
 use serde::Serialize;
 use xuejika_card_model::file::Ef;
 use xuejika_card_model::nvm::RamNvm;
@@ -10,6 +8,7 @@ use xuejika_card_model::psam::{MAC2_LIMIT, PsamKey, PsamView};
 use super::{Contents, Damage};
 use crate::fields::Rows;
 use crate::hex;
+use crate::shown::{Lines, Show};
 
 /// The key file: how often MAC2 was wrong, and the keys without their bytes.
 #[derive(Debug, Serialize)]
@@ -59,14 +58,14 @@ pub(super) fn contents(psam: &PsamView<'_, RamNvm>, file: &Ef, bytes: &[u8]) -> 
     }
 }
 
-impl fmt::Display for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Keys {
+    fn show(&self, to: &mut Lines) {
         let Self { mac2_failures, locked, keys } = self;
         for Key { kind, levels, version, kcv, test_key } in keys {
             let test = if *test_key { " (test key)" } else { "" };
-            write!(f, "\n    {kind}, levels {levels}, version {version} {kcv}{test}")?;
+            to.line(format_args!("{kind}, levels {levels}, version {version} {kcv}{test}"));
         }
-        write!(f, "\n    {mac2_failures} of {MAC2_LIMIT} wrong MAC2")?;
-        if *locked { f.write_str(", locked") } else { Ok(()) }
+        let locked = if *locked { ", locked" } else { "" };
+        to.line(format_args!("{mac2_failures} of {MAC2_LIMIT} wrong MAC2{locked}"));
     }
 }

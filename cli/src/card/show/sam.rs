@@ -1,10 +1,10 @@
 //! The files of a SAM; of its keys nothing.
 
-use core::fmt;
-
 use serde::Serialize;
 use xuejika_card_model::file::Ef;
 use xuejika_card_model::sam::SamStore;
+
+use crate::shown::{Lines, Show};
 
 /// What is in a file of a SAM.
 #[derive(Debug, Serialize)]
@@ -28,16 +28,15 @@ impl Held {
     }
 }
 
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Show for Held {
+    fn show(&self, to: &mut Lines) {
         match self {
             Self::Secrets { test_keys } => {
                 let test = if *test_keys { " (test keys)" } else { "" };
-                write!(f, "\n    two keys{test}, not shown")
+                to.line(format_args!("two keys{test}, not shown"));
             }
-            Self::KeyFile => f.write_str("\n    sealed until a management card opens it"),
-            Self::LastDay(Some(date)) => write!(f, "\n    {date}"),
-            Self::LastDay(None) => f.write_str(": empty"),
+            Self::KeyFile => to.line("sealed until a management card opens it"),
+            Self::LastDay(date) => date.iter().for_each(|date| to.line(date)),
         }
     }
 }

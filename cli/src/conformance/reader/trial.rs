@@ -1,13 +1,12 @@
 //! Misbehaviours and what came of them, as the reports show them.
 
-use core::fmt;
-
 use serde::Serialize;
 use xuejika_card_model::file::tree::{WALLET_ALIAS, WALLET_FID, WALLET_NAME};
 use xuejika_emulator::misbehave::{Misbehaviour, Occasion, Step, Who};
 use xuejika_vectors::conformance::report::{Exchange, ExchangeKind, Lost};
 
 use crate::hex;
+use crate::shown::{Lines, Show};
 
 /// DF as the reports write it.
 const MASTER: &str = "3F00";
@@ -41,9 +40,10 @@ impl Listed {
     }
 }
 
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:18} {} ({})\n    {}", self.id, self.title, self.title_zh, self.duty)
+impl Show for Listed {
+    fn show(&self, to: &mut Lines) {
+        to.line(format_args!("{:18} {} ({})", self.id, self.title, self.title_zh));
+        to.line(format_args!("    {}", self.duty));
     }
 }
 

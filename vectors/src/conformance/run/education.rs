@@ -1,5 +1,6 @@
 //! Mutual authentication and secure messaging, from the reader's end (card profile §10, §11).
 
+use xuejika_apdu::chain::Joiner;
 use xuejika_apdu::sm::{CHECKSUM_LEN, Checksum, Profile, ReaderSm};
 use xuejika_apdu::{Command, Response};
 use xuejika_card_model::ident::UnitCode;
@@ -148,13 +149,12 @@ impl Machine<'_> {
 
     /// Sends a command, and GET RESPONSE as long as the card has more.
     fn send_whole(&mut self, command: &[u8]) -> Result<Answer, Stop> {
-        let mut whole = self.send(command)?;
+        let (mut whole, mut joiner) = (self.send(command)?, Joiner::new());
         while let [0x61, _] = whole.status.bytes() {
             let more = self.send(&[0x00, 0xC0, 0x00, 0x00, 0x00])?;
-            if more.data.is_empty() {
-                return Err(Stop::Fails(format!("GET RESPONSE: {} without data", more.status)));
-            }
-            whole.data.extend(more.data);
+            joiner.add(&mut whole.data, &more.data).map_err(|error| {
+                Stop::Fails(format!("GET RESPONSE, answered {}: {error}", more.status))
+            })?;
             whole.status = more.status;
         }
         Ok(whole)

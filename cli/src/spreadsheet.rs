@@ -1,0 +1,85 @@
+//! CSV that a spreadsheet opens without running anything: no cell is a formula (CWE-1236), and none
+//! holds characters that hide or move others.
+
+use serde::Serialize;
+
+use crate::shown::Shown;
+
+/// What spreadsheets take for the beginning of a formula, also in full width.
+const FORMULA: [char; 12] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}'];
+
+/// A CSV file under construction, in UTF-8.
+#[derive(Debug)]
+pub(crate) struct Csv(csv::Writer<Vec<u8>>);
+
+impl Csv {
+    /// A table with this heading.
+    pub(crate) fn new<const N: usize>(heading: [&str; N]) -> anyhow::Result<Self> {
+        let mut table = Self(csv::Writer::from_writer(Vec::new()));
+        table.row(heading)?;
+        Ok(table)
+    }
+
+    /// A table of records, with their field names as the heading.
+    pub(crate) fn of<T: Serialize>(records: impl IntoIterator<Item = T>) -> anyhow::Result<Self> {
+        let mut raw = csv::Writer::from_writer(Vec::new());
+        records.into_iter().try_for_each(|record| raw.serialize(record))?;
+        let raw = raw.into_inner().map_err(csv::IntoInnerError::into_error)?;
+        let mut table = Self(csv::Writer::from_writer(Vec::new()));
+        let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(&*raw);
+        for row in rows.records() {
+            table.row(&row?)?;
+        }
+        Ok(table)
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(
+        &mut self,
+        cells: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> anyhow::Result<()> {
+        Ok(self.0.write_record(cells.into_iter().map(|cell| harmless(cell.as_ref())))?)
+    }
+
+    /// The bytes of the file.
+    pub(crate) fn finish(self) -> anyhow::Result<Vec<u8>> {
+        Ok(self.0.into_inner().map_err(csv::IntoInnerError::into_error)?)
+    }
+}
+
+/// A cell that no spreadsheet runs.
+fn harmless(cell: &str) -> String {
+    let apostrophe = if cell.starts_with(FORMULA) { "'" } else { "" };
+    format!("{apostrophe}{}", Shown(cell))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0=1", "\n=1", "＝1"] {
+            assert_eq!(harmless(cell), format!("'{}", Shown(cell)), "{cell:?}");
+        }
+        for cell in ["", "1100260200000013", "a=b", "'", "王小明"] {
+            assert_eq!(harmless(cell), cell);
+        }
+        assert_eq!(harmless("a\n=1"), r"a\n=1");
+    }
+
+    #[test]
+    fn records_are_tables_with_their_names_on_top() {
+        #[derive(Serialize)]
+        struct Record {
+            name: &'static str,
+            number: u8,
+            none: Option<u8>,
+        }
+        let record = Record { name: "=1+1,\"x\"", number: 7, none: None };
+        let bytes = Csv::of([record]).unwrap().finish().unwrap();
+        let expected = "name,number,none\n\"'=1+1,\"\"x\"\"\",7,\n";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+}
