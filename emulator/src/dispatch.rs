@@ -313,7 +313,8 @@ pub(crate) fn run<N: Nvm>(
     };
     let secured = carriage == Carriage::Session;
     let peer = if secured { state.session.as_ref().map(|session| session.peer) } else { None };
-    data.clear();
+    // The answer before, if that was of a management card, held its secret.
+    data.zeroize();
     let mut context = Context { card, env, state, challenge, peer, operator: None, transaction };
     let refusal = execute(&mut context, &command, carriage, data).err();
     // It may have held a key.

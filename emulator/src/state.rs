@@ -12,6 +12,7 @@ use xuejika_card_model::sam::SamSession;
 use xuejika_card_model::wallet::{Pending, SecurityState};
 use xuejika_keyscheme::auth::CardChallenge;
 use xuejika_keyscheme::{KeyId, legacy};
+use zeroize::Zeroize;
 
 /// Most data bytes a command chain may carry.
 pub(crate) const CHAIN_LIMIT: usize = 1024;
@@ -74,6 +75,13 @@ pub(crate) struct Link {
     pub(crate) plain: Vec<u8>,
     /// Response data before it is protected.
     pub(crate) data: Vec<u8>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.plain.zeroize();
+        self.data.zeroize();
+    }
 }
 
 impl core::fmt::Debug for Link {

@@ -111,7 +111,7 @@ impl Refusal {
             Self::Chaining => Sw::CHAINING_NOT_SUPPORTED,
             Self::Chain(_) => Sw::LAST_OF_CHAIN_EXPECTED,
             Self::Sm(SmError::Missing) => Sw::SM_OBJECT_MISSING,
-            Self::Sm(SmError::OutOfTurn) => Sw::CONDITIONS_OF_USE,
+            Self::OutOfOrder | Self::Sm(SmError::OutOfTurn) => Sw::CONDITIONS_OF_USE,
             Self::NoSession | Self::Sm(_) => Sw::SM_OBJECT_INCORRECT,
             Self::Instruction if seeded(Fault::UnknownInstructionAnswersClass) => {
                 Sw::CLASS_NOT_SUPPORTED
@@ -123,7 +123,6 @@ impl Refusal {
             Self::FileNotFound => Sw::FILE_NOT_FOUND,
             Self::NoCurrentEf => Sw::NO_CURRENT_EF,
             Self::SessionNeeded => Sw::SECURITY_STATUS,
-            Self::OutOfOrder => Sw::CONDITIONS_OF_USE,
             Self::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
             Self::AuthenticationFailed => Sw::AUTHENTICATION_FAILED,
             Self::NoChallenge => Sw::REFERENCE_DATA_NOT_USABLE,

@@ -74,6 +74,9 @@ mod proof {
     use xuejika_keyscheme::auth::CardId;
     use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys};
 
+    /// A way to lock a SAM.
+    type Way = fn(&mut VirtualCard);
+
     const AES: Algorithm = Algorithm::Aes128;
     const STUDENT: [u8; 8] = [0x11, 0, 0x07, 0x01, 0, 0, 0, 0x17];
     const MANAGEMENT: [u8; 8] = [0x90, 0, 0x08, 0x40, 0x12, 0, 0, 1];
@@ -179,7 +182,7 @@ mod proof {
             roots,
             "an unlocked SAM has its roots, or the search sees nothing"
         );
-        let ways: [(&str, fn(&mut VirtualCard)); 4] = [
+        let ways: [(&str, Way); 4] = [
             ("LOCK SAM", |sam| drop(send(sam, &[0x80, 0x44, 0, 0]))),
             ("SELECT", |sam| drop(send(sam, b"\x00\xA4\x04\x0C\x07\xF0BJESM\x01"))),
             ("reset", |sam| drop(sam.reset().unwrap().to_vec())),
