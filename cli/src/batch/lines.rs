@@ -15,7 +15,7 @@ pub(crate) const MAX_LINE: usize = 64 * 1024;
 
 /// Bytes from which on a block is full, and rows or findings from which on it is.
 const BLOCK: usize = 512 * 1024;
-pub(crate) const BLOCK_ROWS: usize = 2048;
+pub(super) const BLOCK_ROWS: usize = 2048;
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 * 1024;

@@ -11,7 +11,7 @@ use xuejika_card_model::batch::manifest::{Format, RowFile};
 use xuejika_card_model::batch::{Cells, Check, Finding, Manifest, Place, schema};
 
 use super::layout::{Heading, Layout, RawRow};
-use super::lines::{self, BLOCK_ROWS, Lines};
+use super::lines::{self, Lines};
 use super::mapping::Mapping;
 use super::table::{self, Table, TableBlock};
 use super::{parquet_file, xlsx};
@@ -26,7 +26,7 @@ pub(crate) const MANIFEST: &str = "batch.toml";
 const MAX_MANIFEST: usize = 4 << 20;
 
 /// Rows beyond those of the manifest that are read, so that the report can name them.
-const MAX_SURPLUS: u32 = 2 * BLOCK_ROWS as u32;
+const MAX_SURPLUS: u32 = 4096;
 
 /// Rows below a heading without names in which the names are looked for.
 const NEAR: usize = 20;
@@ -68,7 +68,7 @@ pub(crate) enum Job {
     /// A file begins at this row.
     Start(u32, Vec<Finding>),
     /// Rows and how they are laid out.
-    Rows(Block, Arc<Layout>),
+    Rows(Box<Block>, Arc<Layout>),
     /// A file was read.
     End(FileEnd),
     /// A file cannot be read further: rows are missing for that reason.
@@ -205,7 +205,7 @@ impl Delivery {
                     Next::Block(block) => {
                         rows = rows.saturating_add(u32::try_from(block.len()).unwrap_or(u32::MAX));
                         if rows <= most {
-                            return Some(Job::Rows(block, layout));
+                            return Some(Job::Rows(Box::new(block), layout));
                         }
                         current = None;
                         files.by_ref().for_each(drop);

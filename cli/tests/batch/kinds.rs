@@ -29,7 +29,8 @@ fn cell(column: &str, text: &str, id: &str, told: &str) {
     batch.set_lines(&lines);
     let checked = batch.check();
     let found = checked.objects().into_iter().find(|o| o["id"] == id && o["field"] == column);
-    let found = found.unwrap_or_else(|| panic!("{column} {text:?}: no {id} in {}", checked.out));
+    assert!(found.is_some(), "{column} {text:?}: no {id} in {}", checked.out);
+    let found = found.unwrap();
     assert!(format!("{} {}", found["expected"], found["found"]).contains(told), "{found}");
 }
 

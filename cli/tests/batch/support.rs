@@ -207,7 +207,7 @@ pub(crate) fn run_limited(arguments: &[&str]) -> Run {
     command.args(["-c", "ulimit -v 600000 && exec \"$0\" \"$@\"", PROGRAM]).args(arguments);
     let output = command.timeout(PATIENCE).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
+    let code = output.status.code().expect("ended by a signal");
     let run = Run { code, out: text(output.stdout), err: text(output.stderr) };
     assert!(!run.err.contains("panicked"), "{run:?}");
     run

@@ -148,7 +148,6 @@ fn is_day_code(code: &str) -> bool {
     while let Some(char) = chars.next() {
         match (end, char) {
             (Some(mark), char) if mark == char => end = None,
-            (Some(_), _) => {}
             (None, '"') => end = Some('"'),
             (None, '[') => end = Some(']'),
             (None, '\\' | '_' | '*') => drop(chars.next()),
