@@ -136,7 +136,7 @@ pub(crate) const VERBS: &[Verb] = &[
         needs: &["h"],
         writes: &[
             needed("h", Whole::Read("batch history list --history @h")),
-            new("r.html", Whole::Ends("</html>\n")),
+            new("r.html", Whole::Ends("</html>")),
             new("r.xml", Whole::Ends("</testsuites>\n")),
             new("r.csv", Whole::Ends("\n")),
             new("note", Whole::Json),
@@ -177,7 +177,7 @@ pub(crate) const VERBS: &[Verb] = &[
         "conformance run --target emu:cpu-aes --filter BROKEN-* --html @r.html --junit @r.xml \
          --report @r.jsonl",
         &[
-            replaced("r.html", Whole::Ends("</html>\n")),
+            replaced("r.html", Whole::Ends("</html>")),
             replaced("r.xml", Whole::Ends("</testsuites>\n")),
             replaced("r.jsonl", Whole::Lines("summary")),
         ],
