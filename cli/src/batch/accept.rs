@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use xuejika_emulator::files;
 
+use super::all_rows::SortedRows;
 use super::check::{Checked, Subject};
 use super::history::{Act, Entry, History};
+use super::report::Verdict;
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
@@ -36,37 +39,49 @@ pub(crate) fn accept(args: &AcceptArgs, out: &Output) -> Outcome<Code> {
     let checked = Checked::new(&args.subject, Some(&history), false, out)?;
     let verdict = checked.end()?;
     let findings = verdict.errors + if args.despite_warnings { 0 } else { verdict.warnings };
-    let (batch, rows) = (verdict.batch.clone(), verdict.rows);
-    let act = match &checked.rows {
-        Some(all) if findings == 0 => {
-            let entry = Entry {
-                batch,
-                vendor: checked.delivery.manifest.batch.vendor.clone(),
-                sha256: checked.sha256.clone(),
-                rows,
-                good: verdict.good,
-                scrap: verdict.scrap,
-                time: time.clone(),
-                by: args.by.clone(),
-            };
-            history.accept(&entry, all)?;
-            "accepted"
-        }
-        _ => {
-            let findings = Some(verdict.errors + verdict.warnings);
-            let (time, by) = (time.clone(), args.by.clone());
-            let act = "refused".to_owned();
-            history.note(Act { time, act, batch, rows, findings, by, reason: None })?;
-            "refused"
-        }
-    };
-    if act == "refused" && verdict.errors == 0 {
+    let accepted = checked.rows.as_ref().filter(|_| findings == 0);
+    if accepted.is_none() && verdict.errors == 0 {
         say("xuejika: a batch with warnings is accepted with --despite-warnings only");
     }
-    let signed = (act == "accepted").then_some((time.as_str(), args.by.as_deref()));
-    args.subject.write_files(&checked, &verdict, signed)?;
+    let signed = accepted.map(|_| (time.as_str(), args.by.as_deref()));
+    // A report that cannot be written leaves the history as it is.
+    let files = args.subject.write_files(&checked, &verdict, signed)?;
+    let act = note(&mut history, args, &checked, &verdict, &time, accepted)?;
+    files::commit_all(files)?;
+    let rows = verdict.rows;
     out.report(&Done { act, batch: &verdict.batch, rows, history: &args.history })?;
     Ok(Code::of(act == "accepted"))
+}
+
+/// Adds the batch to the history, or the refusal to its log.
+fn note(
+    history: &mut History,
+    args: &AcceptArgs,
+    checked: &Checked<'_>,
+    verdict: &Verdict,
+    time: &str,
+    accepted: Option<&SortedRows>,
+) -> Outcome<&'static str> {
+    let (batch, rows, by) = (verdict.batch.clone(), verdict.rows, args.by.clone());
+    let time = time.to_owned();
+    let Some(all) = accepted else {
+        let findings = Some(verdict.errors + verdict.warnings);
+        let act = "refused".to_owned();
+        history.note(Act { time, act, batch, rows, findings, by, reason: None })?;
+        return Ok("refused");
+    };
+    let entry = Entry {
+        batch,
+        vendor: checked.delivery.manifest.batch.vendor.clone(),
+        sha256: checked.sha256.clone(),
+        rows,
+        good: verdict.good,
+        scrap: verdict.scrap,
+        time,
+        by,
+    };
+    history.accept(&entry, all)?;
+    Ok("accepted")
 }
 
 /// `batch history`.

@@ -7,6 +7,7 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::keys::{self, KnownValues};
 use xuejika_card_model::batch::{Finding, KeySource, Place, Plan, Row, Tally};
+use xuejika_emulator::files::{self, NewFile};
 use xuejika_keyscheme::provider::ProviderError;
 
 use super::all_rows::{AllRows, SortedRows};
@@ -55,18 +56,19 @@ pub(crate) fn run(args: &CheckArgs, out: &Output) -> Outcome<Code> {
     let history = args.history.as_deref().map(History::look).transpose()?;
     let checked = Checked::new(&args.subject, history.as_ref(), args.measure, out)?;
     let verdict = checked.end()?;
-    args.subject.write_files(&checked, &verdict, None)?;
+    files::commit_all(args.subject.write_files(&checked, &verdict, None)?)?;
     Ok(verdict.code())
 }
 
 impl Subject {
-    /// Writes the files of the report. `signed` says when and by whom the batch was accepted.
+    /// Writes the files of the report, to be given their names together. `signed` says when and by
+    /// whom the batch was accepted.
     pub(crate) fn write_files(
         &self,
         checked: &Checked<'_>,
         verdict: &Verdict,
         signed: Option<(&str, Option<&str>)>,
-    ) -> Outcome<()> {
+    ) -> Outcome<Vec<NewFile>> {
         self.files.write(&checked.report, &checked.delivery.manifest, verdict, signed)
     }
 }

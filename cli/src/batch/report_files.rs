@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 use xuejika_card_model::batch::{Check, Manifest, Severity};
-use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile};
+use xuejika_emulator::files::{Access, Existing, FileError, NewFile};
 
 use super::report::{Line, Report, Verdict};
 use crate::exit::{Failure, Outcome};
@@ -49,14 +49,15 @@ impl ReportFiles {
         }
     }
 
-    /// Writes all of them. `signed` says when and by whom the batch was accepted.
+    /// Writes all of them, to be given their names together. `signed` says when and by whom the batch
+    /// was accepted.
     pub(crate) fn write(
         &self,
         report: &Report<'_>,
         manifest: &Manifest,
         verdict: &Verdict,
         signed: Option<(&str, Option<&str>)>,
-    ) -> Outcome<()> {
+    ) -> Outcome<Vec<NewFile>> {
         let note = Note::new(manifest, verdict, signed);
         let all: [(&Option<PathBuf>, Contents<'_>); 4] = [
             (&self.html, &|| html::page(report, verdict, &note)),
@@ -73,7 +74,7 @@ impl ReportFiles {
             file.write_all(&contents).map_err(|error| FileError::of(path, error))?;
             written.push(file);
         }
-        Ok(files::commit_all(written)?)
+        Ok(written)
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use xuejika_card_model::batch::index::Sorted;
 use xuejika_card_model::card::UID_LEN;
-use xuejika_emulator::files::{self, Access, Existing, FileError, OwnedFile};
+use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile, OwnedFile};
 
 use super::super::all_rows::{FINGERPRINT, SortedRows};
 use super::{Act, Entry};
@@ -101,6 +101,8 @@ pub(super) struct Store {
 enum Source {
     Read(File),
     Write(OwnedFile),
+    /// Made by the first act.
+    New,
 }
 
 impl Store {
@@ -109,22 +111,13 @@ impl Store {
         Self::open(path, Source::Read(files::open(path)?))
     }
 
-    /// Opens the file to replace it; makes it if it is not there.
+    /// Opens the file to replace it; the first act makes it if it is not there.
     pub(super) fn write(path: &Path) -> Outcome<Self> {
-        let file = match OwnedFile::open(path) {
-            Err(FileError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {
-                let mut empty = MAGIC.to_vec();
-                emit_index(&mut empty, &Index::default()).map_err(Failure::device)?;
-                match files::write(path, &empty, Existing::Refuse, Access::Umask) {
-                    // Another process was faster.
-                    Err(FileError::Exists { .. }) => {}
-                    made => made?,
-                }
-                OwnedFile::open(path)
-            }
-            opened => opened,
-        };
-        Self::open(path, Source::Write(file?))
+        if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            let index = Index::default();
+            return Ok(Self { source: Source::New, path: path.into(), index });
+        }
+        Self::open(path, Source::Write(OwnedFile::open(path)?))
     }
 
     fn open(path: &Path, source: Source) -> Outcome<Self> {
@@ -187,17 +180,14 @@ impl Store {
         new: Option<(&Entry, &SortedRows)>,
     ) -> Outcome<()> {
         let mut source = self.values().map_err(|error| self.failed(error))?;
-        let Source::Write(file) = &mut self.source else {
-            return Err(Failure::device(anyhow!("{}: is open to be read", self.path.display())));
-        };
         let mut index = self.index.clone();
         index.batches.retain(|stored| kept(&stored.entry));
         index.log.push(act);
-        let replaced = file.replace(|file| {
+        let fill = |file: &mut NewFile| -> io::Result<()> {
             let mut to = BufWriter::new(file);
             to.write_all(MAGIC)?;
             for stored in &self.index.batches {
-                let mut values = (&mut source).take(stored.length());
+                let mut values = source.by_ref().take(stored.length());
                 if kept(&stored.entry) {
                     let mut to = Hashing { to: &mut to, hash: Sha256::new() };
                     io::copy(&mut values, &mut to)?;
@@ -211,7 +201,17 @@ impl Store {
             }
             emit_index(&mut to, &index)?;
             to.flush()
-        });
+        };
+        let replaced = match &mut self.source {
+            Source::Read(_) => {
+                return Err(Failure::device(anyhow!(
+                    "{}: is open to be read",
+                    self.path.display()
+                )));
+            }
+            Source::Write(file) => file.replace(fill),
+            Source::New => make(&self.path, fill),
+        };
         let as_before = |failure: Failure| match failure {
             Failure::Because(code, error) => {
                 Failure::Because(code, error.context("the history is as it was before"))
@@ -219,26 +219,31 @@ impl Store {
             other => other,
         };
         replaced.map_err(|error| as_before(error.into()))?;
+        if matches!(self.source, Source::New) {
+            self.source = Source::Write(OwnedFile::open(&self.path)?);
+        }
         self.index = index;
         Ok(())
     }
 
-    fn file(&self) -> &File {
+    fn file(&self) -> Option<&File> {
         match &self.source {
-            Source::Read(file) => file,
-            Source::Write(file) => file.file(),
+            Source::Read(file) => Some(file),
+            Source::Write(file) => Some(file.file()),
+            Source::New => None,
         }
     }
 
     /// The file from its first value on.
-    fn values(&self) -> io::Result<File> {
-        let mut file = self.file().try_clone()?;
+    fn values(&self) -> io::Result<Box<dyn Read>> {
+        let Some(file) = self.file() else { return Ok(Box::new(io::empty())) };
+        let mut file = file.try_clone()?;
         file.seek(SeekFrom::Start(MAGIC.len() as u64))?;
-        Ok(file)
+        Ok(Box::new(file))
     }
 
     fn read_index(&self) -> io::Result<Index> {
-        let mut file = self.file();
+        let Some(mut file) = self.file() else { return Ok(Index::default()) };
         file.seek(SeekFrom::Start(0))?;
         let mut first = Vec::new();
         file.take(MAGIC.len() as u64).read_to_end(&mut first)?;
@@ -278,6 +283,13 @@ impl Store {
         let error = anyhow::Error::from(error).context(self.path.display().to_string());
         if damage { Failure::usage(error) } else { Failure::device(error) }
     }
+}
+
+/// Makes the file of a history.
+fn make(path: &Path, fill: impl FnOnce(&mut NewFile) -> io::Result<()>) -> Result<(), FileError> {
+    let mut new = NewFile::create(path, Existing::Refuse, Access::Umask)?;
+    fill(&mut new).map_err(|error| FileError::of(path, error))?;
+    new.commit()
 }
 
 fn damaged(what: String) -> io::Error {
