@@ -24,6 +24,33 @@ pub use crate::file::Denied;
 /// Length of a radio identifier of double size, in bytes.
 pub const UID_LEN: usize = 7;
 
+/// What a card keeps to itself before anybody has proved anything; project-defined options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// The radio identifier is a new random one at each power-up; none is stored.
+    pub random_uid: bool,
+    /// ATR and ATS do not have the serial.
+    pub plain_atr: bool,
+}
+
+impl Privacy {
+    const RANDOM_UID: u8 = 0x01;
+    const PLAIN_ATR: u8 = 0x02;
+
+    const fn from_code(code: u8) -> Option<Self> {
+        if code & !(Self::RANDOM_UID | Self::PLAIN_ATR) != 0 {
+            return None;
+        }
+        let random_uid = code & Self::RANDOM_UID != 0;
+        Some(Self { random_uid, plain_atr: code & Self::PLAIN_ATR != 0 })
+    }
+
+    const fn code(self) -> u8 {
+        let random_uid = if self.random_uid { Self::RANDOM_UID } else { 0 };
+        random_uid | if self.plain_atr { Self::PLAIN_ATR } else { 0 }
+    }
+}
+
 /// The memory header: what the card is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -31,7 +58,9 @@ pub struct Header {
     pub kind: CardKind,
     /// Algorithm of its keys.
     pub algorithm: Algorithm,
-    /// Radio identifier (UID).
+    /// What it keeps to itself.
+    pub privacy: Privacy,
+    /// Radio identifier (UID); zeros when it is random.
     pub uid: [u8; UID_LEN],
     /// Card serial.
     pub serial: CardId,
@@ -40,9 +69,9 @@ pub struct Header {
 impl Header {
     /// Reads the first bytes of a memory.
     #[rustfmt::skip]
-    fn parse(bytes: &[u8]) -> Result<Self, OpenError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, OpenError> {
         let Some(&[
-            kind, algorithm, version, _,
+            kind, algorithm, version, privacy,
             u1, u2, u3, u4, u5, u6, u7,
             _, _, _, _, _,
             s1, s2, s3, s4, s5, s6, s7, s8,
@@ -56,6 +85,7 @@ impl Header {
         Ok(Self {
             kind: CardKind::from_code(kind).ok_or(OpenError::Kind(kind))?,
             algorithm: Algorithm::from_code(algorithm).ok_or(OpenError::Algorithm(algorithm))?,
+            privacy: Privacy::from_code(privacy).ok_or(OpenError::Privacy(privacy))?,
             uid: [u1, u2, u3, u4, u5, u6, u7],
             serial: CardId([s1, s2, s3, s4, s5, s6, s7, s8]),
         })
@@ -65,7 +95,8 @@ impl Header {
     #[must_use]
     pub fn emit(&self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
-        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, 0]
+        let (kind, algorithm) = (self.kind.code(), self.algorithm.code());
+        let fields = [kind, algorithm, PROFILE_VERSION, self.privacy.code()]
             .into_iter()
             .chain(self.uid)
             .chain([0; 5])
@@ -557,6 +588,9 @@ pub enum OpenError {
     /// The algorithm is not defined.
     #[error("algorithm {0:02X} is not defined")]
     Algorithm(u8),
+    /// An option that is not defined.
+    #[error("options {0:02X} have a bit that is not defined")]
+    Privacy(u8),
     /// The card follows another profile version.
     #[error("card profile version {0} is not supported, expected {PROFILE_VERSION}")]
     Profile(u8),

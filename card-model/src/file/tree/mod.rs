@@ -96,7 +96,7 @@ impl Tree {
     }
 }
 
-/// Bytes of the memory header in front of all files: kind, algorithm, profile version, RFU, UID (7),
+/// Bytes of the memory header in front of all files: kind, algorithm, profile version, options, UID (7),
 /// RFU (5), card serial (8), RFU (8).
 pub const HEADER_LEN: usize = 32;
 
