@@ -153,10 +153,17 @@ fn is_in_repertoire(c: char) -> bool {
     use GeneralCategoryGroup::{Letter, Mark, Number, Punctuation, Symbol};
     match u32::from(c) {
         0xE7C7 | 0xE816..=0xE818 | 0xE831 | 0xE83B | 0xE855 => true,
-        0x034F | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180D | 0x180F | 0x2800 | 0x3164 => {
-            false
-        }
-        0xFE00..=0xFE0F | 0xFFA0 | 0xFFFC | 0xFFFD | 0xE0100..=0xE01EF => false,
+        0x034F
+        | 0x115F..=0x1160
+        | 0x17B4..=0x17B5
+        | 0x180B..=0x180D
+        | 0x180F
+        | 0x2800
+        | 0x3164
+        | 0xFE00..=0xFE0F
+        | 0xFFA0
+        | 0xFFFC..=0xFFFD
+        | 0xE0100..=0xE01EF => false,
         _ => {
             let group = c.general_category_group();
             is_space(c) || matches!(group, Letter | Mark | Number | Punctuation | Symbol)
