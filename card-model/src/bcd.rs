@@ -80,6 +80,14 @@ pub fn parse_decimal(text: &str, digits: usize) -> Result<u64, BcdError> {
     text.parse().map_err(|_| not_decimal())
 }
 
+/// Returns the number of a text of ASCII digits without a sign, a space or a leading zero.
+#[must_use]
+pub fn parse_number<T: FromStr>(text: &str) -> Option<T> {
+    let canonical = text == "0" || !text.starts_with('0');
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| canonical && digits)
+}
+
 /// Returns the high and low nibbles of `bytes` in order, whether digits or not.
 pub(crate) fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
@@ -168,6 +176,16 @@ mod tests {
         assert!(decode(&[0x99; 10]).is_err());
         for text in ["123", "12345", "12 4", "+123", "１２"] {
             assert!(text.parse::<Digits<2>>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_one_form() {
+        assert_eq!((parse_number("0"), parse_number("12")), (Some(0_u8), Some(12)));
+        for text in
+            ["", "+1", "-1", " 1", "1 ", "01", "00", "1_0", "1e1", "1.0", "0x1", "１", "256"]
+        {
+            assert_eq!(parse_number::<u8>(text), None, "{text:?}");
         }
     }
 

@@ -3,13 +3,14 @@
 //! The card never sees a command. Whoever calls says under which key the caller has proved itself
 //! in the file's own DF, and gets data or a [`CardError`] naming the broken rule.
 
-use xuejika_keyscheme::auth::CardId;
+mod header;
+
 use xuejika_keyscheme::slots::{InvalidSlots, KeySlots, SlotsHeader};
-use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
+use xuejika_keyscheme::{KeyNumber, KeyVersion};
 
 use crate::event::{Actor, Condition};
 use crate::fault::{Fault, seeded};
-use crate::file::tree::{CardKind, HEADER_LEN, PROFILE_VERSION, Tree, sfi, wallet_sfi};
+use crate::file::tree::{CardKind, PROFILE_VERSION, Tree, sfi, wallet_sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
 use crate::psam::{InvalidPsamKey, PsamView};
@@ -20,64 +21,7 @@ use crate::txn::{Store, Transaction};
 use crate::wallet::{Operator, WalletError};
 
 pub use crate::file::Denied;
-
-/// Length of a radio identifier of double size, in bytes.
-pub const UID_LEN: usize = 7;
-
-/// The memory header: what the card is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// What kind of card.
-    pub kind: CardKind,
-    /// Algorithm of its keys.
-    pub algorithm: Algorithm,
-    /// Radio identifier (UID).
-    pub uid: [u8; UID_LEN],
-    /// Card serial.
-    pub serial: CardId,
-}
-
-impl Header {
-    /// Reads the first bytes of a memory.
-    #[rustfmt::skip]
-    fn parse(bytes: &[u8]) -> Result<Self, OpenError> {
-        let Some(&[
-            kind, algorithm, version, layout,
-            u1, u2, u3, u4, u5, u6, u7,
-            _, _, _, _, _,
-            s1, s2, s3, s4, s5, s6, s7, s8,
-            ..
-        ]) = bytes.first_chunk::<HEADER_LEN>() else {
-            return Err(OpenError::Size { found: bytes.len(), expected: HEADER_LEN });
-        };
-        if version != PROFILE_VERSION {
-            return Err(OpenError::Profile(version));
-        }
-        let kind = CardKind::from_code(kind).ok_or(OpenError::Kind(kind))?;
-        if layout != kind.layout() {
-            return Err(OpenError::Layout { found: layout, expected: kind.layout() });
-        }
-        Ok(Self {
-            kind,
-            algorithm: Algorithm::from_code(algorithm).ok_or(OpenError::Algorithm(algorithm))?,
-            uid: [u1, u2, u3, u4, u5, u6, u7],
-            serial: CardId([s1, s2, s3, s4, s5, s6, s7, s8]),
-        })
-    }
-
-    /// The first bytes of a memory.
-    #[must_use]
-    pub fn emit(&self) -> [u8; HEADER_LEN] {
-        let mut bytes = [0; HEADER_LEN];
-        let fields = [self.kind.code(), self.algorithm.code(), PROFILE_VERSION, self.kind.layout()]
-            .into_iter()
-            .chain(self.uid)
-            .chain([0; 5])
-            .chain(self.serial.0);
-        bytes.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
-        bytes
-    }
-}
+pub use header::{Header, Privacy, UID_LEN};
 
 /// A card over some memory.
 #[derive(Clone, Debug)]
@@ -567,6 +511,9 @@ pub enum OpenError {
     /// The algorithm is not defined.
     #[error("algorithm {0:02X} is not defined")]
     Algorithm(u8),
+    /// An option that is not defined.
+    #[error("options {0:02X} have a bit that is not defined")]
+    Privacy(u8),
     /// The card follows another profile version.
     #[error(
         "card profile version {0} is not supported, expected {PROFILE_VERSION}: another version of \

@@ -7,7 +7,7 @@ use xuejika_keyscheme::key::{Card as CardKey, Key};
 use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion};
 
-use crate::card::{Header, UID_LEN};
+use crate::card::{Header, OpenError, Privacy, UID_LEN};
 use crate::date::Time;
 use crate::file::tree::{CardKind, Tree, sfi, wallet_sfi};
 use crate::file::tree::{psam as tree_psam, sam as tree_sam};
@@ -15,6 +15,7 @@ use crate::file::{CYCLIC_HEADER_LEN, Df, Ef, Structure};
 use crate::ident::UnitCode;
 use crate::lifecycle::Event;
 use crate::management::Authorisation;
+use crate::nvm::Nvm;
 use crate::psam::{PsamIssue, PsamKey};
 use crate::record::{
     ExtensionEntry, ExtensionIndex, Issuance, LogEntry, Profile, Sector, Status, StatusFlags,
@@ -61,7 +62,13 @@ pub fn management(
     authorisation: &Authorisation,
     key: impl FnMut(&KeyId) -> Key<CardKey>,
 ) -> Vec<u8> {
-    let mut memory = Memory::new(Header { kind: CardKind::Management, algorithm, uid, serial });
+    let mut memory = Memory::new(Header {
+        kind: CardKind::Management,
+        algorithm,
+        privacy: Privacy::default(),
+        uid,
+        serial,
+    });
     memory.load_keys(KeyVersion::FIRST, key);
     let file = memory.tree.dfs.first().and_then(|df| df.by_sfi(sfi::ONLY));
     memory.fill(file, 0, &*authorisation.emit());
@@ -75,7 +82,13 @@ pub fn psam<const K: usize>(issue: &PsamIssue, keys: &[PsamKey; K]) -> Vec<u8> {
     // All its keys are two-key TDES; the algorithm in the header concerns none of them.
     let (kind, algorithm) = (CardKind::Psam, Algorithm::Aes128);
     let [_, uid @ ..] = issue.serial.0;
-    let mut memory = Memory::new(Header { kind, algorithm, uid, serial: issue.serial });
+    let mut memory = Memory::new(Header {
+        kind,
+        algorithm,
+        privacy: Privacy::default(),
+        uid,
+        serial: issue.serial,
+    });
     for (index, key) in keys.iter().enumerate() {
         memory.fill(Some(&tree_psam::KEYS), tree_psam::slot(index), &*key.emit());
     }
@@ -91,11 +104,27 @@ pub fn psam<const K: usize>(issue: &PsamIssue, keys: &[PsamKey; K]) -> Vec<u8> {
 pub fn sam(store: &SamStore) -> Vec<u8> {
     let (algorithm, serial) = (store.algorithm(), CardId(store.id().0));
     let [_, uid @ ..] = serial.0;
-    let mut memory = Memory::new(Header { kind: CardKind::Sam, algorithm, uid, serial });
+    let mut memory = Memory::new(Header {
+        kind: CardKind::Sam,
+        algorithm,
+        privacy: Privacy::default(),
+        uid,
+        serial,
+    });
     let (keys, key_file) = store.files();
     memory.fill(Some(&tree_sam::KEYS), 0, &*keys);
     memory.fill(Some(&tree_sam::KEY_FILE), 0, &key_file);
     memory.bytes
+}
+
+/// Makes a new card keep this much to itself.
+///
+/// # Errors
+/// Returns an [`OpenError`] when this is not the memory of a card, or it takes no change.
+pub fn keep_private(memory: &mut impl Nvm, privacy: Privacy) -> Result<(), OpenError> {
+    let header = Header::parse(memory.bytes())?;
+    let uid = if privacy.random_uid { [0; UID_LEN] } else { header.uid };
+    Ok(memory.write(0, &Header { privacy, uid, ..header }.emit())?)
 }
 
 /// A memory under construction.
@@ -125,7 +154,13 @@ impl Memory {
             Profile::S70 => return None,
         };
         let serial = CardId(issuance.card_serial.bytes());
-        let mut memory = Self::new(Header { kind: CardKind::Student, algorithm, uid, serial });
+        let mut memory = Self::new(Header {
+            kind: CardKind::Student,
+            algorithm,
+            privacy: Privacy::default(),
+            uid,
+            serial,
+        });
         let version = KeyVersion::new(issuance.key_set_version.get()).unwrap_or(KeyVersion::FIRST);
         memory.load_keys(version, key);
         memory.fill_mf(issuance);

@@ -1,8 +1,10 @@
 //! Fixed-width text fields: GB 18030 for Chinese, ASCII for the rest; left-aligned, padded with 00.
 //!
-//! A value of these types is always valid content: decodable, not blank, free of control
-//! characters, and never cut inside a character. Text that does not fit is an error which says how
-//! many bytes it needs; nothing is shortened or replaced.
+//! A value of these types is always valid content: decodable, not blank, made of characters that
+//! can be seen, and never cut inside one. Text that does not fit is an error which says how many bytes
+//! it needs; nothing is shortened or replaced.
+
+mod visible;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -37,6 +39,12 @@ pub enum TextError {
     /// A control or replacement character.
     #[error("control or replacement character {0:?} is not allowed")]
     Control(char),
+    /// A character for private use, which each system shows as it likes.
+    #[error("U+{:04X} is a private-use character without a meaning in GB 18030", u32::from(*.0))]
+    PrivateUse(char),
+    /// No character yet, none at all, or one that leaves no mark or turns the direction.
+    #[error("U+{:04X} is invisible or not a character of Unicode 18.0", u32::from(*.0))]
+    NotVisible(char),
     /// A character outside the repertoire of the field.
     #[error("{found:?} is not allowed, expected {expected}")]
     NotInRepertoire {
@@ -61,8 +69,7 @@ impl<const N: usize> GbText<N> {
     /// Encodes a text.
     ///
     /// # Errors
-    /// [`TextError::NotEncodable`], [`TextError::TooLong`], [`TextError::Control`] or
-    /// [`TextError::Blank`].
+    /// Any [`TextError`] that a text can have.
     pub fn new(text: &str) -> Result<Self, TextError> {
         let encoded = encode(text)?;
         check_characters(text)?;
@@ -226,12 +233,28 @@ fn pad<const N: usize>(text: &[u8]) -> Result<[u8; N], TextError> {
     Ok(field)
 }
 
+/// Private-use characters that GB 18030 gave a meaning before Unicode had the character.
+///
+/// Of the 25 of GB 18030-2000 these seven are still what a code decodes to: U+E7C7 is U+1E3F of the
+/// edition of 2000, the others are the ideographs U+20087, U+20089, U+200CC, U+215D7, U+2298F and
+/// U+241FE, whose two-byte codes the edition of 2022 left alone (UTC document L2/23-003R, followed by
+/// the Encoding Standard). The codes of the other eighteen decode to the Unicode character.
+const OLD_EDITIONS: [char; 7] =
+    ['\u{E7C7}', '\u{E816}', '\u{E817}', '\u{E818}', '\u{E831}', '\u{E83B}', '\u{E855}'];
+
 fn check_characters(text: &str) -> Result<(), TextError> {
-    let forbidden = |c: &char| c.is_control() || *c == char::REPLACEMENT_CHARACTER;
-    match text.chars().find(forbidden) {
-        Some(c) => Err(TextError::Control(c)),
-        None if text.trim().is_empty() => Err(TextError::Blank),
-        None => Ok(()),
+    text.chars().try_for_each(check_character)?;
+    if text.trim().is_empty() { Err(TextError::Blank) } else { Ok(()) }
+}
+
+fn check_character(c: char) -> Result<(), TextError> {
+    match c {
+        _ if visible::is_visible(c) || OLD_EDITIONS.contains(&c) => Ok(()),
+        _ if c.is_control() || c == char::REPLACEMENT_CHARACTER => Err(TextError::Control(c)),
+        '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{FFFFD}' | '\u{100000}'..='\u{10FFFD}' => {
+            Err(TextError::PrivateUse(c))
+        }
+        _ => Err(TextError::NotVisible(c)),
     }
 }
 
@@ -353,6 +376,94 @@ mod tests {
         for c in ['\u{E5E5}', '\u{E81E}'] {
             let text: String = ['王', c].into_iter().collect();
             assert_eq!(GbText::<8>::new(&text), Err(TextError::NotEncodable(c)));
+        }
+    }
+
+    #[test]
+    fn characters_that_nobody_sees_are_refused() {
+        for c in "\u{378}\u{9E4}\u{FDD0}\u{FFFE}\u{1FFFF}\u{2FA1E}\u{10FFFF}\u{AD}\u{34F}\u{600}\
+                  \u{180E}\u{200B}\u{200D}\u{200E}\u{202E}\u{2028}\u{2029}\u{2060}\u{2066}\u{3164}\
+                  \u{FE0F}\u{FEFF}\u{FFF9}\u{FFFC}\u{1D173}\u{E0041}\u{E0100}\u{A0}\u{2003}\u{2800}"
+            .chars()
+        {
+            let text: String = ['王', c].into_iter().collect();
+            assert_eq!(GbText::<8>::new(&text), Err(TextError::NotVisible(c)), "{c:?}");
+            let bytes = encode_exactly(&text).unwrap();
+            assert_eq!(GbText::<8>::from_bytes(field(&bytes)), Err(TextError::NotVisible(c)));
+        }
+        let [private, last] = ['\u{E000}', '\u{10FFFD}'];
+        assert_eq!(GbText::<4>::new("\u{E000}"), Err(TextError::PrivateUse(private)));
+        assert_eq!(GbText::<4>::new("\u{10FFFD}"), Err(TextError::PrivateUse(last)));
+        assert_eq!(GbText::<4>::from_bytes(*b"\xAA\xA1\0\0"), Err(TextError::PrivateUse(private)));
+    }
+
+    #[test]
+    fn rare_characters_and_other_scripts_are_taken() {
+        for text in [
+            "王\u{20BB7}",
+            "\u{3400}\u{4DBF}",
+            "\u{2A6DF}",
+            "\u{2B81D}",
+            "\u{2CEAD}",
+            "\u{2EBE0}",
+            "\u{2EE5D}",
+            "\u{3134A}",
+            "\u{323AF}",
+            "\u{33479}",
+            "买买提·阿不都",
+            "\u{3007}",
+            "Łucja Ö",
+            "བསྟན་འཛིན",
+            "ᠮᠣᠩᠭᠣᠯ",
+            "ꆈꌠ",
+            "Ⅷ（一）",
+        ] {
+            let name = GbText::<62>::new(text).unwrap();
+            assert_eq!(name.text(), text);
+            assert_eq!(GbText::from_bytes(name.bytes()), Ok(name));
+        }
+    }
+
+    /// The codes of the 25 private-use characters of GB 18030-2000, and U+E7C7 as it is coded since.
+    #[test]
+    fn codes_of_old_editions_are_kept() {
+        let moved = [
+            (&b"\xA8\xBC"[..], '\u{1E3F}'),
+            (b"\xA6\xD9", '\u{FE10}'),
+            (b"\xA6\xDA", '\u{FE12}'),
+            (b"\xA6\xDB", '\u{FE11}'),
+            (b"\xA6\xDC", '\u{FE13}'),
+            (b"\xA6\xDD", '\u{FE14}'),
+            (b"\xA6\xDE", '\u{FE15}'),
+            (b"\xA6\xDF", '\u{FE16}'),
+            (b"\xA6\xEC", '\u{FE17}'),
+            (b"\xA6\xED", '\u{FE18}'),
+            (b"\xA6\xF3", '\u{FE19}'),
+            (b"\xFE\x59", '\u{9FB4}'),
+            (b"\xFE\x61", '\u{9FB5}'),
+            (b"\xFE\x66", '\u{9FB6}'),
+            (b"\xFE\x67", '\u{9FB7}'),
+            (b"\xFE\x6D", '\u{9FB8}'),
+            (b"\xFE\x7E", '\u{9FB9}'),
+            (b"\xFE\x90", '\u{9FBA}'),
+            (b"\xFE\xA0", '\u{9FBB}'),
+        ];
+        let private = [
+            (&b"\x81\x35\xF4\x37"[..], '\u{E7C7}'),
+            (b"\xFE\x51", '\u{E816}'),
+            (b"\xFE\x52", '\u{E817}'),
+            (b"\xFE\x53", '\u{E818}'),
+            (b"\xFE\x6C", '\u{E831}'),
+            (b"\xFE\x76", '\u{E83B}'),
+            (b"\xFE\x91", '\u{E855}'),
+        ];
+        for (code, c) in moved.into_iter().chain(private) {
+            let text = GbText::<4>::from_bytes(field(code)).unwrap();
+            assert_eq!(
+                (text.text().chars().collect::<Vec<_>>(), text.bytes()),
+                ([c].into(), field(code))
+            );
+            assert_eq!(GbText::<4>::new(&text.text()).unwrap().bytes(), field(code));
         }
     }
 

@@ -209,9 +209,33 @@ pub(crate) struct CreateArgs {
     /// Number of the terminal that a PSAM makes: 12 hexadecimal digits.
     #[arg(long, value_name = "ID", default_value = "000000000001", value_parser = terminal_number)]
     pub(crate) terminal: TerminalNumber,
+    /// Radio identifier: the same for ever, or a new one at each power-up.
+    #[arg(long, value_enum, default_value = "fixed")]
+    pub(crate) uid: Uid,
+    /// Answer to reset: with the last digits of the serial, or without.
+    #[arg(long, value_enum, default_value = "serial")]
+    pub(crate) atr: Atr,
     /// The image to write; an existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// The radio identifier of a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Uid {
+    /// Seven bytes made from the serial.
+    Fixed,
+    /// 08 and three random bytes, so that nobody near can follow the card by it.
+    Random,
+}
+
+/// The answer to reset of a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Atr {
+    /// Ends in the last ten digits of the serial.
+    Serial,
+    /// The same for all cards of a kind.
+    Plain,
 }
 
 /// What kind of card.

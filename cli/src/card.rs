@@ -9,7 +9,8 @@ use std::path::Path;
 use anyhow::anyhow;
 use serde::Serialize;
 use xuejika_card_model::bcd::Digits;
-use xuejika_card_model::card::Header;
+use xuejika_card_model::card::{Header, Privacy};
+use xuejika_card_model::factory;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
@@ -19,7 +20,7 @@ use xuejika_card_model::{Card, file::tree::CardKind};
 use xuejika_emulator::{file_store, test_card};
 use xuejika_keyscheme::Algorithm;
 
-use crate::args::{CreateArgs, Kind};
+use crate::args::{Atr, CreateArgs, Kind, Uid};
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex;
 use crate::keys;
@@ -32,12 +33,15 @@ pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
     if args.blank && args.kind != Kind::Student {
         return Err(Failure::usage(anyhow!("only a student card can be blank")));
     }
-    let memory = match args.kind {
+    let mut memory = match args.kind {
         Kind::Student => student(args)?,
         Kind::Management => management(args)?,
         Kind::Psam => test_card::psam(args.terminal).map_err(Failure::usage)?,
         Kind::Sam => sam(args)?,
     };
+    let privacy =
+        Privacy { random_uid: args.uid == Uid::Random, plain_atr: args.atr == Atr::Plain };
+    factory::keep_private(&mut memory, privacy).map_err(Failure::device)?;
     let card = Card::open(memory).map_err(Failure::device)?;
     file_store::create(&args.output, xuejika_card_model::nvm::Nvm::bytes(card.nvm()))?;
     keys::announce();
@@ -137,11 +141,16 @@ impl Summary {
             kind,
             profile,
             serial: hex::emit(&header.serial.0),
-            uid: hex::emit(&header.uid),
+            uid: uid(header),
             state: state.english(),
             chinese: [chinese, state.chinese()],
         }
     }
+}
+
+/// The radio identifier, if it is always the same one.
+fn uid(header: &Header) -> String {
+    if header.privacy.random_uid { "random".to_owned() } else { hex::emit(&header.uid) }
 }
 
 impl fmt::Display for Summary {

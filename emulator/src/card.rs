@@ -13,6 +13,9 @@ use crate::state::Power;
 use crate::status_map::Refusal;
 use crate::transport::{CardDied, Slot};
 
+/// First byte of a random radio identifier (ISO/IEC 14443-3 §6.5.4).
+const RANDOM_UID: u8 = 0x08;
+
 /// A card in process. Powered off until [`Self::power_on`].
 ///
 /// ```
@@ -30,6 +33,7 @@ pub struct VirtualCard<N: Nvm = RamNvm> {
     card: Card<N>,
     env: Env,
     atr: Vec<u8>,
+    random_uid: [u8; 4],
     power: Option<Power>,
     refusal: Option<Refusal>,
 }
@@ -42,7 +46,7 @@ impl<N: Nvm> VirtualCard<N> {
     pub fn new(nvm: N, env: Env) -> Result<Self, OpenError> {
         let card = Card::open(nvm)?;
         let atr = atr(card.header());
-        Ok(Self { card, env, atr, power: None, refusal: None })
+        Ok(Self { card, env, atr, random_uid: [0; 4], power: None, refusal: None })
     }
 
     /// A copy of the card with what its memory holds now, powered off, taking its challenges from
@@ -52,7 +56,8 @@ impl<N: Nvm> VirtualCard<N> {
     where
         N: Clone,
     {
-        Self { card: self.card.clone(), env, atr: self.atr.clone(), power: None, refusal: None }
+        let (card, atr) = (self.card.clone(), self.atr.clone());
+        Self { card, env, atr, random_uid: [0; 4], power: None, refusal: None }
     }
 
     /// Cold reset: completes a commit that a power cut interrupted, selects the MF and returns the
@@ -67,8 +72,14 @@ impl<N: Nvm> VirtualCard<N> {
         if let (true, Some(before)) = (seeded(Fault::SecurityStateSurvivesReset), &before) {
             power.state.security = before.state.security;
         }
-        if let Some(before) = before {
-            power.keep(before.state);
+        match before {
+            Some(before) => power.keep(before.state),
+            // Only power makes a new one, a reset does not (ISO/IEC 14443-3 §6.5.4).
+            None if self.header().privacy.random_uid => {
+                let [a, b, c] = self.env.random();
+                self.random_uid = [RANDOM_UID, a, b, c];
+            }
+            None => {}
         }
         self.power = Some(power);
         Ok(&self.atr)
@@ -118,6 +129,13 @@ impl<N: Nvm> VirtualCard<N> {
     #[must_use]
     pub fn atr(&self) -> &[u8] {
         &self.atr
+    }
+
+    /// The radio identifier: seven bytes, or the four random ones of the last power-up.
+    #[must_use]
+    pub fn uid(&self) -> &[u8] {
+        let header = self.header();
+        if header.privacy.random_uid { &self.random_uid } else { &header.uid }
     }
 
     /// What the card is.

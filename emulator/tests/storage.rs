@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -19,6 +20,9 @@ use support::{
     power_up_with, prepare, prove, read, sam, send,
 };
 use tempfile::TempDir;
+use xuejika_card_model::OpenError;
+use xuejika_card_model::card::Privacy;
+use xuejika_card_model::factory;
 use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::image;
 use xuejika_card_model::lifecycle::Event;
@@ -26,7 +30,7 @@ use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_emulator::file_store::{ImageFileError, create, read_image};
 use xuejika_emulator::files::FileError;
-use xuejika_emulator::{Env, FileNvm, VirtualCard};
+use xuejika_emulator::{Env, FileNvm, VirtualCard, test_card};
 use xuejika_keyscheme::KeyNumber;
 
 fn state_in(path: &Path) -> LifeCycleState {
@@ -359,4 +363,32 @@ fn the_same_seed_and_the_same_commands_give_the_same_bytes() {
     assert!(memory(&one) == memory(&other), "but the same card");
     assert_eq!(active_card().atr(), one.atr());
     assert_eq!(one.header().kind, CardKind::Student);
+}
+
+/// The random identifier comes with power and goes with it; a reset keeps it.
+#[test]
+fn a_random_uid_is_new_at_each_power_up() {
+    let mut memory = test_card::student("1100070100000017").unwrap();
+    let privacy = Privacy { random_uid: true, plain_atr: false };
+    factory::keep_private(&mut memory, privacy).unwrap();
+    let mut card = VirtualCard::new(memory, Env::seeded(7)).unwrap();
+    assert_eq!((card.header().privacy, card.header().uid), (privacy, [0; 7]));
+    let mut seen = BTreeSet::new();
+    for _ in 0..20 {
+        card.power_on().unwrap();
+        let uid = card.uid().to_vec();
+        assert_eq!((uid.len(), uid[0]), (4, 0x08));
+        card.reset().unwrap();
+        assert_eq!(card.uid(), uid);
+        card.power_off();
+        seen.insert(uid);
+    }
+    assert_eq!(seen.len(), 20);
+}
+
+#[test]
+fn an_unknown_option_is_refused() {
+    let mut memory = test_card::student("1100070100000017").unwrap();
+    memory.write(11, &[0x04]).unwrap();
+    assert!(matches!(VirtualCard::new(memory, Env::seeded(7)), Err(OpenError::Privacy(4))));
 }

@@ -152,7 +152,7 @@ impl FromStr for Grade {
     type Err = GradeError;
 
     fn from_str(text: &str) -> Result<Self, GradeError> {
-        Self::new(text.parse().map_err(|_| GradeError)?)
+        Self::new(bcd::parse_number(text).ok_or(GradeError)?)
     }
 }
 
@@ -194,7 +194,7 @@ impl FromStr for SchoolingYears {
     type Err = SchoolingYearsError;
 
     fn from_str(text: &str) -> Result<Self, SchoolingYearsError> {
-        Self::new(text.parse().map_err(|_| SchoolingYearsError)?)
+        Self::new(bcd::parse_number(text).ok_or(SchoolingYearsError)?)
     }
 }
 

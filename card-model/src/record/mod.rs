@@ -40,7 +40,7 @@ pub use personalisation::Personalisation;
 pub use registration::{Registration, SchoolYear, Term};
 pub use status::{Slot, Status, StatusFlags, StatusPair};
 pub use transfer::{Transfer, TransferOperation};
-pub use wire::TerminalId;
+pub use wire::{TerminalId, TerminalIdError};
 
 pub(crate) use enrolment::{EnrolmentClaims, field as enrolment_field};
 pub(crate) use identity::{IdentityClaims, field as identity_field};

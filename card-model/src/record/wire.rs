@@ -3,6 +3,7 @@
 //! [`Wire`] puts one value into its bytes and back. [`Reader`] checks length, CRCs and reserved
 //! bytes, then reads fields and collects errors; [`Writer`] writes fields and seals the groups.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::num::{NonZeroU8, NonZeroU16};
@@ -36,12 +37,21 @@ impl fmt::Display for TerminalId {
     }
 }
 
-impl FromStr for TerminalId {
-    type Err = core::num::ParseIntError;
+/// A text that is no terminal number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a terminal number, expected 8 hexadecimal digits")]
+pub struct TerminalIdError(String);
 
-    /// Reads eight hex digits.
+impl FromStr for TerminalId {
+    type Err = TerminalIdError;
+
+    /// Reads eight hexadecimal digits and nothing else.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u32::from_str_radix(text, 16).map(|number| Self(number.to_be_bytes()))
+        let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match u32::from_str_radix(text, 16) {
+            Ok(number) if digits => Ok(Self(number.to_be_bytes())),
+            _ => Err(TerminalIdError(text.into())),
+        }
     }
 }
 
@@ -381,5 +391,35 @@ fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Problem> {
 fn copy(bytes: &[u8], out: &mut [u8]) {
     for (slot, byte) in out.iter_mut().zip(bytes) {
         *slot = *byte;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_terminal_number_is_eight_digits_and_nothing_else() {
+        let number: TerminalId = "0a00FFff".parse().unwrap();
+        assert_eq!((number.0, &*number.to_string()), ([0x0A, 0, 0xFF, 0xFF], "0A00FFFF"));
+        for text in [
+            "",
+            "1",
+            "0000009",
+            "000000009",
+            "+0000009",
+            "-0000009",
+            " 0000009",
+            "0000009 ",
+            "0000_009",
+            "0x000009",
+            "0000000g",
+            "０００００００９",
+            "0000\u{661}",
+        ] {
+            let error = text.parse::<TerminalId>().unwrap_err().to_string();
+            assert!(error.ends_with("expected 8 hexadecimal digits"), "{text:?}: {error}");
+        }
     }
 }

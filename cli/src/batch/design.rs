@@ -10,7 +10,7 @@ use xuejika_card_model::batch::manifest::{
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{Column, KeySlot, KeySource, State, Tally, schema};
 use xuejika_card_model::bcd::Digits;
-use xuejika_card_model::card::{Header, UID_LEN};
+use xuejika_card_model::card::{Header, Privacy, UID_LEN};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::factory;
 use xuejika_card_model::file::tree::{CardKind, PROFILE_VERSION};
@@ -281,6 +281,7 @@ impl Design {
         Header {
             kind: CardKind::Student,
             algorithm: self.algorithm,
+            privacy: Privacy::default(),
             uid: sketch.uid,
             serial: CardId(sketch.serial.bytes()),
         }

@@ -3,6 +3,7 @@
 use core::num::NonZeroU16;
 
 use clap::{Args, Subcommand};
+use xuejika_card_model::bcd::parse_number;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::{Scope, StudentNumber, UnitCode};
@@ -147,14 +148,14 @@ fn school(text: &str) -> Result<UnitCode, String> {
 }
 
 fn sector(text: &str) -> Result<ExtensionIndex, String> {
-    let index = text.parse().ok().and_then(ExtensionIndex::new);
+    let index = parse_number(text).and_then(ExtensionIndex::new);
     index.ok_or_else(|| "expected 1 to 8".to_owned())
 }
 
 fn application(text: &str) -> Result<NonZeroU16, String> {
+    let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let code = u16::from_str_radix(text, 16).ok().and_then(NonZeroU16::new);
-    code.filter(|_| text.len() == 4)
-        .ok_or_else(|| "expected 4 hexadecimal digits, not 0000".to_owned())
+    code.filter(|_| digits).ok_or_else(|| "expected 4 hexadecimal digits, not 0000".to_owned())
 }
 
 fn filing(text: &str) -> Result<FilingNumber, String> {

@@ -307,8 +307,9 @@ fn bytes(text: &str) -> Result<Bytes, String> {
 }
 
 fn kind(text: &str) -> Result<TransactionType, String> {
-    let code = u8::from_str_radix(text, 16).ok();
-    code.and_then(TransactionType::from_code)
+    let bytes = hex::parse(text).unwrap_or_default();
+    let code = <[u8; 1]>::try_from(bytes).ok().filter(|_| text.len() == 2);
+    code.and_then(|[code]| TransactionType::from_code(code))
         .ok_or_else(|| "expected a transaction type, 01 to 09".to_owned())
 }
 

@@ -47,6 +47,28 @@ fn a_new_card_is_shown_decoded() {
 }
 
 #[test]
+fn a_card_can_keep_its_serial_and_uid_to_itself() {
+    let desk = Desk::new("cpu-aes");
+    let path = desk.path("private.bin").display().to_string();
+    let private = ["--uid", "random", "--atr", "plain", "-o", &path];
+    let create = ["card", "create", "--profile", "cpu-aes", "--serial", SERIAL];
+    run(&[&create[..], &private].concat()).expect(0);
+    let card = run(&["card", "show", &path, "--json"]).expect(0).object();
+    assert_eq!((&card["uid"], &card["serial"]), (&"random".into(), &SERIAL.into()));
+    assert_eq!(card["atr"], "3B8780018031A8739E01C033");
+
+    let statement = run(&["conformance", "ics"]).expect(0).out;
+    let plain = statement.replace("plain-atr = false", "plain-atr = true");
+    let ics = desk.file("card.ics.toml", &plain);
+    let target = format!("emu:{path}");
+    for filter in ["RESET-*", "LIFE-DATA-002*"] {
+        let cases = ["--target", &target, "--ics", &ics, "--filter", filter];
+        let run = run(&[&["conformance", "run"][..], &cases].concat()).expect(0);
+        assert!(run.out.contains(" 0 fail") && !run.out.contains("0 pass"), "{}", run.out);
+    }
+}
+
+#[test]
 fn text_names_fields_in_both_languages() {
     let desk = Desk::new("cpu-aes");
     let shown = run(&["card", "show", &desk.card()]).expect(0).out;

@@ -285,6 +285,11 @@ impl Terminal {
             identity[..16].copy_from_slice(&sealed);
         }
         if self.rng.one_in(6) {
+            identity[16..20].copy_from_slice(&self.code());
+            let sealed = seal(&identity[16..46]);
+            identity[16..48].copy_from_slice(&sealed);
+        }
+        if self.rng.one_in(6) {
             let (start, end) = self.rng.pick(&[(64, 78), (80, 94)]);
             let at = start + self.rng.below(end - start);
             enrolment[at] ^= 1 << self.rng.below(8);
@@ -298,6 +303,17 @@ impl Terminal {
             secure([0x00, 0xD6, 0x87, 0], &identity, 0),
             secure([0x00, 0xD6, 0x88, 0], &enrolment, 0),
         ]
+    }
+
+    /// A code of GB 18030, or two: from the two-byte area, the basic plane or those above.
+    fn code(&mut self) -> [u8; 4] {
+        let mut at = |first: u8, count| first + u8::try_from(self.rng.below(count)).unwrap();
+        match at(0, 4) {
+            0 => [at(0x81, 126), at(0x40, 191), 0xCD, 0xF5],
+            1 => [at(0xA6, 4), at(0xA1, 94), 0xFE, at(0x50, 81)],
+            2 => [at(0x81, 4), at(0x30, 10), at(0x81, 126), at(0x30, 10)],
+            _ => [at(0x90, 84), at(0x30, 10), at(0x81, 126), at(0x30, 10)],
+        }
     }
 
     fn body(&mut self, card: &RefCard, code: u8) -> Vec<u8> {

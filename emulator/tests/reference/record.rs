@@ -1,5 +1,9 @@
 //! Records of the education zone and the codings in them: section 6 and appendix A of the card
-//! profile.
+//! profile. The tables of GB 18030 and Unicode are not written twice: the one is that of the card, the
+//! other that of a crate.
+
+use encoding_rs::GB18030;
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// CRC-16/X-25, big-endian.
 pub(crate) fn crc(bytes: &[u8]) -> [u8; 2] {
@@ -113,19 +117,58 @@ fn text(field: &[u8]) -> Option<&[u8]> {
     field[end..].iter().all(|byte| *byte == 0).then_some(&field[..end])
 }
 
-/// Chinese text, as far as tests use it: two-byte characters and letters.
+/// Chinese text: codes of GB 18030 that are characters one can see, not only spaces.
 fn is_chinese(field: &[u8]) -> bool {
     let Some(mut rest) = text(field) else { return false };
-    let mut characters = 0;
-    while let [first, tail @ ..] = rest {
-        rest = match (first, tail) {
-            (0x21..=0x7E, _) => tail,
-            (0x81..=0xFE, [0x40..=0x7E | 0x80..=0xFE, tail @ ..]) => tail,
+    let mut is_blank = true;
+    while !rest.is_empty() {
+        let length = match rest {
+            [0x00..=0x7F, ..] => 1,
+            [0x81..=0xFE, 0x40..=0x7E | 0x80..=0xFE, ..] => 2,
+            [0x81..=0xFE, 0x30..=0x39, 0x81..=0xFE, 0x30..=0x39, ..] => 4,
             _ => return false,
         };
-        characters += 1;
+        let (code, tail) = rest.split_at(length);
+        let Some(c) = character(code).filter(|c| is_in_repertoire(*c)) else { return false };
+        is_blank &= is_space(c);
+        rest = tail;
     }
-    characters > 0
+    !is_blank
+}
+
+/// The character of a code.
+fn character(code: &[u8]) -> Option<char> {
+    let text = GB18030.decode_without_bom_handling_and_without_replacement(code)?;
+    let mut characters = text.chars();
+    let first = characters.next();
+    if characters.next().is_some() { None } else { first }
+}
+
+fn is_space(c: char) -> bool {
+    matches!(u32::from(c), 0x20 | 0x3000)
+}
+
+/// The repertoire of Chinese text.
+fn is_in_repertoire(c: char) -> bool {
+    use GeneralCategoryGroup::{Letter, Mark, Number, Punctuation, Symbol};
+    match u32::from(c) {
+        0xE7C7 | 0xE816..=0xE818 | 0xE831 | 0xE83B | 0xE855 => true,
+        0x034F
+        | 0x115F..=0x1160
+        | 0x17B4..=0x17B5
+        | 0x180B..=0x180D
+        | 0x180F
+        | 0x2800
+        | 0x3164
+        | 0xFE00..=0xFE0F
+        | 0xFFA0
+        | 0xFFFC..=0xFFFD
+        | 0xE0100..=0xE01EF => false,
+        _ => {
+            let group = c.general_category_group();
+            is_space(c) || matches!(group, Letter | Mark | Number | Punctuation | Symbol)
+        }
+    }
 }
 
 fn is_issuance(record: &[u8]) -> bool {

@@ -134,7 +134,7 @@ impl FromStr for SecretSource {
     /// Reads `fd:N`, `-` for the standard input, or the path of a file.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let descriptor = match text.strip_prefix("fd:") {
-            Some(number) => number.parse().ok(),
+            Some(number) => number.parse().ok().filter(|_| !number.starts_with('+')),
             None => (text == "-").then_some(0),
         };
         Ok(descriptor.map_or_else(|| Self::File(text.into()), Self::Descriptor))

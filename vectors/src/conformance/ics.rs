@@ -14,12 +14,13 @@ use super::hash::Hash;
 use super::source::{Place, SourceError};
 
 /// What a card may claim, and the least it then has to be able to do.
-pub const OPTIONS: [(&str, &str); 5] = [
+pub const OPTIONS: [(&str, &str); 6] = [
     ("education", "education zone (教育区)"),
     ("extension", "extension sectors (扩展扇区)"),
     ("wallet", "transit wallet (电子钱包)"),
     ("chaining", "command chaining"),
     ("extended-lengths", "extended length fields"),
+    ("plain-atr", "answer to reset without the card serial"),
 ];
 
 /// Numbers a card may state.

@@ -108,7 +108,7 @@ impl Tree {
 }
 
 /// Bytes of the memory header in front of all files: kind, algorithm, profile version, memory layout,
-/// UID (7), RFU (5), card serial (8), RFU (8).
+/// UID (7), options, RFU (4), card serial (8), RFU (8).
 pub const HEADER_LEN: usize = 32;
 
 /// Bytes of the journal: room for the largest transaction, the wiping of a pupil's data.

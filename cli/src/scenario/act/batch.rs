@@ -11,7 +11,7 @@ use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{
     Cells, Check, Column, Finding, KeySlot, KeySource, Manifest, Place, Plan, Row, Tally, schema,
 };
-use xuejika_card_model::card::Header;
+use xuejika_card_model::card::{Header, Privacy};
 use xuejika_card_model::factory;
 use xuejika_card_model::file::tree::{CardKind, PROFILE_VERSION};
 use xuejika_card_model::ident::CardSerial;
@@ -171,6 +171,7 @@ fn answers(issuance: &Issuance) -> (String, String) {
     let header = Header {
         kind: CardKind::Student,
         algorithm: Algorithm::Aes128,
+        privacy: Privacy::default(),
         uid: test_card::uid(&issuance.card_serial),
         serial: CardId(issuance.card_serial.bytes()),
     };
