@@ -9,11 +9,11 @@
 use alloc::vec::Vec;
 
 use super::decoder::read;
-use super::entry::Entry;
+use super::entry::{Entry, Kind};
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
+use super::standing::{Effect, Listing, Standing};
 use super::whole::Edition;
-use super::{Effect, Listing, Standing};
 use crate::date::Date;
 use crate::ident::CardSerial;
 
@@ -21,7 +21,7 @@ use crate::ident::CardSerial;
 const BLOCK: usize = 128;
 
 /// Bits that say how a card is listed.
-const CODE_BITS: u32 = 2;
+const CODE_BITS: u32 = 3;
 
 /// The listed cards of one version of a list; withdrawn entries are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,17 @@ pub struct Lookup {
     blocks: Vec<Block>,
     /// Distances and codes, and one word more, so that any two neighbours can be read.
     words: Vec<u64>,
-    /// Cards listed in more than one way, or only from a later day.
-    special: Vec<(u64, Standing)>,
+    /// Cards listed in more than one way, only from a later day, or in a later generation, in order.
+    special: Vec<(u64, Mark)>,
+}
+
+/// One way in which a card is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    kind: Kind,
+    effect: Effect,
+    /// Last generation that it concerns; `None` for all.
+    generation: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +57,7 @@ struct Block {
 }
 
 impl Lookup {
-    /// Reads the file of a whole list.
+    /// Reads the file of a whole list or a part.
     ///
     /// # Errors
     /// As [`List::parse`](super::List::parse).
@@ -77,17 +86,17 @@ impl Lookup {
             + self.firsts.capacity() * size_of::<u64>()
             + self.blocks.capacity() * size_of::<Block>()
             + self.words.capacity() * size_of::<u64>()
-            + self.special.capacity() * size_of::<(u64, Standing)>()
+            + self.special.capacity() * size_of::<(u64, Mark)>()
     }
 
-    /// Returns what the list says about a card.
+    /// Returns what the list says about a card of a generation (EF 05).
     #[must_use]
-    pub fn listing(&self, serial: CardSerial) -> Listing {
-        let standing = self.find(number(serial)).unwrap_or_default();
+    pub fn listing(&self, serial: CardSerial, generation: u8) -> Listing {
+        let standing = self.find(number(serial), generation).unwrap_or_default();
         Listing { issued: self.edition.issued.date, standing }
     }
 
-    fn find(&self, number: u64) -> Option<Standing> {
+    fn find(&self, number: u64, generation: u8) -> Option<Standing> {
         let at = self.firsts.partition_point(|first| *first <= number).checked_sub(1)?;
         let (first, block) = (self.firsts.get(at)?, self.blocks.get(at)?);
         let distance = number - first;
@@ -100,7 +109,10 @@ impl Lookup {
             left -= half;
         }
         let value = self.value(block, index)?;
-        if value >> CODE_BITS == distance { self.standing(number, value) } else { None }
+        if value >> CODE_BITS != distance {
+            return None;
+        }
+        Some(standing(self.marks(number, value), generation))
     }
 
     /// Distance and code of a card in a block.
@@ -112,13 +124,12 @@ impl Lookup {
         Some(((low >> shift) | (high << 1 << (63 - shift))) & mask(block.width.into()))
     }
 
-    fn standing(&self, number: u64, value: u64) -> Option<Standing> {
-        let code = usize::try_from(value & mask(CODE_BITS)).ok()?;
-        if let Some(standing) = ALONE.get(code) {
-            return Some(*standing);
-        }
-        let at = self.special.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        self.special.get(at).map(|(_, standing)| *standing)
+    fn marks(&self, number: u64, value: u64) -> impl Iterator<Item = Mark> + '_ {
+        let alone = usize::try_from(value & mask(CODE_BITS)).ok().and_then(|code| ALONE.get(code));
+        let special = if alone.is_none() { self.special.as_slice() } else { &[] };
+        let at = special.partition_point(|(other, _)| *other < number);
+        let several = special.iter().skip(at).take_while(move |(other, _)| *other == number);
+        alone.copied().into_iter().chain(several.map(|(_, mark)| *mark))
     }
 }
 
@@ -127,14 +138,15 @@ impl Lookup {
 pub struct LookupBuilder {
     issued: Date,
     /// The card whose entries are coming in.
-    current: Option<(u64, Standing)>,
+    current: Option<u64>,
+    marks: Vec<Mark>,
     /// Numbers and codes of the block under way.
     block: Vec<(u64, u64)>,
     count: usize,
     firsts: Vec<u64>,
     blocks: Vec<Block>,
     words: Vec<u64>,
-    special: Vec<(u64, Standing)>,
+    special: Vec<(u64, Mark)>,
 }
 
 impl LookupBuilder {
@@ -144,6 +156,7 @@ impl LookupBuilder {
         Self {
             issued,
             current: None,
+            marks: Vec::new(),
             block: Vec::with_capacity(BLOCK),
             count: 0,
             firsts: Vec::new(),
@@ -170,25 +183,31 @@ impl LookupBuilder {
     }
 
     fn push(&mut self, entry: &Entry) {
-        let number = number(entry.serial());
-        if self.current.is_none_or(|(current, _)| current != number) {
-            self.end_card();
-            self.current = Some((number, Standing::default()));
+        if entry.withdrawn().is_some() {
+            return;
         }
-        if let Some((_, standing)) = &mut self.current {
-            standing.add(entry, self.issued);
+        let number = number(entry.serial());
+        if self.current != Some(number) {
+            self.end_card();
+            self.current = Some(number);
+        }
+        let effect = Effect::of(entry, self.issued);
+        let mark = Mark { kind: entry.kind(), effect, generation: entry.generation() };
+        if !self.marks.contains(&mark) {
+            self.marks.push(mark);
         }
     }
 
     fn end_card(&mut self) {
-        let Some((number, standing)) = self.current.take() else { return };
-        if standing == NOTHING {
-            return;
-        }
-        let code = ALONE.iter().position(|alone| *alone == standing);
+        let Some(number) = self.current.take() else { return };
+        let code = match self.marks.as_slice() {
+            [mark] => ALONE.iter().position(|alone| alone == mark),
+            _ => None,
+        };
         if code.is_none() {
-            self.special.push((number, standing));
+            self.special.extend(self.marks.iter().map(|mark| (number, *mark)));
         }
+        self.marks.clear();
         self.block.push((number, code.unwrap_or(ALONE.len()) as u64));
         self.count += 1;
         if self.block.len() == BLOCK {
@@ -231,15 +250,26 @@ impl Extend<Entry> for LookupBuilder {
     }
 }
 
-/// Cards listed in one way, in force on the day of issue, by their code; the last code stands for
-/// all others.
-const ALONE: [Standing; 3] = [
-    Standing { loss: Some(Effect::InForce), ..NOTHING },
-    Standing { freeze: Some(Effect::InForce), ..NOTHING },
-    Standing { replaced: Some(Effect::InForce), ..NOTHING },
+/// Cards listed in one way, in force on the day of issue, for all generations or the first one, by
+/// their code; the code after these is for all others.
+const ALONE: [Mark; 6] = [
+    in_force(Kind::Loss, None),
+    in_force(Kind::Freeze, None),
+    in_force(Kind::Replaced, None),
+    in_force(Kind::Loss, Some(0)),
+    in_force(Kind::Freeze, Some(0)),
+    in_force(Kind::Replaced, Some(0)),
 ];
 
-const NOTHING: Standing = Standing { loss: None, freeze: None, replaced: None };
+const fn in_force(kind: Kind, generation: Option<u8>) -> Mark {
+    Mark { kind, effect: Effect::InForce, generation }
+}
+
+/// What marks say of a card of a generation.
+fn standing(marks: impl Iterator<Item = Mark>, generation: u8) -> Standing {
+    let about = marks.filter(|mark| mark.generation.is_none_or(|last| generation <= last));
+    about.fold(Standing::default(), |standing, mark| standing.with(mark.kind, mark.effect))
+}
 
 /// Year, vendor and sequence as one number, in the order of the serials.
 fn number(serial: CardSerial) -> u64 {
