@@ -7,13 +7,20 @@ use proptest::prelude::*;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{
-    Decoder, Delta, Disagreement, Edition, Effect, Entries, Entry, EntryError, Form, Header, Kind,
-    List, ListError, ListMac, Lookup, MAC_LEN, Moment, Standing, key_id, key_path,
+    Bearer, Decoder, Delta, Disagreement, Edition, Effect, Entries, Entry, EntryError, Form,
+    Header, Kind, List, ListError, ListMac, Lookup, MAC_LEN, Moment, Standing, key_id, key_path,
 };
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
 
 const SCHOOL: &str = "084012";
+
+/// A card of the first generation, whoever's.
+const ANYONE: Bearer<'_> = of(0);
+
+const fn of(generation: u8) -> Bearer<'static> {
+    Bearer { generation, units: &[] }
+}
 
 fn date(text: &str) -> Date {
     text.parse().unwrap()
@@ -136,11 +143,11 @@ proptest! {
                         && entry.generation().is_none_or(|last| generation <= last)
                 };
                 let first = about().filter(stands).map(Entry::effective).min();
-                let standing = whole.listing(serial(sequence), generation).standing;
+                let standing = whole.listing(serial(sequence), &of(generation)).standing;
                 let found = [standing.loss, standing.freeze, standing.replaced][usize::from(kind.code()) - 1];
                 prop_assert_eq!(found.is_some(), first.is_some());
                 let open = set.open(serial(sequence), kind);
-                let kept = open.filter(|e| e.concerns(generation)).map(Entry::effective).min();
+                let kept = open.filter(|e| e.generation().is_none_or(|last| generation <= last)).map(Entry::effective).min();
                 prop_assert_eq!(kept, first);
             }
         }
@@ -162,7 +169,7 @@ proptest! {
         let (all, without) = (list(all), list(without));
         for sequence in 0..12 {
             let [with, before] =
-                [&all, &without].map(|list| list.listing(serial(sequence), generation).standing);
+                [&all, &without].map(|list| list.listing(serial(sequence), &of(generation)).standing);
             for (with, before) in [
                 (with.loss, before.loss), (with.freeze, before.freeze), (with.replaced, before.replaced),
             ] {
@@ -220,7 +227,7 @@ proptest! {
         let lookup = Lookup::parse(&list.emit(&mac("080000")), &mac("080000")).unwrap();
         for (sequence, generation) in (0..40).zip((0..4).cycle()) {
             let card = serial(sequence);
-            prop_assert_eq!(lookup.listing(card, generation), list.listing(card, generation));
+            prop_assert_eq!(lookup.listing(card, &of(generation)), list.listing(card, &of(generation)));
         }
     }
 
@@ -251,9 +258,9 @@ proptest! {
             let card = CardSerial::new(year, vendor, sequence).unwrap();
             let expected = listed.get(&card).map(|entry| {
                 let here = |kind| (entry.kind() == kind).then_some(Effect::InForce);
-                Standing { loss: here(Kind::Loss), freeze: here(Kind::Freeze), replaced: here(Kind::Replaced) }
+                Standing { loss: here(Kind::Loss), freeze: here(Kind::Freeze), replaced: here(Kind::Replaced)  }
             });
-            prop_assert_eq!(lookup.listing(card, 0).standing, expected.unwrap_or_default());
+            prop_assert_eq!(lookup.listing(card, &ANYONE).standing, expected.unwrap_or_default());
         }
     }
 
@@ -329,7 +336,7 @@ fn a_withdrawal_removes_and_a_new_report_lists_again() {
             at("2026-09-04"),
         )
         .unwrap();
-    assert_eq!(found.listing(serial(1), 0).standing, Standing::default());
+    assert_eq!(found.listing(serial(1), &ANYONE).standing, Standing::default());
     // Who answered for misuse in between can still be shown.
     let [kept] = found.entries().of(serial(1)) else { panic!("one entry, withdrawn") };
     assert_eq!((kept.reported(), kept.effective()), (lost.reported(), lost.effective()));
@@ -340,10 +347,12 @@ fn a_withdrawal_removes_and_a_new_report_lists_again() {
     let again = entry(1, Kind::Loss, SCHOOL, "2026-10-09", "2026-10-12");
     let next = edition(SCHOOL, 3, "2026-12-31");
     let listed = List::merge(next, [&found, &school_list(1, [again])]);
-    assert!(matches!(listed, Ok(ref list) if list.listing(serial(1), 0).standing.loss.is_some()));
+    assert!(
+        matches!(listed, Ok(ref list) if list.listing(serial(1), &ANYONE).standing.loss.is_some())
+    );
     // The school's old list, sent once more, revives nothing.
     let stale = List::merge(next, [&found, &first]).unwrap();
-    assert_eq!(stale.listing(serial(1), 0).standing, Standing::default());
+    assert_eq!(stale.listing(serial(1), &ANYONE).standing, Standing::default());
 }
 
 #[test]
@@ -403,7 +412,7 @@ fn reporting_again_changes_nothing() {
         // Found: both reports end.
         let next = edition("080000", 2, "2026-12-31");
         let found = merged.withdraw(next, serial(1), Kind::Loss, unit(SCHOOL), at("2026-09-09"));
-        assert_eq!(found.unwrap().listing(serial(1), 0).standing, Standing::default());
+        assert_eq!(found.unwrap().listing(serial(1), &ANYONE).standing, Standing::default());
     }
     let later = Entry::new(
         serial(1),
@@ -433,6 +442,32 @@ fn theirs_freeze() -> Entry {
     entry(1, Kind::Freeze, "055001", "2026-09-04", "2026-09-04")
 }
 
+/// A school lists its own pupils' cards (操作规程 四/六); a district and the city those below.
+#[test]
+fn a_report_counts_when_its_unit_knows_the_pupil() {
+    let frozen = |by: &str| entry(1, Kind::Freeze, by, "2026-09-01", "2026-09-01");
+    let units = [unit(SCHOOL), unit("055001")];
+    for (by, counts) in [
+        (SCHOOL, true),
+        ("080000", true),
+        ("000000", true),
+        ("055001", true),
+        ("084013", false),
+        ("060000", false),
+    ] {
+        let list = List::new(edition("000000", 1, "2026-12-31"), [frozen(by)]).unwrap();
+        let lookup = Lookup::parse(&list.emit(&mac("000000")), &mac("000000")).unwrap();
+        let bearer = Bearer { generation: 0, units: &units };
+        for listing in [list.listing(serial(1), &bearer), lookup.listing(serial(1), &bearer)] {
+            assert_eq!(listing.standing.freeze.is_some(), counts, "{by}");
+        }
+        assert!(
+            lookup.listing(serial(1), &ANYONE).standing.freeze.is_some(),
+            "nobody knows the pupil"
+        );
+    }
+}
+
 /// A card that was recalled, restocked and given to another pupil is not the one reported.
 #[test]
 fn an_entry_ends_with_the_generation_of_the_card() {
@@ -441,7 +476,8 @@ fn an_entry_ends_with_the_generation_of_the_card() {
     let list = school_list(1, [frozen]);
     let lookup = Lookup::parse(&list.emit(&mac(SCHOOL)), &mac(SCHOOL)).unwrap();
     for (generation, listed) in [(0, true), (3, true), (4, false), (255, false)] {
-        for listing in [list.listing(serial(1), generation), lookup.listing(serial(1), generation)]
+        for listing in
+            [list.listing(serial(1), &of(generation)), lookup.listing(serial(1), &of(generation))]
         {
             assert_eq!(listing.standing.freeze.is_some(), listed, "{generation}");
         }
@@ -456,7 +492,7 @@ fn an_effect_begins_on_its_day() {
         [entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03")],
     )
     .unwrap();
-    let listing = list.listing(serial(1), 0);
+    let listing = list.listing(serial(1), &ANYONE);
     assert_eq!(listing.standing.loss, Some(Effect::From(date("2026-09-03"))));
     let holds = |day| listing.standing.loss.unwrap().holds(date(day));
     assert!(!holds("2026-09-02") && holds("2026-09-03") && holds("2026-09-04"));
@@ -484,7 +520,12 @@ fn lists_go_up_and_down() {
     let file = part.emit(&mac("080000"));
     assert_eq!(List::parse(&file, &mac("080000")), Ok(part.clone()));
     assert!(
-        Lookup::parse(&file, &mac("080000")).unwrap().listing(serial(3), 0).standing.loss.is_some()
+        Lookup::parse(&file, &mac("080000"))
+            .unwrap()
+            .listing(serial(3), &ANYONE)
+            .standing
+            .loss
+            .is_some()
     );
     // What came down does not go up again, nor on.
     let taken = ListError::Part { of: UnitCode::CITY };

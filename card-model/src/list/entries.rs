@@ -9,7 +9,7 @@
 use alloc::vec::{self, Vec};
 
 use super::entry::{Entry, Kind, Moment};
-use super::standing::{Effect, Standing};
+use super::standing::{Bearer, Mark, Standing};
 use crate::crc::Crc32;
 use crate::date::Date;
 use crate::ident::CardSerial;
@@ -128,13 +128,15 @@ impl Entries {
         Ok(Self(changes.copied().collect()))
     }
 
-    /// What the list says about a card of a generation.
-    pub(crate) fn standing(&self, serial: CardSerial, generation: u8, issued: Date) -> Standing {
-        let open = self.of(serial).iter().filter(|entry| entry.withdrawn().is_none());
-        let about = open.filter(|entry| entry.concerns(generation));
-        about.fold(Standing::default(), |standing, entry| {
-            standing.with(entry.kind(), Effect::of(entry, issued))
-        })
+    /// What a list of these entries, issued on a day, says about a card.
+    pub(crate) fn standing(
+        &self,
+        serial: CardSerial,
+        bearer: &Bearer<'_>,
+        issued: Date,
+    ) -> Standing {
+        let marks = self.of(serial).iter().filter_map(|entry| Mark::of(entry, issued));
+        Standing::of(marks, bearer)
     }
 
     /// Takes statements in order and keeps of each subject what counts.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::calendar::{CalendarError, Deadline, Holidays};
 use crate::code::{Reason, codes};
 use crate::date::{Date, Time};
 use crate::ident::{CardSerial, UnitCode};
@@ -13,6 +14,52 @@ codes! {
         Freeze = 2, "2", "freeze", "冻结";
         Replaced = 3, "3", "replaced", "补卡";
     }
+}
+
+impl Kind {
+    /// Returns the day on which a report takes effect: the one wanted, by default the last one that
+    /// the rules allow. A freeze and a replacement take effect at once, a loss within two working days
+    /// (暂行办法 六(二), 操作规程 四/六).
+    ///
+    /// # Errors
+    /// [`EffectError::TooLate`] for a loss or a replacement that would take effect later,
+    /// [`EffectError::Calendar`] when the working days are not known.
+    pub fn effective(
+        self,
+        reported: Date,
+        wanted: Option<Date>,
+        holidays: &Holidays,
+    ) -> Result<Date, EffectError> {
+        let limit = match self {
+            Self::Loss => Deadline::LossEffective.last_day(reported, holidays)?,
+            Self::Freeze | Self::Replaced => reported,
+        };
+        match wanted {
+            Some(effective) if effective > limit && self != Self::Freeze => {
+                Err(EffectError::TooLate { kind: self, effective, limit })
+            }
+            wanted => Ok(wanted.unwrap_or(limit)),
+        }
+    }
+}
+
+/// Why a report cannot take effect on the day wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EffectError {
+    /// Later than the rules allow.
+    #[error("{} takes effect on {effective}, expected {limit} at the latest", kind.english())]
+    TooLate {
+        /// Kind of report.
+        kind: Kind,
+        /// Day wanted.
+        effective: Date,
+        /// Last day allowed.
+        limit: Date,
+    },
+    /// The working days are not known.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
 }
 
 /// Date and time of day in Beijing.
@@ -179,12 +226,6 @@ impl Entry {
     #[must_use]
     pub const fn generation(&self) -> Option<u8> {
         self.generation
-    }
-
-    /// Tells whether the entry concerns a card of this generation.
-    #[must_use]
-    pub fn concerns(&self, generation: u8) -> bool {
-        self.generation.is_none_or(|last| generation <= last)
     }
 
     /// Returns when the entry last changed.

@@ -1,27 +1,26 @@
 //! What a reader keeps of a list: every listed card in a few bits, found in a few steps, exactly.
 //!
 //! A serial is a number of 37 bits (year, vendor, sequence; its other digits follow from these). The
-//! numbers stand in ascending order in blocks of [`BLOCK`]. A block has its first number in full and
-//! of each number its distance from there, in as many bits as the largest distance needs, followed by
-//! two bits that say how the card is listed. A look-up is one binary search among the blocks and one
-//! inside a block, whatever serials are listed.
+//! numbers stand in ascending order in blocks of [`BLOCK`]. A block has its first number in full and of
+//! each number its distance from there, in as many bits as the largest distance needs, followed by a
+//! code: the place in the table of marks of the one mark that the card has, or all ones for a card
+//! with several. A look-up is one binary search among the blocks and one inside a block, whatever
+//! serials are listed.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::decoder::read;
-use super::entry::{Entry, Kind};
+use super::entry::Entry;
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
-use super::standing::{Effect, Listing, Standing};
+use super::standing::{Bearer, Effect, Listing, Mark, Standing};
 use super::whole::Edition;
 use crate::date::Date;
 use crate::ident::CardSerial;
 
 /// Cards in a block; every whole block ends on a whole word.
 const BLOCK: usize = 128;
-
-/// Bits that say how a card is listed.
-const CODE_BITS: u32 = 3;
 
 /// The listed cards of one version of a list; withdrawn entries are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +32,10 @@ pub struct Lookup {
     blocks: Vec<Block>,
     /// Distances and codes, and one word more, so that any two neighbours can be read.
     words: Vec<u64>,
-    /// Cards listed in more than one way, only from a later day, or in a later generation, in order.
+    /// Every mark that a card has, once; a few for each unit that reports.
+    marks: Vec<Mark>,
+    /// Cards with several marks, in order.
     special: Vec<(u64, Mark)>,
-}
-
-/// One way in which a card is listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
-    kind: Kind,
-    effect: Effect,
-    /// Last generation that it concerns; `None` for all.
-    generation: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +44,8 @@ struct Block {
     start: usize,
     /// Bits of a distance and its code.
     width: u8,
+    /// Bits of the code.
+    code: u8,
     /// Cards in it.
     len: u8,
 }
@@ -86,17 +80,18 @@ impl Lookup {
             + self.firsts.capacity() * size_of::<u64>()
             + self.blocks.capacity() * size_of::<Block>()
             + self.words.capacity() * size_of::<u64>()
+            + self.marks.capacity() * size_of::<Mark>()
             + self.special.capacity() * size_of::<(u64, Mark)>()
     }
 
-    /// Returns what the list says about a card of a generation (EF 05).
+    /// Returns what the list says about a card.
     #[must_use]
-    pub fn listing(&self, serial: CardSerial, generation: u8) -> Listing {
-        let standing = self.find(number(serial), generation).unwrap_or_default();
+    pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
+        let standing = self.find(number(serial), bearer).unwrap_or_default();
         Listing { issued: self.edition.issued.date, standing }
     }
 
-    fn find(&self, number: u64, generation: u8) -> Option<Standing> {
+    fn find(&self, number: u64, bearer: &Bearer<'_>) -> Option<Standing> {
         let at = self.firsts.partition_point(|first| *first <= number).checked_sub(1)?;
         let (first, block) = (self.firsts.get(at)?, self.blocks.get(at)?);
         let distance = number - first;
@@ -104,15 +99,15 @@ impl Lookup {
         let (mut index, mut left) = (0, usize::from(block.len));
         while left > 1 {
             let half = left / 2;
-            let beyond = self.value(block, index + half)? >> CODE_BITS > distance;
+            let beyond = self.value(block, index + half)? >> block.code > distance;
             index += if beyond { 0 } else { half };
             left -= half;
         }
         let value = self.value(block, index)?;
-        if value >> CODE_BITS != distance {
+        if value >> block.code != distance {
             return None;
         }
-        Some(standing(self.marks(number, value), generation))
+        Some(Standing::of(self.marks(number, value & mask(block.code.into()), block), bearer))
     }
 
     /// Distance and code of a card in a block.
@@ -124,12 +119,14 @@ impl Lookup {
         Some(((low >> shift) | (high << 1 << (63 - shift))) & mask(block.width.into()))
     }
 
-    fn marks(&self, number: u64, value: u64) -> impl Iterator<Item = Mark> + '_ {
-        let alone = usize::try_from(value & mask(CODE_BITS)).ok().and_then(|code| ALONE.get(code));
-        let special = if alone.is_none() { self.special.as_slice() } else { &[] };
+    fn marks(&self, number: u64, code: u64, block: &Block) -> impl Iterator<Item = Mark> + '_ {
+        let several = code == mask(block.code.into());
+        let alone = usize::try_from(code).ok().filter(|_| !several);
+        let special = if several { self.special.as_slice() } else { &[] };
         let at = special.partition_point(|(other, _)| *other < number);
-        let several = special.iter().skip(at).take_while(move |(other, _)| *other == number);
-        alone.copied().into_iter().chain(several.map(|(_, mark)| *mark))
+        let special = special.iter().skip(at).take_while(move |(other, _)| *other == number);
+        let alone = alone.and_then(|code| self.marks.get(code));
+        alone.copied().into_iter().chain(special.map(|(_, mark)| *mark))
     }
 }
 
@@ -139,9 +136,12 @@ pub struct LookupBuilder {
     issued: Date,
     /// The card whose entries are coming in.
     current: Option<u64>,
-    marks: Vec<Mark>,
-    /// Numbers and codes of the block under way.
-    block: Vec<(u64, u64)>,
+    /// Its marks.
+    pending: Vec<Mark>,
+    /// Numbers of the block under way, with the code of the one mark.
+    block: Vec<(u64, Option<u32>)>,
+    /// Codes given so far.
+    codes: BTreeMap<Mark, u32>,
     count: usize,
     firsts: Vec<u64>,
     blocks: Vec<Block>,
@@ -156,7 +156,8 @@ impl LookupBuilder {
         Self {
             issued,
             current: None,
-            marks: Vec::new(),
+            pending: Vec::new(),
+            codes: BTreeMap::new(),
             block: Vec::with_capacity(BLOCK),
             count: 0,
             firsts: Vec::new(),
@@ -178,37 +179,41 @@ impl LookupBuilder {
         self.special.shrink_to_fit();
         let Header { scope, version, issued, .. } = *header;
         let edition = Edition { scope, version, issued };
-        let Self { count, firsts, blocks, words, special, .. } = self;
-        Lookup { edition, count, firsts, blocks, words, special }
+        let Self { count, codes, firsts, blocks, words, special, .. } = self;
+        let mut marks: Vec<(u32, Mark)> =
+            codes.into_iter().map(|(mark, code)| (code, mark)).collect();
+        marks.sort_unstable_by_key(|(code, _)| *code);
+        let marks = marks.into_iter().map(|(_, mark)| mark).collect();
+        Lookup { edition, count, firsts, blocks, words, marks, special }
     }
 
     fn push(&mut self, entry: &Entry) {
-        if entry.withdrawn().is_some() {
-            return;
-        }
+        let Some(mark) = Mark::of(entry, self.issued) else { return };
         let number = number(entry.serial());
         if self.current != Some(number) {
             self.end_card();
             self.current = Some(number);
         }
-        let effect = Effect::of(entry, self.issued);
-        let mark = Mark { kind: entry.kind(), effect, generation: entry.generation() };
-        if !self.marks.contains(&mark) {
-            self.marks.push(mark);
+        if !self.pending.contains(&mark) {
+            self.pending.push(mark);
         }
     }
 
     fn end_card(&mut self) {
         let Some(number) = self.current.take() else { return };
-        let code = match self.marks.as_slice() {
-            [mark] => ALONE.iter().position(|alone| alone == mark),
+        // A mark that takes effect later is of its day alone; it would only swell the table.
+        let code = match self.pending.as_slice() {
+            [mark] if mark.effect == Effect::InForce => {
+                let next = u32::try_from(self.codes.len()).unwrap_or(u32::MAX);
+                Some(*self.codes.entry(*mark).or_insert(next))
+            }
             _ => None,
         };
         if code.is_none() {
-            self.special.extend(self.marks.iter().map(|mark| (number, *mark)));
+            self.special.extend(self.pending.iter().map(|mark| (number, *mark)));
         }
-        self.marks.clear();
-        self.block.push((number, code.unwrap_or(ALONE.len()) as u64));
+        self.pending.clear();
+        self.block.push((number, code));
         self.count += 1;
         if self.block.len() == BLOCK {
             self.end_block();
@@ -221,14 +226,18 @@ impl LookupBuilder {
         else {
             return;
         };
-        // At most 37 bits and the code, so both fit a byte.
-        let bits = u64::BITS - (last - first).leading_zeros() + CODE_BITS;
-        let [width, len] = [bits as usize, self.block.len()].map(|n| u8::try_from(n).unwrap_or(0));
+        // Room for every code given so far and for all ones. Units are fewer than 2^20, so that 37 bits
+        // and the code fit a word, and each number a byte.
+        let code_bits = (usize::BITS - self.codes.len().leading_zeros()).max(1);
+        let bits = u64::BITS - (last - first).leading_zeros() + code_bits;
+        let [width, code, len] = [bits as usize, code_bits as usize, self.block.len()]
+            .map(|n| u8::try_from(n).unwrap_or(0));
         self.firsts.push(first);
-        self.blocks.push(Block { start: self.words.len(), width, len });
+        self.blocks.push(Block { start: self.words.len(), width, code, len });
         let (mut word, mut filled) = (0, 0);
         for (number, code) in self.block.drain(..) {
-            let value = ((number - first) << CODE_BITS) | code;
+            let code = code.map_or(mask(code_bits), u64::from);
+            let value = ((number - first) << code_bits) | code;
             word |= value << filled;
             filled += bits;
             if filled >= 64 {
@@ -248,27 +257,6 @@ impl Extend<Entry> for LookupBuilder {
     fn extend<I: IntoIterator<Item = Entry>>(&mut self, entries: I) {
         entries.into_iter().for_each(|entry| self.push(&entry));
     }
-}
-
-/// Cards listed in one way, in force on the day of issue, for all generations or the first one, by
-/// their code; the code after these is for all others.
-const ALONE: [Mark; 6] = [
-    in_force(Kind::Loss, None),
-    in_force(Kind::Freeze, None),
-    in_force(Kind::Replaced, None),
-    in_force(Kind::Loss, Some(0)),
-    in_force(Kind::Freeze, Some(0)),
-    in_force(Kind::Replaced, Some(0)),
-];
-
-const fn in_force(kind: Kind, generation: Option<u8>) -> Mark {
-    Mark { kind, effect: Effect::InForce, generation }
-}
-
-/// What marks say of a card of a generation.
-fn standing(marks: impl Iterator<Item = Mark>, generation: u8) -> Standing {
-    let about = marks.filter(|mark| mark.generation.is_none_or(|last| generation <= last));
-    about.fold(Standing::default(), |standing, mark| standing.with(mark.kind, mark.effect))
 }
 
 /// Year, vendor and sequence as one number, in the order of the serials.

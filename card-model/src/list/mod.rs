@@ -11,7 +11,9 @@
 //! `docs/lists.md`. A reader keeps a [`Lookup`], which answers for every serial and is never wrong.
 //!
 //! ```
-//! use xuejika_card_model::list::{Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path};
+//! use xuejika_card_model::list::{
+//!     Bearer, Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path,
+//! };
 //! use xuejika_keyscheme::{Algorithm, KeyVersion, provider::{KeyProvider, TestRoots}};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +29,7 @@
 //! let mac = ListMac::new(&TestRoots.list_key(&id, key_path(school))?, id);
 //! let file = list.emit(&mac);
 //! let lookup = Lookup::parse(&file, &mac)?;
-//! assert!(lookup.listing(lost, 0).standing.loss.is_some());
+//! assert!(lookup.listing(lost, &Bearer { generation: 0, units: &[school] }).standing.loss.is_some());
 //! # Ok(())
 //! # }
 //! ```
@@ -43,9 +45,9 @@ mod whole;
 
 pub use decoder::{Decoder, MAC_LEN};
 pub use entries::{Disagreement, Entries, NotDescended};
-pub use entry::{Entry, EntryError, Kind, Moment};
+pub use entry::{EffectError, Entry, EntryError, Kind, Moment};
 pub use error::ListError;
 pub use header::{Form, Header, HeaderError, ListMac, key_id, key_path};
 pub use lookup::{Lookup, LookupBuilder};
-pub use standing::{Effect, Listing, Standing};
+pub use standing::{Bearer, Effect, Listing, Standing};
 pub use whole::{Delta, Edition, List};

@@ -7,7 +7,7 @@ use super::entries::Entries;
 use super::entry::{Entry, Kind, Moment};
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
-use super::standing::Listing;
+use super::standing::{Bearer, Listing};
 use crate::ident::{CardSerial, UnitCode};
 
 /// Which version of which list.
@@ -168,11 +168,11 @@ impl List {
         self.of
     }
 
-    /// Returns what the list says about a card of a generation (EF 05).
+    /// Returns what the list says about a card.
     #[must_use]
-    pub fn listing(&self, serial: CardSerial, generation: u8) -> Listing {
+    pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
         let issued = self.edition.issued.date;
-        Listing { issued, standing: self.entries.standing(serial, generation, issued) }
+        Listing { issued, standing: self.entries.standing(serial, bearer, issued) }
     }
 
     /// Returns the change from an earlier version to this one.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{
     Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
 };
@@ -16,7 +17,7 @@ use crate::reader::lists::refused;
 
 /// A whole list or a delta.
 pub(super) enum AnyList {
-    /// A whole list.
+    /// A whole list or a part.
     Full(List),
     /// A delta.
     Delta(Delta),
@@ -27,6 +28,22 @@ impl AnyList {
         match self {
             Self::Full(list) => list.edition(),
             Self::Delta(delta) => delta.edition(),
+        }
+    }
+
+    pub(super) const fn form(&self) -> Form {
+        match self {
+            Self::Full(list) if list.of().is_some() => Form::Part,
+            Self::Full(_) => Form::Full,
+            Self::Delta(_) => Form::Delta,
+        }
+    }
+
+    /// The unit out of whose list a part was taken.
+    pub(super) const fn of(&self) -> Option<UnitCode> {
+        match self {
+            Self::Full(list) => list.of(),
+            Self::Delta(_) => None,
         }
     }
 
@@ -80,7 +97,7 @@ impl Keys {
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;
         match header.form {
-            Form::Full => List::parse(&file, &mac).map(AnyList::Full),
+            Form::Full | Form::Part => List::parse(&file, &mac).map(AnyList::Full),
             Form::Delta => Delta::parse(&file, &mac).map(AnyList::Delta),
         }
         .map_err(|error| refused(path, error))

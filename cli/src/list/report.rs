@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use xuejika_card_model::code::Reason;
-use xuejika_card_model::list::{Entry, Kind};
+use xuejika_card_model::list::{Disagreement, Entry, Kind};
 
 use super::files::AnyList;
 
@@ -17,6 +17,8 @@ pub(super) struct FileReport {
     form: &'static str,
     scope: String,
     version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<u32>,
     issued: String,
@@ -37,7 +39,8 @@ impl FileReport {
         Self {
             operation,
             file: file.display().to_string(),
-            form: if list.base().is_some() { "delta" } else { "full" },
+            form: list.form().english(),
+            of: list.of().map(|of| of.to_string()),
             scope: edition.scope.to_string(),
             version: edition.version,
             base: list.base(),
@@ -57,6 +60,9 @@ impl fmt::Display for FileReport {
         write!(f, "{file}: {form} list of unit {scope}, version {version}")?;
         if let Some(base) = self.base {
             write!(f, " from {base}")?;
+        }
+        if let Some(of) = &self.of {
+            write!(f, ", taken from the list of {of}")?;
         }
         let Self { entries, loss, freeze, replaced, withdrawn, .. } = self;
         write!(
@@ -81,6 +87,8 @@ pub(super) struct EntryReport {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u8>,
 }
 
 impl From<&Entry> for EntryReport {
@@ -94,13 +102,14 @@ impl From<&Entry> for EntryReport {
             effective: entry.effective().to_string(),
             reason: entry.reason().map(Reason::english),
             withdrawn: entry.withdrawn().map(|at| at.to_string()),
+            generation: entry.generation(),
         }
     }
 }
 
 impl fmt::Display for EntryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { card, kind, chinese, unit, reported, effective, reason, withdrawn } = self;
+        let Self { card, kind, chinese, unit, reported, effective, reason, .. } = self;
         write!(
             f,
             "{card} {kind} {chinese}, unit {unit}, reported {reported}, effective {effective}"
@@ -108,7 +117,10 @@ impl fmt::Display for EntryReport {
         if let Some(reason) = reason {
             write!(f, ", {reason}")?;
         }
-        withdrawn.as_ref().map_or(Ok(()), |at| write!(f, ", withdrawn {at}"))
+        if let Some(generation) = self.generation {
+            write!(f, ", generation {generation}")?;
+        }
+        self.withdrawn.as_ref().map_or(Ok(()), |at| write!(f, ", withdrawn {at}"))
     }
 }
 
@@ -120,6 +132,21 @@ pub(super) struct FindingReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) card: Option<String>,
     pub(super) detail: String,
+}
+
+impl FindingReport {
+    /// Units that do not agree about a card.
+    pub(super) fn new(file: &Path, Disagreement { listed, withdrawn }: &Disagreement) -> Self {
+        let (card, kind) = (listed.serial(), listed.kind().english());
+        let at = withdrawn.withdrawn().map(|at| at.to_string()).unwrap_or_default();
+        let detail = format!(
+            "card {card}: {kind} reported by unit {} stands; unit {} withdrew its own at {at}",
+            listed.unit(),
+            withdrawn.unit(),
+        );
+        let (file, card) = (file.display().to_string(), Some(card.to_string()));
+        Self { file, finding: "units-disagree", card, detail }
+    }
 }
 
 impl fmt::Display for FindingReport {
