@@ -91,7 +91,10 @@ fn every_shipped_scenario_ends_as_expected() {
         assert!(!scenario["articles"].as_array().unwrap().is_empty(), "{scenario}");
         assert!(scenario["steps"].as_u64().unwrap() > 4, "{scenario}");
     }
-    assert_eq!((&summary["scenarios"], &summary["as_expected"]), (&scenarios.len().into(), &scenarios.len().into()));
+    assert_eq!(
+        (&summary["scenarios"], &summary["as_expected"]),
+        (&scenarios.len().into(), &scenarios.len().into())
+    );
 }
 
 #[test]
