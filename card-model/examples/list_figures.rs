@@ -10,7 +10,7 @@ use std::time::Instant;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{
-    Delta, Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path,
+    Bearer, Delta, Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path,
 };
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
@@ -125,7 +125,9 @@ fn probe<E: Error + 'static>(
     let started = Instant::now();
     let mut listed = 0_u64;
     for card in cards.iter().cycle().take(PROBES as usize) {
-        listed += u64::from(black_box(lookup.listing(*card)).standing != Default::default());
+        listed += u64::from(
+            black_box(lookup.listing(*card, &Bearer::default())).standing != Default::default(),
+        );
     }
     let each = started.elapsed().as_secs_f64() * 1e9 / f64::from(PROBES);
     println!("  look up, {name:5} {each:8.0} ns each, {listed} of {PROBES} listed");

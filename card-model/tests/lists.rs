@@ -7,13 +7,20 @@ use proptest::prelude::*;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{
-    Decoder, Delta, Edition, Effect, Entries, Entry, EntryError, Form, Header, Kind, List,
-    ListError, ListMac, Lookup, MAC_LEN, Moment, Standing, key_id, key_path,
+    Bearer, Decoder, Delta, Disagreement, Edition, Effect, Entries, Entry, EntryError, Form,
+    Header, Kind, List, ListError, ListMac, Lookup, MAC_LEN, Moment, Standing, key_id, key_path,
 };
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
 
 const SCHOOL: &str = "084012";
+
+/// A card of the first generation, whoever's.
+const ANYONE: Bearer<'_> = of(0);
+
+const fn of(generation: u8) -> Bearer<'static> {
+    Bearer { generation, units: &[] }
+}
 
 fn date(text: &str) -> Date {
     text.parse().unwrap()
@@ -53,6 +60,9 @@ fn school_list(version: u32, entries: impl IntoIterator<Item = Entry>) -> List {
     List::new(edition(SCHOOL, version, "2026-12-31"), entries).unwrap()
 }
 
+/// Units that report in the property tests.
+const UNITS: [&str; 3] = ["084012", "084013", "080000"];
+
 prop_compose! {
     fn moments()(day in 0..60i32, hour in 0..3u8) -> Moment {
         Moment { date: date("2026-09-01").add_days(day).unwrap(), time: Time::new(hour, 0, 0).unwrap() }
@@ -68,11 +78,14 @@ prop_compose! {
         reported in moments(),
         delay in 0..4i32,
         withdrawn in proptest::option::of(1..4i32),
+        generation in proptest::option::of(0..3u8),
     ) -> Entry {
-        let by = unit(["084012", "084013", "080000"][by]);
-        let effective = reported.date.add_days(delay).unwrap();
+        let by = unit(UNITS[by]);
         let kind = Kind::ALL[kind];
+        let delay = if kind == Kind::Replaced { 0 } else { delay };
+        let effective = reported.date.add_days(delay).unwrap();
         let entry = Entry::new(serial(sequence), kind, by, reported, effective, None).unwrap();
+        let entry = generation.map_or(entry, |generation| entry.of_generation(generation));
         match withdrawn {
             Some(days) if kind != Kind::Replaced => {
                 let date = reported.date.add_days(days).unwrap();
@@ -110,17 +123,59 @@ proptest! {
         prop_assert_eq!(Entries::from_iter(list), Entries::from_iter(shuffled));
     }
 
-    /// The latest statement about each card and kind holds; nothing else is in the set.
+    /// A card is listed as from the earliest report that its own unit has not withdrawn afterwards,
+    /// computed here from the statements themselves.
     #[test]
-    fn the_latest_statement_holds(list in proptest::collection::vec(entries(), 0..30)) {
+    fn a_card_is_listed_while_any_unit_s_report_stands(
+        list in proptest::collection::vec(entries(), 0..40), generation in 0..4u8,
+    ) {
         let set: Entries = list.iter().copied().collect();
-        for entry in &set {
-            let same = |other: &&Entry| (other.serial(), other.kind()) == (entry.serial(), entry.kind());
-            prop_assert!(list.contains(entry));
-            prop_assert!(list.iter().filter(same).all(|other| other.changed() <= entry.changed()));
+        let issued = edition("080000", 1, "2026-08-01");
+        let whole = List::new(Edition { issued: at("2026-12-31"), ..issued }, set.clone()).unwrap();
+        for sequence in 0..12 {
+            for kind in Kind::ALL.iter().copied() {
+                let about = || list.iter().filter(|e| (e.serial(), e.kind()) == (serial(sequence), kind));
+                let stands = |entry: &&Entry| {
+                    let own = about().filter(|other| other.unit() == entry.unit());
+                    let ended = own.filter_map(Entry::withdrawn).max();
+                    entry.withdrawn().is_none()
+                        && ended.is_none_or(|ended| entry.reported() >= ended)
+                        && entry.generation().is_none_or(|last| generation <= last)
+                };
+                let first = about().filter(stands).map(Entry::effective).min();
+                let standing = whole.listing(serial(sequence), &of(generation)).standing;
+                let found = [standing.loss, standing.freeze, standing.replaced][usize::from(kind.code()) - 1];
+                prop_assert_eq!(found.is_some(), first.is_some());
+                let open = set.open(serial(sequence), kind);
+                let kept = open.filter(|e| e.generation().is_none_or(|last| generation <= last)).map(Entry::effective).min();
+                prop_assert_eq!(kept, first);
+            }
         }
-        let subjects: BTreeMap<_, _> = list.iter().map(|e| ((e.serial(), e.kind()), ())).collect();
-        prop_assert_eq!(set.len(), subjects.len());
+    }
+
+    /// No act of one unit, however it is merged, makes a card better that another unit lists.
+    #[test]
+    fn no_unit_weakens_another_s_report(
+        lists in proptest::collection::vec(proptest::collection::vec(entries(), 0..12), 1..5),
+        by in 0..3usize, generation in 0..4u8,
+    ) {
+        let others = |entry: &&Entry| entry.unit() != unit(UNITS[by]);
+        let merge = |keep: &dyn Fn(&&Entry) -> bool| {
+            let part = |list: &Vec<Entry>| list.iter().filter(|e| keep(e)).copied().collect::<Entries>();
+            lists.iter().map(part).fold(Entries::default(), |all, list| all.join(&list))
+        };
+        let (all, without) = (merge(&|_| true), merge(&others));
+        let list = |entries: Entries| List::new(edition("080000", 1, "2026-12-31"), entries).unwrap();
+        let (all, without) = (list(all), list(without));
+        for sequence in 0..12 {
+            let [with, before] =
+                [&all, &without].map(|list| list.listing(serial(sequence), &of(generation)).standing);
+            for (with, before) in [
+                (with.loss, before.loss), (with.freeze, before.freeze), (with.replaced, before.replaced),
+            ] {
+                prop_assert!(before.is_none() || with.is_some_and(|with| Some(with) <= before));
+            }
+        }
     }
 
     #[test]
@@ -170,8 +225,9 @@ proptest! {
         let edition = Edition { scope: unit("080000"), version: 1, issued };
         let list = List::new(edition, set).unwrap();
         let lookup = Lookup::parse(&list.emit(&mac("080000")), &mac("080000")).unwrap();
-        for sequence in 0..40 {
-            prop_assert_eq!(lookup.listing(serial(sequence)), list.listing(serial(sequence)));
+        for (sequence, generation) in (0..40).zip((0..4).cycle()) {
+            let card = serial(sequence);
+            prop_assert_eq!(lookup.listing(card, &of(generation)), list.listing(card, &of(generation)));
         }
     }
 
@@ -202,9 +258,9 @@ proptest! {
             let card = CardSerial::new(year, vendor, sequence).unwrap();
             let expected = listed.get(&card).map(|entry| {
                 let here = |kind| (entry.kind() == kind).then_some(Effect::InForce);
-                Standing { loss: here(Kind::Loss), freeze: here(Kind::Freeze), replaced: here(Kind::Replaced) }
+                Standing { loss: here(Kind::Loss), freeze: here(Kind::Freeze), replaced: here(Kind::Replaced)  }
             });
-            prop_assert_eq!(lookup.listing(card).standing, expected.unwrap_or_default());
+            prop_assert_eq!(lookup.listing(card, &ANYONE).standing, expected.unwrap_or_default());
         }
     }
 
@@ -280,9 +336,9 @@ fn a_withdrawal_removes_and_a_new_report_lists_again() {
             at("2026-09-04"),
         )
         .unwrap();
-    assert_eq!(found.listing(serial(1)).standing, Standing::default());
+    assert_eq!(found.listing(serial(1), &ANYONE).standing, Standing::default());
     // Who answered for misuse in between can still be shown.
-    let kept = found.entries().find(serial(1), Kind::Loss).unwrap();
+    let [kept] = found.entries().of(serial(1)) else { panic!("one entry, withdrawn") };
     assert_eq!((kept.reported(), kept.effective()), (lost.reported(), lost.effective()));
     assert!(!kept.holds(date("2026-09-10")));
     let lookup = Lookup::parse(&found.emit(&mac(SCHOOL)), &mac(SCHOOL)).unwrap();
@@ -291,10 +347,12 @@ fn a_withdrawal_removes_and_a_new_report_lists_again() {
     let again = entry(1, Kind::Loss, SCHOOL, "2026-10-09", "2026-10-12");
     let next = edition(SCHOOL, 3, "2026-12-31");
     let listed = List::merge(next, [&found, &school_list(1, [again])]);
-    assert!(matches!(listed, Ok(ref list) if list.listing(serial(1)).standing.loss.is_some()));
+    assert!(
+        matches!(listed, Ok(ref list) if list.listing(serial(1), &ANYONE).standing.loss.is_some())
+    );
     // The school's old list, sent once more, revives nothing.
     let stale = List::merge(next, [&found, &first]).unwrap();
-    assert_eq!(stale.listing(serial(1)).standing, Standing::default());
+    assert_eq!(stale.listing(serial(1), &ANYONE).standing, Standing::default());
 }
 
 #[test]
@@ -337,6 +395,97 @@ fn who_may_withdraw_what() {
     assert_eq!(twice, Err(EntryError::WithdrawnAlready(at("2026-09-02"))));
 }
 
+/// What one unit says twice: the effect stays, the loss period does not begin anew.
+#[test]
+fn reporting_again_changes_nothing() {
+    let lost = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let again = entry(1, Kind::Loss, SCHOOL, "2026-09-08", "2026-09-10");
+    let list = school_list(1, [lost]).next(edition(SCHOOL, 2, "2026-12-31"), [again]).unwrap();
+    assert_eq!(list.entries().of(serial(1)), [lost]);
+    // Two lists of the school that do not know of each other.
+    for lists in [[[lost], [again]], [[again], [lost]]] {
+        let [first, second] = lists;
+        let (a, b) = (school_list(1, first), school_list(2, second));
+        let merged = List::merge(edition("080000", 1, "2026-12-31"), [&a, &b]).unwrap();
+        assert_eq!(merged.entries().reported(serial(1), Kind::Loss), Some(lost.reported()));
+        let open = merged.entries().open(serial(1), Kind::Loss).map(Entry::effective).min();
+        assert_eq!(open, Some(lost.effective()));
+        // Found: both reports end.
+        let next = edition("080000", 2, "2026-12-31");
+        let found = merged.withdraw(next, serial(1), Kind::Loss, unit(SCHOOL), at("2026-09-09"));
+        assert_eq!(found.unwrap().listing(serial(1), &ANYONE).standing, Standing::default());
+    }
+    let later = Entry::new(
+        serial(1),
+        Kind::Replaced,
+        unit(SCHOOL),
+        at("2026-09-01"),
+        date("2026-09-02"),
+        None,
+    );
+    assert_eq!(later, Err(EntryError::ReplacedLater { reported: at("2026-09-01") }));
+}
+
+#[test]
+fn units_that_disagree_are_named() {
+    let ours = entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03");
+    let theirs =
+        entry(1, Kind::Loss, "055001", "2026-09-04", "2026-09-04").withdraw(at("2026-09-05"));
+    let list = [ours, theirs.clone().unwrap()].into_iter().collect::<Entries>();
+    let found: Vec<_> = list.disagreements().collect();
+    assert_eq!(found, [Disagreement { listed: ours, withdrawn: theirs.unwrap() }]);
+    let own = ours.withdraw(at("2026-09-05")).unwrap();
+    let agreed = [own, theirs_freeze()].into_iter().collect::<Entries>();
+    assert_eq!(agreed.disagreements().count(), 0);
+}
+
+fn theirs_freeze() -> Entry {
+    entry(1, Kind::Freeze, "055001", "2026-09-04", "2026-09-04")
+}
+
+/// A school lists its own pupils' cards (操作规程 四/六); a district and the city those below.
+#[test]
+fn a_report_counts_when_its_unit_knows_the_pupil() {
+    let frozen = |by: &str| entry(1, Kind::Freeze, by, "2026-09-01", "2026-09-01");
+    let units = [unit(SCHOOL), unit("055001")];
+    for (by, counts) in [
+        (SCHOOL, true),
+        ("080000", true),
+        ("000000", true),
+        ("055001", true),
+        ("084013", false),
+        ("060000", false),
+    ] {
+        let list = List::new(edition("000000", 1, "2026-12-31"), [frozen(by)]).unwrap();
+        let lookup = Lookup::parse(&list.emit(&mac("000000")), &mac("000000")).unwrap();
+        let bearer = Bearer { generation: 0, units: &units };
+        for listing in [list.listing(serial(1), &bearer), lookup.listing(serial(1), &bearer)] {
+            assert_eq!(listing.standing.freeze.is_some(), counts, "{by}");
+        }
+        assert!(
+            lookup.listing(serial(1), &ANYONE).standing.freeze.is_some(),
+            "nobody knows the pupil"
+        );
+    }
+}
+
+/// A card that was recalled, restocked and given to another pupil is not the one reported.
+#[test]
+fn an_entry_ends_with_the_generation_of_the_card() {
+    let frozen = entry(1, Kind::Freeze, SCHOOL, "2026-09-01", "2026-09-01").of_generation(3);
+    assert_eq!(frozen.emit()[31], 4);
+    let list = school_list(1, [frozen]);
+    let lookup = Lookup::parse(&list.emit(&mac(SCHOOL)), &mac(SCHOOL)).unwrap();
+    for (generation, listed) in [(0, true), (3, true), (4, false), (255, false)] {
+        for listing in
+            [list.listing(serial(1), &of(generation)), lookup.listing(serial(1), &of(generation))]
+        {
+            assert_eq!(listing.standing.freeze.is_some(), listed, "{generation}");
+        }
+    }
+    assert_eq!(frozen.of_generation(255).generation(), None);
+}
+
 #[test]
 fn an_effect_begins_on_its_day() {
     let list = List::new(
@@ -344,7 +493,7 @@ fn an_effect_begins_on_its_day() {
         [entry(1, Kind::Loss, SCHOOL, "2026-09-01", "2026-09-03")],
     )
     .unwrap();
-    let listing = list.listing(serial(1));
+    let listing = list.listing(serial(1), &ANYONE);
     assert_eq!(listing.standing.loss, Some(Effect::From(date("2026-09-03"))));
     let holds = |day| listing.standing.loss.unwrap().holds(date(day));
     assert!(!holds("2026-09-02") && holds("2026-09-03") && holds("2026-09-04"));
@@ -367,8 +516,24 @@ fn lists_go_up_and_down() {
     let city = List::merge(edition("000000", 1, day), [&haidian, &chaoyang]).unwrap();
     assert_eq!(city.entries().len(), 3);
     let part = city.part(edition("080000", 2, day)).unwrap();
-    assert_eq!(part.entries(), haidian.entries());
-    assert_eq!(part.edition().scope, unit("080000"));
+    assert_eq!(part.entries(), city.entries(), "any card can be shown anywhere");
+    assert_eq!((part.edition().scope, part.of()), (unit("080000"), Some(UnitCode::CITY)));
+    let file = part.emit(&mac("080000"));
+    assert_eq!(List::parse(&file, &mac("080000")), Ok(part.clone()));
+    assert!(
+        Lookup::parse(&file, &mac("080000"))
+            .unwrap()
+            .listing(serial(3), &ANYONE)
+            .standing
+            .loss
+            .is_some()
+    );
+    // What came down does not go up again, nor on.
+    let taken = ListError::Part { of: UnitCode::CITY };
+    assert_eq!(List::merge(edition("000000", 2, day), [&part]), Err(taken.clone()));
+    assert_eq!(part.next(edition("080000", 3, day), []), Err(taken));
+    let school = part.part(edition(SCHOOL, 1, day)).unwrap();
+    assert_eq!((school.entries(), school.of()), (part.entries(), part.of()));
 
     let unit_error =
         |result: Result<List, ListError>| matches!(result, Err(ListError::Unit { .. }));
@@ -449,7 +614,6 @@ fn authentic_nonsense_is_refused() {
         (14, 0xFF, "report time"),
         (20, 0xFF, "effective date"),
         (24, 0x01, "withdrawal time"),
-        (31, 0x01, "reserved byte"),
     ] {
         let mut bytes = b.emit();
         bytes[offset] = byte;

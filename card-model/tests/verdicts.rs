@@ -287,7 +287,7 @@ fn lists_that_are_old_or_ahead() {
     assert_eq!(with("2008-03-11", nothing), [Warning::ListAhead(date("2008-03-11"))]);
     let later = date("2008-03-12");
     let from = Some(Effect::From(later));
-    let standing = Standing { loss: None, freeze: from, replaced: from };
+    let standing = Standing { freeze: from, replaced: from, ..Standing::default() };
     let warnings = with("2008-03-10", standing);
     assert_eq!(warnings, [Warning::FreezeReported(later), Warning::ReplacementReported(later)]);
     let all = [

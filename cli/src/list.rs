@@ -7,6 +7,7 @@ mod report;
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
@@ -15,12 +16,12 @@ use xuejika_keyscheme::KeyId;
 
 use crate::calendar_args::HolidayArgs;
 use crate::clock;
-use crate::exit::{Code, Outcome};
+use crate::exit::{Code, Failure, Outcome};
 use crate::key_verbs::source::SourceArgs;
 use crate::output::Output;
 
 use files::{AnyList, Keys, list_key_id};
-use report::{EntryReport, FileReport};
+use report::{EntryReport, FileReport, FindingReport};
 
 const CSV: &str = "\
 A CSV file has a heading and these columns; all but the first three may be left out:
@@ -32,7 +33,9 @@ A CSV file has a heading and these columns; all but the first three may be left 
   effective       first day it holds; by default, for a loss, the second working day after the report
   reason          a code of the school record, such as 52 (left school)
   withdrawn_date  when it was withdrawn (解挂, 解冻)
-  withdrawn_time";
+  withdrawn_time
+  generation      how often the card had been recalled and restocked (代次); without it the entry
+                  concerns the card whoever has it later";
 
 /// `list`.
 #[derive(Debug, Subcommand)]
@@ -42,7 +45,7 @@ pub(crate) enum ListCommand {
     Build(BuildArgs),
     /// Merge lists upwards: schools into a district's list, districts into the city's.
     Merge(MergeArgs),
-    /// Take the part of one unit out of a list, as that unit's list.
+    /// Write what the readers of one unit need of a wider list: every entry that stands.
     Part(PartArgs),
     /// Write what changed from one version of a list to a later one.
     Diff(DiffArgs),
@@ -96,6 +99,9 @@ pub(crate) struct BuildArgs {
     /// Earlier version of the list, which the reports are added to.
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
+    /// Make a list although the file holds no report.
+    #[arg(long)]
+    empty: bool,
     #[command(flatten)]
     holidays: HolidayArgs,
     #[command(flatten)]
@@ -187,7 +193,13 @@ pub(crate) fn run(command: &ListCommand, out: &Output) -> Outcome<Code> {
             let (keys, edition) = args.edition.open()?;
             let lists =
                 args.lists.iter().map(|path| keys.list(path)).collect::<Outcome<Vec<_>>>()?;
-            args.edition.to.write("merge", &keys, List::merge(edition, &lists)?, out)
+            let merged = List::merge(edition, &lists)?;
+            let differences: Vec<_> = merged.entries().disagreements().collect();
+            let code = args.edition.to.write("merge", &keys, merged, out)?;
+            let report =
+                |difference| out.report(&FindingReport::new(&args.edition.to.output, difference));
+            differences.iter().try_for_each(report)?;
+            Ok(code)
         }
         ListCommand::Part(args) => {
             let (keys, edition) = args.edition.open()?;
@@ -213,6 +225,14 @@ fn build(args: &BuildArgs, out: &Output) -> Outcome<Code> {
     let (keys, edition) = args.edition.open()?;
     let holidays = args.holidays.read()?;
     let reports = csv_file::read(&args.reports, edition.scope, &holidays)?;
+    if reports.is_empty() != args.empty {
+        let problem = if args.empty {
+            "holds reports, but --empty was given"
+        } else {
+            "holds no report; --empty makes a list without"
+        };
+        return Err(Failure::usage(anyhow!("{}: {problem}", args.reports.display())));
+    }
     let list = match &args.base {
         Some(path) => keys.list(path)?.next(edition, reports)?,
         None => List::new(edition, reports)?,

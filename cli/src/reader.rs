@@ -12,7 +12,7 @@ use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::EDUCATION_NAME;
 use xuejika_card_model::ident::UnitCode;
-use xuejika_card_model::list::Lookup;
+use xuejika_card_model::list::{Bearer, Lookup};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::verdict::{Circumstances, Presented, Venue, verdict};
@@ -257,7 +257,10 @@ impl<'a> Station<'a> {
             }
             Err(presented) => (None, *presented),
         };
-        let listing = |list: &Lookup| card.map(|card| list.listing(card));
+        let units = found.as_ref().map(CardContents::units).unwrap_or_default();
+        let generation = found.as_ref().map_or(0, |contents| contents.issuance.generation);
+        let bearer = Bearer { generation, units: &units };
+        let listing = |list: &Lookup| card.map(|card| list.listing(card, &bearer));
         let listings: Vec<_> = lists.iter().filter_map(listing).collect();
         let at = Circumstances { today, venue: Venue::Education, lists: &listings };
         let report = VerdictReport::new(card, today, &verdict(&presented, &at));

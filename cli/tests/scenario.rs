@@ -91,7 +91,10 @@ fn every_shipped_scenario_ends_as_expected() {
         assert!(!scenario["articles"].as_array().unwrap().is_empty(), "{scenario}");
         assert!(scenario["steps"].as_u64().unwrap() > 4, "{scenario}");
     }
-    assert_eq!((&summary["scenarios"], &summary["as_expected"]), (&31.into(), &31.into()));
+    assert_eq!(
+        (&summary["scenarios"], &summary["as_expected"]),
+        (&scenarios.len().into(), &scenarios.len().into())
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn a_career_is_played_from_its_file() {
 #[test]
 fn the_list_names_title_and_articles() {
     let listed = run(&["list"]);
-    assert_eq!((listed.code, listed.out.lines().count()), (0, 31));
+    assert_eq!((listed.code, listed.out.lines().count()), (0, shipped().len()));
     let line = listed.out.lines().nth(19).unwrap();
     assert!(line.starts_with("20-recall ") && line.contains("操作规程 四/七"), "{line}");
 }

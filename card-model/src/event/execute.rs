@@ -15,7 +15,8 @@ use crate::lifecycle::Event;
 use crate::nvm::Nvm;
 use crate::pupil::Pupil;
 use crate::record::{
-    LogEntry, Personalisation, Registration, SchoolYear, Status, StatusFlags, StatusPair, Term,
+    Issuance, LogEntry, Personalisation, Registration, SchoolYear, Status, StatusFlags, StatusPair,
+    Term,
 };
 use crate::state::LifeCycleState;
 
@@ -261,6 +262,14 @@ impl<N: Nvm> Card<N> {
     /// Returns every field that breaks a rule.
     pub fn pupil(&self) -> Result<Pupil, CardError> {
         Ok(Pupil::parse(self.file(sfi::IDENTITY), self.file(sfi::ENROLMENT))?)
+    }
+
+    /// What was written about the card itself when it was initialised.
+    ///
+    /// # Errors
+    /// Returns every field that breaks a rule.
+    pub fn issuance(&self) -> Result<Issuance, CardError> {
+        Ok(Issuance::parse(self.contents(self.education_file(sfi::ISSUANCE)?))?)
     }
 
     /// The readable registrations on the card, newest first.

@@ -47,7 +47,7 @@ impl<N: Nvm> Card<N> {
 
     pub(super) fn restock(&self, occasion: &Occasion<'_>) -> Result<Plan, CardError> {
         let file = self.education_file(sfi::ISSUANCE)?;
-        let issuance = Issuance::parse(self.contents(file))?;
+        let issuance = self.issuance()?;
         let generation = issuance.generation.checked_add(1).ok_or(Condition::WornOut)?;
         let mut plan = occasion.plan();
         plan.write(file.offset, &Issuance { generation, ..issuance }.emit());

@@ -6,11 +6,10 @@
 use xuejika_keyscheme::CardCipher;
 use xuejika_keyscheme::cmac::Message;
 
-use super::entry::{Entry, Kind};
+use super::entry::Entry;
 use super::error::ListError;
 use super::header::{Form, Header, HeaderError, ListMac};
 use crate::crc::Crc32;
-use crate::ident::CardSerial;
 
 /// Length of the checksum behind the entries: a whole CMAC (SP 800-38B).
 pub const MAC_LEN: usize = 16;
@@ -29,7 +28,7 @@ pub struct Decoder<'k, S> {
     found: u64,
     /// Entries complete so far.
     index: u32,
-    last: Option<(CardSerial, Kind)>,
+    last: Option<Entry>,
     sink: S,
 }
 
@@ -81,7 +80,7 @@ impl<'k, S: Extend<Entry>> Decoder<'k, S> {
     /// Ends the file and gives the sink.
     ///
     /// # Errors
-    /// [`ListError::Length`], [`ListError::Mac`] or, for a whole list, [`ListError::Digest`].
+    /// [`ListError::Length`], [`ListError::Mac`] or, but for a delta, [`ListError::Digest`].
     pub fn finish(self) -> Result<(Header, S), ListError> {
         let entries = u64::from(self.header.count) * Entry::LEN as u64;
         let expected = Header::LEN as u64 + entries + MAC_LEN as u64;
@@ -91,7 +90,7 @@ impl<'k, S: Extend<Entry>> Decoder<'k, S> {
         let mac = self.part.get(..MAC_LEN).unwrap_or_default();
         self.mac.verify(mac).map_err(|_| ListError::Mac(self.header.scope))?;
         let (found, expected) = (self.crc.finish(), self.header.digest);
-        if self.header.form == Form::Full && found != expected {
+        if self.header.form != Form::Delta && found != expected {
             return Err(ListError::Digest { found, expected });
         }
         Ok((self.header, self.sink))
@@ -110,11 +109,12 @@ impl<'k, S: Extend<Entry>> Decoder<'k, S> {
         self.mac.update(&self.part);
         self.crc.update(&self.part);
         let entry = Entry::parse(&self.part).map_err(|error| ListError::Entry { index, error })?;
-        if self.last.is_some_and(|last| last >= entry.subject()) {
+        let follows = |last: &Entry| last.order() < entry.order() && last.precedes(&entry);
+        if !self.last.as_ref().is_none_or(follows) {
             return Err(ListError::Order(index));
         }
         self.header.admit(&entry)?;
-        self.last = Some(entry.subject());
+        self.last = Some(entry);
         self.sink.extend(Some(entry));
         self.index += 1;
         self.filled = 0;
@@ -131,11 +131,11 @@ impl<S> core::fmt::Debug for Decoder<'_, S> {
 impl Header {
     /// Checks that an entry may stand in this list.
     fn admit(&self, entry: &Entry) -> Result<(), ListError> {
-        super::whole::admit(self.scope, self.issued, entry)
+        super::whole::admit(self.of.unwrap_or(self.scope), self.issued, entry)
     }
 }
 
-/// Reads a whole file into a sink.
+/// Reads a whole file into a sink; a part serves where a whole list is expected.
 pub(super) fn read<S: Extend<Entry>>(
     file: &[u8],
     key: &ListMac,
@@ -145,7 +145,7 @@ pub(super) fn read<S: Extend<Entry>>(
     let (head, body) =
         file.split_first_chunk().ok_or(HeaderError::Short(file.len())).map_err(ListError::from)?;
     let header = Header::parse(head)?;
-    if header.form != expected {
+    if (header.form == Form::Delta) != (expected == Form::Delta) {
         return Err(ListError::Form { found: header.form, expected });
     }
     let mut decoder = Decoder::new(head, key, sink(&header))?;

@@ -1,13 +1,15 @@
-//! A set of entries, one for each card and kind, and how two sets become one.
+//! A set of entries, and how two sets become one.
 //!
-//! Of two statements about one subject the later holds. That makes merging the join of a
-//! semilattice: merging in any order, in any grouping and any number of times gives the same set.
+//! What one unit says about a card and kind (its *subject*) is the set of its reports and the latest of
+//! its withdrawals. A withdrawal ends the reports before it, and a report that lists the card no
+//! earlier than a later one adds nothing; what is left is kept. No unit's statement touches another
+//! unit's. That makes merging the join of a semilattice: in any order, in any grouping and any number
+//! of times it gives the same set, and no statement makes a card better that another unit lists.
 
 use alloc::vec::{self, Vec};
-use core::cmp::Ordering;
 
-use super::Standing;
-use super::entry::{Entry, Kind};
+use super::entry::{Entry, Kind, Moment};
+use super::standing::{Bearer, Mark, Standing};
 use crate::crc::Crc32;
 use crate::date::Date;
 use crate::ident::CardSerial;
@@ -22,7 +24,16 @@ pub struct NotDescended {
     pub kind: Kind,
 }
 
-/// Entries in ascending order of card and kind, one for each.
+/// Units that do not agree about a card: one still lists it, another has withdrawn its report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// An entry that holds.
+    pub listed: Entry,
+    /// The withdrawn entry of another unit.
+    pub withdrawn: Entry,
+}
+
+/// Entries in ascending order of card, kind, unit and report.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Entries(Vec<Entry>);
 
@@ -58,34 +69,45 @@ impl Entries {
         rest.get(..len).unwrap_or_default()
     }
 
-    /// Returns the entry of one kind, if there is one.
+    /// Returns the entries of one kind about a card that were not withdrawn.
+    pub fn open(&self, serial: CardSerial, kind: Kind) -> impl Iterator<Item = &Entry> {
+        let open = move |entry: &&Entry| entry.kind() == kind && entry.withdrawn().is_none();
+        self.of(serial).iter().filter(open)
+    }
+
+    /// Returns when the standing report of one kind was made first, by any unit; `None` when none
+    /// stands. The loss period (挂失期) counts from there: reporting again does not begin it anew.
     #[must_use]
-    pub fn find(&self, serial: CardSerial, kind: Kind) -> Option<&Entry> {
-        self.of(serial).iter().find(|entry| entry.kind() == kind)
+    pub fn reported(&self, serial: CardSerial, kind: Kind) -> Option<Moment> {
+        self.open(serial, kind).map(Entry::reported).min()
+    }
+
+    /// Returns the cards about which units disagree, one pair for each card, kind and withdrawal.
+    pub fn disagreements(&self) -> impl Iterator<Item = Disagreement> + '_ {
+        let about = |entry: &Entry| (entry.serial(), entry.kind());
+        self.0.chunk_by(move |a, b| about(a) == about(b)).filter(|group| group.len() > 1).flat_map(
+            |group| {
+                let listed = group.iter().find(|entry| entry.withdrawn().is_none());
+                let withdrawn = group.iter().filter(|entry| entry.withdrawn().is_some());
+                listed.into_iter().flat_map(move |listed| {
+                    let other = withdrawn.clone().filter(|entry| entry.unit() != listed.unit());
+                    other.map(|&withdrawn| Disagreement { listed: *listed, withdrawn })
+                })
+            },
+        )
     }
 
     /// Returns the set in which every statement of both is taken up.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        let mut joined = Vec::with_capacity(self.len().max(other.len()));
+        let mut joined = Vec::with_capacity(self.len() + other.len());
         let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
         while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
-            let (a, b) = (**a, **b);
-            let order = a.subject().cmp(&b.subject());
-            if order != Ordering::Greater {
-                ours.next();
-            }
-            if order != Ordering::Less {
-                theirs.next();
-            }
-            joined.push(match order {
-                Ordering::Less => a,
-                Ordering::Greater => b,
-                Ordering::Equal => later(a, b),
-            });
+            let next = if a.order() <= b.order() { ours.next() } else { theirs.next() };
+            joined.extend(next);
         }
         joined.extend(ours.chain(theirs));
-        Self(joined)
+        Self::settle(joined)
     }
 
     /// Returns what changed since `base`, so that joining it to `base` gives this set.
@@ -93,25 +115,44 @@ impl Entries {
     /// # Errors
     /// [`NotDescended`] when this set lacks, or has older, what `base` says about a card.
     pub fn since(&self, base: &Self) -> Result<Self, NotDescended> {
-        let mut changes = Vec::new();
-        let mut before = base.iter().peekable();
-        for entry in self {
-            let same = before.next_if(|old| old.subject() <= entry.subject());
-            match same {
-                Some(old) if old.subject() == entry.subject() && later(*old, *entry) == *entry => {
-                    changes.extend((old != entry).then_some(*entry));
-                }
-                Some(old) => return Err(not_descended(old)),
-                None => changes.push(*entry),
-            }
+        let joined = base.join(self);
+        let lost = joined.iter().zip(self).find(|(kept, ours)| kept != ours).map(|(kept, _)| kept);
+        if let Some(old) = lost.or_else(|| joined.0.get(self.len())) {
+            return Err(NotDescended { serial: old.serial(), kind: old.kind() });
         }
-        before.next().map_or(Ok(Self(changes)), |old| Err(not_descended(old)))
+        let mut before = base.iter().peekable();
+        let changes = self.iter().filter(|entry| {
+            while before.next_if(|old| old.order() < entry.order()).is_some() {}
+            before.next_if_eq(entry).is_none()
+        });
+        Ok(Self(changes.copied().collect()))
     }
 
-    pub(crate) fn standing(&self, serial: CardSerial, issued: Date) -> Standing {
-        let mut standing = Standing::default();
-        self.of(serial).iter().for_each(|entry| standing.add(entry, issued));
-        standing
+    /// What a list of these entries, issued on a day, says about a card.
+    pub(crate) fn standing(
+        &self,
+        serial: CardSerial,
+        bearer: &Bearer<'_>,
+        issued: Date,
+    ) -> Standing {
+        let marks = self.of(serial).iter().filter_map(|entry| Mark::of(entry, issued));
+        Standing::of(marks, bearer)
+    }
+
+    /// Takes statements in order and keeps of each subject what counts.
+    fn settle(mut ordered: Vec<Entry>) -> Self {
+        ordered.dedup();
+        if ordered.is_sorted_by(|a, b| a.subject() != b.subject()) {
+            return Self(ordered);
+        }
+        let mut settled = Vec::with_capacity(ordered.len());
+        for subject in ordered.chunk_by(|a, b| a.subject() == b.subject()) {
+            match subject {
+                [entry] => settled.push(*entry),
+                several => settle_subject(several, &mut settled),
+            }
+        }
+        Self(settled)
     }
 
     /// CRC-32 of all entries as written.
@@ -126,15 +167,8 @@ impl FromIterator<Entry> for Entries {
     /// Takes up every statement, in any order.
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
         let mut entries: Vec<Entry> = entries.into_iter().collect();
-        entries.sort_by_key(Entry::subject);
-        entries.dedup_by(|next, kept| {
-            let same = next.subject() == kept.subject();
-            if same {
-                *kept = later(*kept, *next);
-            }
-            same
-        });
-        Self(entries)
+        entries.sort_unstable_by_key(Entry::order);
+        Self::settle(entries)
     }
 }
 
@@ -156,10 +190,25 @@ impl IntoIterator for Entries {
     }
 }
 
-fn later(a: Entry, b: Entry) -> Entry {
-    if a.rank() >= b.rank() { a } else { b }
-}
-
-fn not_descended(old: &Entry) -> NotDescended {
-    NotDescended { serial: old.serial(), kind: old.kind() }
+/// Keeps of one subject's statements the latest withdrawal and the reports after it that count. A
+/// report at the very time of the withdrawal stands: in doubt the card stays listed.
+fn settle_subject(statements: &[Entry], settled: &mut Vec<Entry>) {
+    let withdrawals = statements.iter().filter(|entry| entry.withdrawn().is_some());
+    let last = withdrawals.max_by_key(|entry| (entry.withdrawn(), entry.order()));
+    settled.extend(last);
+    let ended = last.and_then(Entry::withdrawn);
+    let open = |entry: &&Entry| {
+        entry.withdrawn().is_none() && ended.is_none_or(|ended| entry.reported() >= ended)
+    };
+    for (at, entry) in statements.iter().enumerate().filter(|(_, entry)| open(entry)) {
+        let other =
+            statements.iter().enumerate().filter(|(other, entry)| *other != at && open(entry));
+        // Of two that outweigh each other the one that comes later in the order is kept.
+        let outweighed = |(other, rival): (usize, &Entry)| {
+            rival.outweighs(entry) && (other > at || !entry.outweighs(rival))
+        };
+        if !other.into_iter().any(outweighed) {
+            settled.push(*entry);
+        }
+    }
 }

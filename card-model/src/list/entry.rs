@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::calendar::{CalendarError, Deadline, Holidays};
 use crate::code::{Reason, codes};
 use crate::date::{Date, Time};
 use crate::ident::{CardSerial, UnitCode};
@@ -13,6 +14,52 @@ codes! {
         Freeze = 2, "2", "freeze", "冻结";
         Replaced = 3, "3", "replaced", "补卡";
     }
+}
+
+impl Kind {
+    /// Returns the day on which a report takes effect: the one wanted, by default the last one that
+    /// the rules allow. A freeze and a replacement take effect at once, a loss within two working days
+    /// (暂行办法 六(二), 操作规程 四/六).
+    ///
+    /// # Errors
+    /// [`EffectError::TooLate`] for a loss or a replacement that would take effect later,
+    /// [`EffectError::Calendar`] when the working days are not known.
+    pub fn effective(
+        self,
+        reported: Date,
+        wanted: Option<Date>,
+        holidays: &Holidays,
+    ) -> Result<Date, EffectError> {
+        let limit = match self {
+            Self::Loss => Deadline::LossEffective.last_day(reported, holidays)?,
+            Self::Freeze | Self::Replaced => reported,
+        };
+        match wanted {
+            Some(effective) if effective > limit && self != Self::Freeze => {
+                Err(EffectError::TooLate { kind: self, effective, limit })
+            }
+            wanted => Ok(wanted.unwrap_or(limit)),
+        }
+    }
+}
+
+/// Why a report cannot take effect on the day wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EffectError {
+    /// Later than the rules allow.
+    #[error("{} takes effect on {effective}, expected {limit} at the latest", kind.english())]
+    TooLate {
+        /// Kind of report.
+        kind: Kind,
+        /// Day wanted.
+        effective: Date,
+        /// Last day allowed.
+        limit: Date,
+    },
+    /// The working days are not known.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
 }
 
 /// Date and time of day in Beijing.
@@ -56,6 +103,12 @@ pub enum EntryError {
     /// A replaced card stays listed.
     #[error("a replaced card cannot be withdrawn from the list")]
     ReplacedForEver,
+    /// A replacement takes effect at once (操作规程 四/六).
+    #[error("a replaced card is listed from the report on, {reported}, expected no later effect")]
+    ReplacedLater {
+        /// The report.
+        reported: Moment,
+    },
     /// It was withdrawn already.
     #[error("it was withdrawn already, at {0}")]
     WithdrawnAlready(Moment),
@@ -71,6 +124,7 @@ pub struct Entry {
     effective: Date,
     reason: Option<Reason>,
     withdrawn: Option<Moment>,
+    generation: Option<u8>,
 }
 
 impl Entry {
@@ -79,9 +133,10 @@ impl Entry {
 
     /// Puts a card on the list: `unit` took the report at `reported`, and it takes effect on
     /// `effective`. Both are kept, so that it can be shown who answers for misuse (暂行办法 六(二)).
+    /// The entry concerns every generation of the card; see [`Self::of_generation`].
     ///
     /// # Errors
-    /// [`EntryError::EffectiveBeforeReport`].
+    /// [`EntryError::EffectiveBeforeReport`], [`EntryError::ReplacedLater`].
     pub fn new(
         serial: CardSerial,
         kind: Kind,
@@ -93,7 +148,19 @@ impl Entry {
         if effective < reported.date {
             return Err(EntryError::EffectiveBeforeReport { effective, reported });
         }
-        Ok(Self { serial, kind, unit, reported, effective, reason, withdrawn: None })
+        if kind == Kind::Replaced && effective > reported.date {
+            return Err(EntryError::ReplacedLater { reported });
+        }
+        let (withdrawn, generation) = (None, None);
+        Ok(Self { serial, kind, unit, reported, effective, reason, withdrawn, generation })
+    }
+
+    /// Restricts the entry to the holder of this generation of the card (EF 05) and those before: a
+    /// card that was recalled, restocked and given to another pupil is not the one reported.
+    /// Generation 255 stands for every generation, because a card is not restocked beyond it.
+    #[must_use]
+    pub fn of_generation(self, generation: u8) -> Self {
+        Self { generation: Some(generation).filter(|generation| *generation < u8::MAX), ..self }
     }
 
     /// Withdraws the entry (解挂, 解冻).
@@ -155,6 +222,12 @@ impl Entry {
         self.withdrawn
     }
 
+    /// Returns the last generation of the card that the entry concerns; `None` for all.
+    #[must_use]
+    pub const fn generation(&self) -> Option<u8> {
+        self.generation
+    }
+
     /// Returns when the entry last changed.
     #[must_use]
     pub fn changed(&self) -> Moment {
@@ -179,9 +252,7 @@ impl Entry {
             [0] => None,
             [code] => Some(Reason::from_code(code).ok_or(Field("reason"))?),
         };
-        if field::<1>(bytes, RFU) != [0] {
-            return Err(Field("reserved byte"));
-        }
+        let [generation] = field(bytes, GENERATION);
         let entry = Self::new(
             CardSerial::from_bytes(field(bytes, SERIAL)).map_err(|_| Field("card serial"))?,
             kind,
@@ -190,6 +261,7 @@ impl Entry {
             Date::from_bytes(field(bytes, EFFECTIVE)).map_err(|_| Field("effective date"))?,
             reason,
         )?;
+        let entry = Self { generation: generation.checked_sub(1), ..entry };
         match field::<7>(bytes, WITHDRAWN) {
             [0, 0, 0, 0, 0, 0, 0] => Ok(entry),
             _ => entry.withdraw(moment(bytes, WITHDRAWN).ok_or(Field("withdrawal time"))?),
@@ -209,20 +281,40 @@ impl Entry {
         if let Some(withdrawn) = &self.withdrawn {
             put_moment(&mut bytes, WITHDRAWN, withdrawn);
         }
+        let generation = self.generation.and_then(|generation| generation.checked_add(1));
+        put(&mut bytes, GENERATION, &[generation.unwrap_or(0)]);
         bytes
     }
 
-    /// What the entry is about; a list holds one entry for each.
-    pub(crate) const fn subject(&self) -> (CardSerial, Kind) {
-        (self.serial, self.kind)
+    /// Whose statement about what it is: later statements of the same unit replace earlier ones, those
+    /// of other units never do.
+    pub(crate) const fn subject(&self) -> (CardSerial, Kind, UnitCode) {
+        (self.serial, self.kind, self.unit)
     }
 
-    /// Which of two statements about one subject holds: the later one, of two at the same time the
-    /// one that keeps the card listed. The rest only makes the order total, so that merging in any
-    /// order gives the same list.
-    pub(crate) fn rank(&self) -> impl Ord + use<> {
+    /// Its place in a list. The fields behind subject and report only make the order total.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
         let reason = self.reason.map(Reason::code);
-        (self.changed(), self.withdrawn.is_none(), self.reported, self.effective, self.unit, reason)
+        (self.subject(), self.reported, self.effective, self.generation, self.withdrawn, reason)
+    }
+
+    /// Tells whether a list that holds `self` can follow it with `next`: another subject, or a report
+    /// that was not withdrawn and says more than this one.
+    pub(crate) fn precedes(&self, next: &Self) -> bool {
+        let open = next.withdrawn.is_none() && next.reported >= self.changed();
+        self.subject() != next.subject()
+            || open && (self.withdrawn.is_some() || !next.outweighs(self))
+    }
+
+    /// Tells whether this open report makes the other one unnecessary: it lists the card as early and
+    /// in as many generations, and no withdrawal ends it without ending the other one.
+    pub(crate) fn outweighs(&self, other: &Self) -> bool {
+        let covers = match (self.generation, other.generation) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(ours), Some(theirs)) => ours >= theirs,
+        };
+        covers && self.reported >= other.reported && self.effective <= other.effective
     }
 }
 
@@ -234,7 +326,8 @@ const UNIT: usize = 10;
 const REPORTED: usize = 13;
 const EFFECTIVE: usize = 20;
 const WITHDRAWN: usize = 24;
-const RFU: usize = 31;
+/// Last generation that the entry concerns, plus 1; 0 for all.
+const GENERATION: usize = 31;
 
 /// The `N` bytes at `at`, which lie inside every record that calls this.
 pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

@@ -28,7 +28,8 @@ pub enum ListError {
         /// The rule.
         error: EntryError,
     },
-    /// The entries are not in ascending order of card and kind, each once.
+    /// The entries are not in ascending order of card, kind, unit and report, or one of them is ended
+    /// or made unnecessary by its neighbour.
     #[error("entry {0} is out of order")]
     Order(u32),
     /// The list contains an entry of a unit outside its scope.
@@ -118,6 +119,12 @@ pub enum ListError {
         scope: UnitCode,
         /// Their version.
         version: u32,
+    },
+    /// A part that was taken out for a unit's readers where a list is needed.
+    #[error("this is a part of the list of {of} for readers; it is not merged or continued")]
+    Part {
+        /// Unit whose list it was taken from.
+        of: UnitCode,
     },
     /// A list that is no later state of the other.
     #[error(transparent)]

@@ -12,20 +12,24 @@ use crate::code::codes;
 use crate::ident::{District, Scope, UnitCode};
 
 codes! {
-    /// Whether a file is a whole list or a change to one; one binary byte (project-defined).
+    /// Whether a file is a whole list, a change to one, or what a unit's readers need of a wider list;
+    /// one binary byte (project-defined).
     pub enum Form {
         Full = 1, "1", "full", "全量";
         Delta = 2, "2", "delta", "增量";
+        Part = 3, "3", "part", "下发";
     }
 }
 
 /// What stands in front of the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Whole list or change.
+    /// Whole list, change or part.
     pub form: Form,
-    /// Unit whose list it is; its key authenticates the file.
+    /// Unit whose list it is, or whose readers a part is for; its key authenticates the file.
     pub scope: UnitCode,
+    /// Unit out of whose list a part was taken; it covers `scope`. `None` in a list and a delta.
+    pub of: Option<UnitCode>,
     /// Version of the list, from 1.
     pub version: u32,
     /// Version a delta starts from; `None` in a whole list.
@@ -86,7 +90,7 @@ impl Header {
         let reserved = [
             field::<1>(bytes, RFU_1).as_slice(),
             &field::<1>(bytes, RFU_2),
-            &field::<12>(bytes, RFU_3),
+            &field::<9>(bytes, RFU_3),
         ]
         .concat();
         if reserved.iter().any(|byte| *byte != 0) {
@@ -96,16 +100,25 @@ impl Header {
         let form = Form::from_code(form).ok_or(Field("form"))?;
         let (version, base) = (number(VERSION), number(BASE));
         let base = match (form, base) {
-            (Form::Full, 0) => None,
+            (Form::Full | Form::Part, 0) => None,
             (Form::Delta, 1..) if base < version => Some(base),
             _ => return Err(Field("base version")),
         };
         if version == 0 {
             return Err(Field("version"));
         }
+        let unit = |at, name| UnitCode::from_bytes(field(bytes, at)).map_err(|_| Field(name));
+        let scope = unit(SCOPE, "scope")?;
+        let of = unit(OF, "unit of the whole list")?;
+        let of = match form {
+            Form::Part if of.covers(scope) => Some(of),
+            Form::Full | Form::Delta if of == UnitCode::CITY => None,
+            _ => return Err(Field("unit of the whole list")),
+        };
         Ok(Self {
             form,
-            scope: UnitCode::from_bytes(field(bytes, SCOPE)).map_err(|_| Field("scope"))?,
+            scope,
+            of,
             version,
             base,
             issued: moment(bytes, ISSUED).ok_or(Field("time of issue"))?,
@@ -130,6 +143,7 @@ impl Header {
         put_moment(&mut bytes, ISSUED, &self.issued);
         put(&mut bytes, COUNT, &self.count.to_be_bytes());
         put(&mut bytes, DIGEST, &self.digest.to_be_bytes());
+        put(&mut bytes, OF, &self.of.unwrap_or(UnitCode::CITY).bytes());
         bytes
     }
 
@@ -206,4 +220,5 @@ const ISSUED: usize = 20;
 const RFU_2: usize = 27;
 const COUNT: usize = 28;
 const DIGEST: usize = 32;
-const RFU_3: usize = 36;
+const OF: usize = 36;
+const RFU_3: usize = 39;

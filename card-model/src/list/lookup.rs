@@ -1,40 +1,43 @@
 //! What a reader keeps of a list: every listed card in a few bits, found in a few steps, exactly.
 //!
 //! A serial is a number of 37 bits (year, vendor, sequence; its other digits follow from these). The
-//! numbers stand in ascending order in blocks of [`BLOCK`]. A block has its first number in full and
-//! of each number its distance from there, in as many bits as the largest distance needs, followed by
-//! two bits that say how the card is listed. A look-up is one binary search among the blocks and one
-//! inside a block, whatever serials are listed.
+//! numbers stand in ascending order in blocks of [`BLOCK`]. A block has its first number in full and of
+//! each number its distance from there, in as many bits as the largest distance needs, followed by a
+//! code: the place in the table of marks of the one mark that the card has, or all ones for a card
+//! with several. A look-up is one binary search among the blocks and one inside a block, whatever
+//! serials are listed.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::decoder::read;
 use super::entry::Entry;
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
+use super::standing::{Bearer, Effect, Listing, Mark, Standing};
 use super::whole::Edition;
-use super::{Effect, Listing, Standing};
 use crate::date::Date;
-use crate::ident::CardSerial;
+use crate::ident::{CardSerial, UnitCode};
 
 /// Cards in a block; every whole block ends on a whole word.
 const BLOCK: usize = 128;
-
-/// Bits that say how a card is listed.
-const CODE_BITS: u32 = 2;
 
 /// The listed cards of one version of a list; withdrawn entries are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     edition: Edition,
+    /// For a part: the unit out of whose list it was taken.
+    of: Option<UnitCode>,
     count: usize,
     /// The first number of each block: all that the search among the blocks touches.
     firsts: Vec<u64>,
     blocks: Vec<Block>,
     /// Distances and codes, and one word more, so that any two neighbours can be read.
     words: Vec<u64>,
-    /// Cards listed in more than one way, or only from a later day.
-    special: Vec<(u64, Standing)>,
+    /// Every mark that a card has, once; a few for each unit that reports.
+    marks: Vec<Mark>,
+    /// Cards with several marks, in order.
+    special: Vec<(u64, Mark)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +46,14 @@ struct Block {
     start: usize,
     /// Bits of a distance and its code.
     width: u8,
+    /// Bits of the code.
+    code: u8,
     /// Cards in it.
     len: u8,
 }
 
 impl Lookup {
-    /// Reads the file of a whole list.
+    /// Reads the file of a whole list or a part.
     ///
     /// # Errors
     /// As [`List::parse`](super::List::parse).
@@ -69,6 +74,9 @@ impl Lookup {
     /// # Errors
     /// [`ListError::Issue`] or [`ListError::Twice`].
     pub fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        if self.of != other.of {
+            return Ok(());
+        }
         self.edition.stands_beside(&other.edition, self == other)
     }
 
@@ -85,17 +93,18 @@ impl Lookup {
             + self.firsts.capacity() * size_of::<u64>()
             + self.blocks.capacity() * size_of::<Block>()
             + self.words.capacity() * size_of::<u64>()
-            + self.special.capacity() * size_of::<(u64, Standing)>()
+            + self.marks.capacity() * size_of::<Mark>()
+            + self.special.capacity() * size_of::<(u64, Mark)>()
     }
 
     /// Returns what the list says about a card.
     #[must_use]
-    pub fn listing(&self, serial: CardSerial) -> Listing {
-        let standing = self.find(number(serial)).unwrap_or_default();
+    pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
+        let standing = self.find(number(serial), bearer).unwrap_or_default();
         Listing { issued: self.edition.issued.date, standing }
     }
 
-    fn find(&self, number: u64) -> Option<Standing> {
+    fn find(&self, number: u64, bearer: &Bearer<'_>) -> Option<Standing> {
         let at = self.firsts.partition_point(|first| *first <= number).checked_sub(1)?;
         let (first, block) = (self.firsts.get(at)?, self.blocks.get(at)?);
         let distance = number - first;
@@ -103,12 +112,15 @@ impl Lookup {
         let (mut index, mut left) = (0, usize::from(block.len));
         while left > 1 {
             let half = left / 2;
-            let beyond = self.value(block, index + half)? >> CODE_BITS > distance;
+            let beyond = self.value(block, index + half)? >> block.code > distance;
             index += if beyond { 0 } else { half };
             left -= half;
         }
         let value = self.value(block, index)?;
-        if value >> CODE_BITS == distance { self.standing(number, value) } else { None }
+        if value >> block.code != distance {
+            return None;
+        }
+        Some(Standing::of(self.marks(number, value & mask(block.code.into()), block), bearer))
     }
 
     /// Distance and code of a card in a block.
@@ -120,13 +132,14 @@ impl Lookup {
         Some(((low >> shift) | (high << 1 << (63 - shift))) & mask(block.width.into()))
     }
 
-    fn standing(&self, number: u64, value: u64) -> Option<Standing> {
-        let code = usize::try_from(value & mask(CODE_BITS)).ok()?;
-        if let Some(standing) = ALONE.get(code) {
-            return Some(*standing);
-        }
-        let at = self.special.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        self.special.get(at).map(|(_, standing)| *standing)
+    fn marks(&self, number: u64, code: u64, block: &Block) -> impl Iterator<Item = Mark> + '_ {
+        let several = code == mask(block.code.into());
+        let alone = usize::try_from(code).ok().filter(|_| !several);
+        let special = if several { self.special.as_slice() } else { &[] };
+        let at = special.partition_point(|(other, _)| *other < number);
+        let special = special.iter().skip(at).take_while(move |(other, _)| *other == number);
+        let alone = alone.and_then(|code| self.marks.get(code));
+        alone.copied().into_iter().chain(special.map(|(_, mark)| *mark))
     }
 }
 
@@ -135,14 +148,18 @@ impl Lookup {
 pub struct LookupBuilder {
     issued: Date,
     /// The card whose entries are coming in.
-    current: Option<(u64, Standing)>,
-    /// Numbers and codes of the block under way.
-    block: Vec<(u64, u64)>,
+    current: Option<u64>,
+    /// Its marks.
+    pending: Vec<Mark>,
+    /// Numbers of the block under way, with the code of the one mark.
+    block: Vec<(u64, Option<u32>)>,
+    /// Codes given so far.
+    codes: BTreeMap<Mark, u32>,
     count: usize,
     firsts: Vec<u64>,
     blocks: Vec<Block>,
     words: Vec<u64>,
-    special: Vec<(u64, Standing)>,
+    special: Vec<(u64, Mark)>,
 }
 
 impl LookupBuilder {
@@ -152,6 +169,8 @@ impl LookupBuilder {
         Self {
             issued,
             current: None,
+            pending: Vec::new(),
+            codes: BTreeMap::new(),
             block: Vec::with_capacity(BLOCK),
             count: 0,
             firsts: Vec::new(),
@@ -171,33 +190,43 @@ impl LookupBuilder {
         self.blocks.shrink_to_fit();
         self.words.shrink_to_fit();
         self.special.shrink_to_fit();
-        let Header { scope, version, issued, .. } = *header;
+        let Header { scope, of, version, issued, .. } = *header;
         let edition = Edition { scope, version, issued };
-        let Self { count, firsts, blocks, words, special, .. } = self;
-        Lookup { edition, count, firsts, blocks, words, special }
+        let Self { count, codes, firsts, blocks, words, special, .. } = self;
+        let mut marks: Vec<(u32, Mark)> =
+            codes.into_iter().map(|(mark, code)| (code, mark)).collect();
+        marks.sort_unstable_by_key(|(code, _)| *code);
+        let marks = marks.into_iter().map(|(_, mark)| mark).collect();
+        Lookup { edition, of, count, firsts, blocks, words, marks, special }
     }
 
     fn push(&mut self, entry: &Entry) {
+        let Some(mark) = Mark::of(entry, self.issued) else { return };
         let number = number(entry.serial());
-        if self.current.is_none_or(|(current, _)| current != number) {
+        if self.current != Some(number) {
             self.end_card();
-            self.current = Some((number, Standing::default()));
+            self.current = Some(number);
         }
-        if let Some((_, standing)) = &mut self.current {
-            standing.add(entry, self.issued);
+        if !self.pending.contains(&mark) {
+            self.pending.push(mark);
         }
     }
 
     fn end_card(&mut self) {
-        let Some((number, standing)) = self.current.take() else { return };
-        if standing == NOTHING {
-            return;
-        }
-        let code = ALONE.iter().position(|alone| *alone == standing);
+        let Some(number) = self.current.take() else { return };
+        // A mark that takes effect later is of its day alone; it would only swell the table.
+        let code = match self.pending.as_slice() {
+            [mark] if mark.effect == Effect::InForce => {
+                let next = u32::try_from(self.codes.len()).unwrap_or(u32::MAX);
+                Some(*self.codes.entry(*mark).or_insert(next))
+            }
+            _ => None,
+        };
         if code.is_none() {
-            self.special.push((number, standing));
+            self.special.extend(self.pending.iter().map(|mark| (number, *mark)));
         }
-        self.block.push((number, code.unwrap_or(ALONE.len()) as u64));
+        self.pending.clear();
+        self.block.push((number, code));
         self.count += 1;
         if self.block.len() == BLOCK {
             self.end_block();
@@ -210,14 +239,18 @@ impl LookupBuilder {
         else {
             return;
         };
-        // At most 37 bits and the code, so both fit a byte.
-        let bits = u64::BITS - (last - first).leading_zeros() + CODE_BITS;
-        let [width, len] = [bits as usize, self.block.len()].map(|n| u8::try_from(n).unwrap_or(0));
+        // Room for every code given so far and for all ones. Units are fewer than 2^20, so that 37 bits
+        // and the code fit a word, and each number a byte.
+        let code_bits = (usize::BITS - self.codes.len().leading_zeros()).max(1);
+        let bits = u64::BITS - (last - first).leading_zeros() + code_bits;
+        let [width, code, len] = [bits as usize, code_bits as usize, self.block.len()]
+            .map(|n| u8::try_from(n).unwrap_or(0));
         self.firsts.push(first);
-        self.blocks.push(Block { start: self.words.len(), width, len });
+        self.blocks.push(Block { start: self.words.len(), width, code, len });
         let (mut word, mut filled) = (0, 0);
         for (number, code) in self.block.drain(..) {
-            let value = ((number - first) << CODE_BITS) | code;
+            let code = code.map_or(mask(code_bits), u64::from);
+            let value = ((number - first) << code_bits) | code;
             word |= value << filled;
             filled += bits;
             if filled >= 64 {
@@ -238,16 +271,6 @@ impl Extend<Entry> for LookupBuilder {
         entries.into_iter().for_each(|entry| self.push(&entry));
     }
 }
-
-/// Cards listed in one way, in force on the day of issue, by their code; the last code stands for
-/// all others.
-const ALONE: [Standing; 3] = [
-    Standing { loss: Some(Effect::InForce), ..NOTHING },
-    Standing { freeze: Some(Effect::InForce), ..NOTHING },
-    Standing { replaced: Some(Effect::InForce), ..NOTHING },
-];
-
-const NOTHING: Standing = Standing { loss: None, freeze: None, replaced: None };
 
 /// Year, vendor and sequence as one number, in the order of the serials.
 fn number(serial: CardSerial) -> u64 {

@@ -8,7 +8,7 @@ use super::entries::Entries;
 use super::entry::{Entry, Kind, Moment};
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
-use super::{Listing, Standing};
+use super::standing::{Bearer, Listing};
 use crate::ident::{CardSerial, UnitCode};
 
 /// Which version of which list.
@@ -64,6 +64,8 @@ impl Edition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
     edition: Edition,
+    /// For a part: the unit out of whose list it was taken.
+    of: Option<UnitCode>,
     entries: Entries,
 }
 
@@ -90,17 +92,21 @@ impl List {
         Self::from_entries(edition, entries.into_iter().collect())
     }
 
-    /// Returns the next version of this list, with more statements in any order.
+    /// Returns the next version of this list, with more statements in any order. A report that only
+    /// repeats one that stands changes nothing: it neither delays the effect nor begins the loss
+    /// period anew.
     ///
     /// # Errors
     /// As [`Self::new`]; [`ListError::Unit`] for an edition of another unit, [`ListError::Version`] or
-    /// [`ListError::Issue`] for one that is no later version.
+    /// [`ListError::Issue`] for one that is no later version, [`ListError::Part`] for a part.
     pub fn next(
         &self,
         edition: Edition,
         news: impl IntoIterator<Item = Entry>,
     ) -> Result<Self, ListError> {
+        self.check_whole()?;
         edition.follows(&self.edition)?;
+        let news = news.into_iter().filter(|entry| !self.repeats(entry));
         Self::from_entries(edition, self.entries.iter().copied().chain(news).collect())
     }
 
@@ -109,8 +115,8 @@ impl List {
     ///
     /// # Errors
     /// As [`Self::new`]; [`ListError::Unit`] for a list of a unit outside the scope,
-    /// [`ListError::Version`] or [`ListError::Issue`] for an own list that is no earlier version, and
-    /// as [`Self::stands_beside`] for two lists of one unit.
+    /// [`ListError::Version`] or [`ListError::Issue`] for an own list that is no earlier version,
+    /// [`ListError::Part`] for a part, and as [`Self::stands_beside`] for two lists of one unit.
     pub fn merge<'a>(
         edition: Edition,
         lists: impl IntoIterator<Item = &'a Self>,
@@ -118,6 +124,7 @@ impl List {
         let mut entries = Vec::new();
         let mut merged: Vec<&Self> = Vec::new();
         for list in lists {
+            list.check_whole()?;
             let scope = list.edition.scope;
             if !edition.scope.covers(scope) {
                 return Err(ListError::Unit { found: scope, expected: edition.scope });
@@ -132,8 +139,11 @@ impl List {
         Self::from_entries(edition, entries.into_iter().collect())
     }
 
-    /// Returns the part of a list that was reported by one unit and those below it, as a list of
-    /// that unit: how the city's list goes down to a district (操作规程 三/六).
+    /// Returns what the readers of one unit need of this list: how the city's list goes down to a
+    /// district and to venues (操作规程 三/六). Cards move, and any card of the city can be shown at any
+    /// venue, so every entry that stands is in it, whichever unit reported it; withdrawn ones are not.
+    /// A part is authenticated by the key of its readers' unit and goes no further: it is neither
+    /// merged nor continued.
     ///
     /// # Errors
     /// As [`Self::new`]; [`ListError::Unit`] for a unit outside the scope.
@@ -142,17 +152,17 @@ impl List {
         if !found.covers(expected) {
             return Err(ListError::Unit { found, expected });
         }
-        let entries = self.entries.iter().filter(|entry| expected.covers(entry.unit())).copied();
-        Self::from_entries(edition, Entries::from_ordered(entries.collect()))
+        let stands = self.entries.iter().filter(|entry| entry.withdrawn().is_none()).copied();
+        let of = self.of.unwrap_or(found);
+        Self { edition, of: Some(of), entries: Entries::from_ordered(stands.collect()) }.checked()
     }
 
-    /// Withdraws an entry (解挂, 解冻), on behalf of the unit that made it or of one above it
-    /// (操作规程 一/八(三)3). The list becomes `edition`.
+    /// Withdraws the reports of one kind (解挂, 解冻) that `unit` may end: its own and those of the
+    /// units below it (操作规程 一/八(三)3). Other units' reports stay. The list becomes `edition`.
     ///
     /// # Errors
-    /// [`ListError::NotListed`] when nothing of the kind holds or `unit` has no say in it,
-    /// [`ListError::Replaced`] for a replaced card, [`ListError::Withdrawal`] for an impossible time, and
-    /// as [`Self::next`].
+    /// [`ListError::NotListed`] when no report that `unit` may end stands, [`ListError::Replaced`] for
+    /// a replaced card, [`ListError::Withdrawal`] for an impossible time, and as [`Self::next`].
     pub fn withdraw(
         &self,
         edition: Edition,
@@ -161,17 +171,18 @@ impl List {
         unit: UnitCode,
         at: Moment,
     ) -> Result<Self, ListError> {
-        if self.entries.find(serial, Kind::Replaced).is_some() {
+        if self.entries.open(serial, Kind::Replaced).next().is_some() {
             return Err(ListError::Replaced(serial));
         }
-        let entry = self
-            .entries
-            .find(serial, kind)
-            .filter(|entry| entry.withdrawn().is_none() && unit.covers(entry.unit()))
-            .ok_or(ListError::NotListed(serial))?;
-        let withdrawn =
-            entry.withdraw(at).map_err(|error| ListError::Withdrawal { serial, error })?;
-        self.next(edition, [withdrawn])
+        let own = self.entries.open(serial, kind).filter(|entry| unit.covers(entry.unit()));
+        let withdrawn = own
+            .map(|entry| entry.withdraw(at))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| ListError::Withdrawal { serial, error })?;
+        if withdrawn.is_empty() {
+            return Err(ListError::NotListed(serial));
+        }
+        self.next(edition, withdrawn)
     }
 
     /// Returns which version of which list this is.
@@ -180,11 +191,15 @@ impl List {
         &self.edition
     }
 
-    /// Whether two lists can both be authentic, see [`Edition::stands_beside`].
+    /// Whether two lists can both be authentic, see [`Edition::stands_beside`]. A unit's list and the
+    /// part of another list for its readers have versions of their own.
     ///
     /// # Errors
     /// [`ListError::Issue`] or [`ListError::Twice`].
     pub fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        if self.of != other.of {
+            return Ok(());
+        }
         self.edition.stands_beside(&other.edition, self.entries == other.entries)
     }
 
@@ -206,51 +221,80 @@ impl List {
         &self.entries
     }
 
-    /// Returns what the list says about a card.
+    /// For a part, returns the unit out of whose list it was taken.
     #[must_use]
-    pub fn listing(&self, serial: CardSerial) -> Listing {
-        let issued = self.edition.issued.date;
-        Listing { issued, standing: self.standing(serial) }
+    pub const fn of(&self) -> Option<UnitCode> {
+        self.of
     }
 
-    fn standing(&self, serial: CardSerial) -> Standing {
-        self.entries.standing(serial, self.edition.issued.date)
+    /// Returns what the list says about a card.
+    #[must_use]
+    pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
+        let issued = self.edition.issued.date;
+        Listing { issued, standing: self.entries.standing(serial, bearer, issued) }
     }
 
     /// Returns the change from an earlier version to this one.
     ///
     /// # Errors
     /// [`ListError::Unit`] for a list of another unit, [`ListError::Version`] or [`ListError::Issue`]
-    /// when it is no earlier version, [`ListError::NotDescended`] when it says what this one does not know.
+    /// when it is no earlier version, [`ListError::NotDescended`] when it says what this one does not
+    /// know, [`ListError::Part`] for a part.
     pub fn since(&self, base: &Self) -> Result<Delta, ListError> {
+        self.check_whole()?;
+        base.check_whole()?;
         let (edition, before) = (self.edition, base.edition);
         edition.follows(&before)?;
         let changes = self.entries.since(&base.entries)?;
         Ok(Delta { edition, base: before.version, digest: self.entries.digest(), changes })
     }
 
-    /// Reads a file.
+    /// Reads the file of a whole list or a part.
     ///
     /// # Errors
     /// Any damage, and [`ListError::Mac`] for a file that is not authentic.
     pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
         let (header, entries) = read(file, key, Form::Full, |_| Vec::new())?;
-        Ok(Self { edition: edition(&header), entries: Entries::from_ordered(entries) })
+        let entries = Entries::from_ordered(entries);
+        Ok(Self { edition: edition(&header), of: header.of, entries })
     }
 
     /// Writes the file.
     #[must_use]
     pub fn emit(&self, key: &ListMac) -> Vec<u8> {
-        emit(&self.edition, None, self.entries.digest(), &self.entries, key)
+        let form = if self.of.is_some() { Form::Part } else { Form::Full };
+        let digest = self.entries.digest();
+        emit(header(form, &self.edition, self.of, digest, &self.entries, key), &self.entries, key)
     }
 
     fn from_entries(edition: Edition, entries: Entries) -> Result<Self, ListError> {
-        if edition.version == 0 {
+        Self { edition, of: None, entries }.checked()
+    }
+
+    fn checked(self) -> Result<Self, ListError> {
+        let Edition { scope, version, issued } = self.edition;
+        if version == 0 {
             return Err(ListError::Version { version: 0, base: 0 });
         }
-        u32::try_from(entries.len()).map_err(|_| ListError::TooMany)?;
-        entries.iter().try_for_each(|entry| admit(edition.scope, edition.issued, entry))?;
-        Ok(Self { edition, entries })
+        u32::try_from(self.entries.len()).map_err(|_| ListError::TooMany)?;
+        let of = self.of.unwrap_or(scope);
+        self.entries.iter().try_for_each(|entry| admit(of, issued, entry))?;
+        Ok(self)
+    }
+
+    fn check_whole(&self) -> Result<(), ListError> {
+        self.of.map_or(Ok(()), |of| Err(ListError::Part { of }))
+    }
+
+    /// Tells whether a report only repeats what its unit's report says already.
+    fn repeats(&self, entry: &Entry) -> bool {
+        let again = |before: &Entry| {
+            before.unit() == entry.unit()
+                && before.effective() <= entry.effective()
+                && before.reported() <= entry.reported()
+                && before.generation() == entry.generation()
+        };
+        entry.withdrawn().is_none() && self.entries.open(entry.serial(), entry.kind()).any(again)
     }
 }
 
@@ -276,8 +320,9 @@ impl Delta {
     /// Leads from the version it was made from to its own.
     ///
     /// # Errors
-    /// [`ListError::Unit`] or [`ListError::Base`] on another list, [`ListError::Issue`] on one that was
-    /// issued later, and [`ListError::Digest`] on one that only pretends to be that version.
+    /// [`ListError::Unit`], [`ListError::Base`] or [`ListError::Part`] on another list,
+    /// [`ListError::Issue`] on one that was issued later, and [`ListError::Digest`] on one that only
+    /// pretends to be that version.
     pub fn apply(&self, list: &List) -> Result<List, ListError> {
         let (found, version) = (list.edition.scope, list.edition.version);
         if found != self.edition.scope {
@@ -286,8 +331,10 @@ impl Delta {
         if version != self.base {
             return Err(ListError::Base { base: self.base, version });
         }
+        list.check_whole()?;
         self.edition.follows(&list.edition)?;
-        let list = List { edition: self.edition, entries: list.entries.join(&self.changes) };
+        let entries = list.entries.join(&self.changes);
+        let list = List { edition: self.edition, of: None, entries };
         match list.entries.digest() {
             found if found == self.digest => Ok(list),
             found => Err(ListError::Digest { found, expected: self.digest }),
@@ -311,7 +358,8 @@ impl Delta {
     /// Writes the file.
     #[must_use]
     pub fn emit(&self, key: &ListMac) -> Vec<u8> {
-        emit(&self.edition, Some(self.base), self.digest, &self.changes, key)
+        let header = header(Form::Delta, &self.edition, None, self.digest, &self.changes, key);
+        emit(Header { base: Some(self.base), ..header }, &self.changes, key)
     }
 }
 
@@ -331,25 +379,30 @@ const fn edition(header: &Header) -> Edition {
     Edition { scope: header.scope, version: header.version, issued: header.issued }
 }
 
-fn emit(
+fn header(
+    form: Form,
     edition: &Edition,
-    base: Option<u32>,
+    of: Option<UnitCode>,
     digest: u32,
     entries: &Entries,
     key: &ListMac,
-) -> Vec<u8> {
-    let header = Header {
-        form: if base.is_some() { Form::Delta } else { Form::Full },
+) -> Header {
+    Header {
+        form,
         scope: edition.scope,
+        of,
         version: edition.version,
-        base,
+        base: None,
         issued: edition.issued,
-        // `List::from_entries` counted them, and a delta has no more than its list.
+        // `List::checked` counted them, and a delta has no more than its list.
         count: u32::try_from(entries.len()).unwrap_or(u32::MAX),
         digest,
         key_version: key.version(),
         algorithm: key.algorithm(),
-    };
+    }
+}
+
+fn emit(header: Header, entries: &Entries, key: &ListMac) -> Vec<u8> {
     let mut file = Vec::with_capacity(Header::LEN + entries.len() * Entry::LEN + MAC_LEN);
     file.extend(header.emit());
     entries.iter().for_each(|entry| file.extend(entry.emit()));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use xuejika_card_model::calendar::{Deadline, Holidays};
 use xuejika_card_model::date::Date;
-use xuejika_card_model::list::{Entry, Kind, Listing, Standing};
+use xuejika_card_model::list::{EffectError, Entry, Kind, Listing, Standing};
 
 use super::CheckArgs;
 use super::files::{AnyList, Keys};
@@ -53,27 +53,30 @@ fn findings(
     if listing.age(today) < 0 {
         findings.push(finding("ahead", None, format!("issued {issued}, after {today}")));
     }
+    let is_replaced = |serial| list.entries().open(serial, Kind::Replaced).next().is_some();
     for entry in list.entries() {
         let serial = entry.serial();
-        if entry.kind() == Kind::Loss {
-            let limit = Deadline::LossEffective.last_day(entry.reported().date, holidays);
-            let limit = limit.map_err(|error| {
-                Failure::usage(anyhow::Error::from(error).context(format!("card {serial}")))
-            })?;
-            if entry.effective() > limit {
-                let (effective, article) =
-                    (entry.effective(), Deadline::LossEffective.rule().article);
+        let (reported, effective) = (entry.reported().date, entry.effective());
+        match entry.kind().effective(reported, Some(effective), holidays) {
+            Ok(_) => {}
+            Err(EffectError::TooLate { limit, .. }) => {
+                let article = Deadline::LossEffective.rule().article;
                 let detail = format!(
                     "card {serial}: the loss takes effect on {effective}, after {limit} ({article})"
                 );
                 findings.push(finding("effective-late", Some(entry), detail));
             }
+            Err(error) => {
+                let error = anyhow::Error::from(error).context(format!("card {serial}"));
+                return Err(Failure::usage(error));
+            }
         }
-        if entry.withdrawn().is_some() && list.entries().find(serial, Kind::Replaced).is_some() {
+        if entry.withdrawn().is_some() && is_replaced(serial) {
             let detail = format!("card {serial}: withdrawn, but the card was replaced");
             findings.push(finding("withdrawn-replaced", Some(entry), detail));
         }
     }
+    findings.extend(list.entries().disagreements().map(|pair| FindingReport::new(path, &pair)));
     Ok(findings)
 }
 

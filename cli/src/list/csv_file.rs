@@ -4,10 +4,10 @@ use core::fmt::Display;
 use core::str::FromStr;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use xuejika_card_model::calendar::{Deadline, Holidays};
-use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::calendar::Holidays;
+use xuejika_card_model::date::Time;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 
@@ -28,7 +28,11 @@ struct Row {
     reason: String,
     withdrawn_date: String,
     withdrawn_time: String,
+    generation: String,
 }
+
+/// Columns that a file must have.
+const REQUIRED: [&str; 3] = ["card_serial", "kind", "reported_date"];
 
 /// Reads the reports of a unit, `-` from stdin.
 pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome<Vec<Entry>> {
@@ -54,6 +58,10 @@ fn parse(
     let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let headings = reader.headers().with_context(|| format!("{name}:1"))?.clone();
+    if let Some(missing) = REQUIRED.into_iter().find(|name| !headings.iter().any(|h| h == *name)) {
+        let expected = REQUIRED.join(", ");
+        bail!("{name}:1: no column {missing}, expected a heading with {expected} at least");
+    }
     let mut entries = Vec::new();
     for record in reader.records() {
         let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
@@ -78,15 +86,13 @@ fn cause(error: &csv::Error) -> String {
 
 impl Row {
     fn entry(&self, scope: UnitCode, holidays: &Holidays) -> anyhow::Result<Entry> {
-        let kind = required("kind", &self.kind)?;
+        let kind: Kind = required("kind", &self.kind)?;
         let reported =
             moment("reported_date", &self.reported_date, "reported_time", &self.reported_time)?
                 .context("reported_date: is required")?;
         let unit = optional("unit", &self.unit)?.unwrap_or(scope);
-        let effective = match optional("effective", &self.effective)? {
-            Some(date) => date,
-            None => effective(kind, reported.date, holidays)?,
-        };
+        let wanted = optional("effective", &self.effective)?;
+        let effective = kind.effective(reported.date, wanted, holidays).context("effective")?;
         let entry = Entry::new(
             required("card_serial", &self.card_serial)?,
             kind,
@@ -96,6 +102,8 @@ impl Row {
             optional("reason", &self.reason)?,
         )
         .context("effective")?;
+        let generation: Option<u8> = optional("generation", &self.generation)?;
+        let entry = generation.map_or(entry, |generation| entry.of_generation(generation));
         match moment(
             "withdrawn_date",
             &self.withdrawn_date,
@@ -105,16 +113,6 @@ impl Row {
             Some(at) => entry.withdraw(at).context("withdrawn_date"),
             None => Ok(entry),
         }
-    }
-}
-
-/// A freeze holds at once; a loss at the latest after two working days (操作规程 四/六).
-fn effective(kind: Kind, reported: Date, holidays: &Holidays) -> anyhow::Result<Date> {
-    match kind {
-        Kind::Loss => {
-            Deadline::LossEffective.last_day(reported, holidays).context("effective: not given")
-        }
-        Kind::Freeze | Kind::Replaced => Ok(reported),
     }
 }
 
@@ -156,6 +154,7 @@ impl From<&Entry> for Row {
             reason: entry.reason().map(|reason| reason.code_text().to_owned()).unwrap_or_default(),
             withdrawn_date: withdrawn.map(|at| at.date.to_string()).unwrap_or_default(),
             withdrawn_time: withdrawn.map(|at| at.time.to_string()).unwrap_or_default(),
+            generation: entry.generation().map(|last| last.to_string()).unwrap_or_default(),
         }
     }
 }

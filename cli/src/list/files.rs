@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{
     Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
 };
@@ -14,7 +15,7 @@ use crate::reader::lists::{read_file, refused};
 
 /// A whole list or a delta.
 pub(super) enum AnyList {
-    /// A whole list.
+    /// A whole list or a part.
     Full(List),
     /// A delta.
     Delta(Delta),
@@ -36,6 +37,22 @@ impl AnyList {
                 delta.edition().stands_beside(other.edition(), delta == other)
             }
             _ => self.edition().stands_beside(other.edition(), true),
+        }
+    }
+
+    pub(super) const fn form(&self) -> Form {
+        match self {
+            Self::Full(list) if list.of().is_some() => Form::Part,
+            Self::Full(_) => Form::Full,
+            Self::Delta(_) => Form::Delta,
+        }
+    }
+
+    /// The unit out of whose list a part was taken.
+    pub(super) const fn of(&self) -> Option<UnitCode> {
+        match self {
+            Self::Full(list) => list.of(),
+            Self::Delta(_) => None,
         }
     }
 
@@ -88,7 +105,7 @@ impl Keys {
         let header = header(path, &file)?;
         let mac = self.mac(&header.key_id(), &header)?;
         match header.form {
-            Form::Full => List::parse(&file, &mac).map(AnyList::Full),
+            Form::Full | Form::Part => List::parse(&file, &mac).map(AnyList::Full),
             Form::Delta => Delta::parse(&file, &mac).map(AnyList::Delta),
         }
         .map_err(|error| refused(path, error))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use xuejika_card_model::code::Reason;
-use xuejika_card_model::list::{Entry, Kind};
+use xuejika_card_model::list::{Disagreement, Entry, Kind};
 
 use super::files::AnyList;
 use crate::shown::{Lines, Show};
@@ -18,6 +18,8 @@ pub(super) struct FileReport {
     form: &'static str,
     scope: String,
     version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<u32>,
     issued: String,
@@ -38,7 +40,8 @@ impl FileReport {
         Self {
             operation,
             file: file.display().to_string(),
-            form: if list.base().is_some() { "delta" } else { "full" },
+            form: list.form().english(),
+            of: list.of().map(|of| of.to_string()),
             scope: edition.scope.to_string(),
             version: edition.version,
             base: list.base(),
@@ -56,8 +59,10 @@ impl Show for FileReport {
     fn show(&self, to: &mut Lines) {
         let Self { file, form, scope, version, issued, .. } = self;
         let base = self.base.map(|base| format!(" from {base}")).unwrap_or_default();
+        let of = self.of.as_ref().map(|of| format!(", taken from the list of {of}"));
+        let of = of.unwrap_or_default();
         to.line(format_args!(
-            "{file}: {form} list of unit {scope}, version {version}{base}, issued {issued}"
+            "{file}: {form} list of unit {scope}, version {version}{base}{of}, issued {issued}"
         ));
         let Self { entries, loss, freeze, replaced, withdrawn, .. } = self;
         to.line(format_args!(
@@ -81,6 +86,8 @@ pub(super) struct EntryReport {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u8>,
 }
 
 impl From<&Entry> for EntryReport {
@@ -94,13 +101,14 @@ impl From<&Entry> for EntryReport {
             effective: entry.effective().to_string(),
             reason: entry.reason().map(Reason::english),
             withdrawn: entry.withdrawn().map(|at| at.to_string()),
+            generation: entry.generation(),
         }
     }
 }
 
 impl fmt::Display for EntryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { card, kind, chinese, unit, reported, effective, reason, withdrawn } = self;
+        let Self { card, kind, chinese, unit, reported, effective, reason, .. } = self;
         write!(
             f,
             "{card} {kind} {chinese}, unit {unit}, reported {reported}, effective {effective}"
@@ -108,7 +116,10 @@ impl fmt::Display for EntryReport {
         if let Some(reason) = reason {
             write!(f, ", {reason}")?;
         }
-        withdrawn.as_ref().map_or(Ok(()), |at| write!(f, ", withdrawn {at}"))
+        if let Some(generation) = self.generation {
+            write!(f, ", generation {generation}")?;
+        }
+        self.withdrawn.as_ref().map_or(Ok(()), |at| write!(f, ", withdrawn {at}"))
     }
 }
 
@@ -120,6 +131,21 @@ pub(super) struct FindingReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) card: Option<String>,
     pub(super) detail: String,
+}
+
+impl FindingReport {
+    /// Units that do not agree about a card.
+    pub(super) fn new(file: &Path, Disagreement { listed, withdrawn }: &Disagreement) -> Self {
+        let (card, kind) = (listed.serial(), listed.kind().english());
+        let at = withdrawn.withdrawn().map(|at| at.to_string()).unwrap_or_default();
+        let detail = format!(
+            "card {card}: {kind} reported by unit {} stands; unit {} withdrew its own at {at}",
+            listed.unit(),
+            withdrawn.unit(),
+        );
+        let (file, card) = (file.display().to_string(), Some(card.to_string()));
+        Self { file, finding: "units-disagree", card, detail }
+    }
 }
 
 impl fmt::Display for FindingReport {

@@ -57,6 +57,8 @@ shipped!(
     "28-transit-readers",
     "29-status-copies",
     "30-forged-card",
+    "31-reports-hold",
+    "32-next-pupil-not-listed",
     "career",
 );
 

@@ -225,6 +225,11 @@ impl World {
         Ok(CardSerial::from_bytes(self.card(name)?.channel().header().serial.0)?)
     }
 
+    /// How often a card was recalled and restocked, as the desks' registers have it.
+    pub(super) fn generation(&mut self, name: &str) -> anyhow::Result<u8> {
+        Ok(self.card(name)?.channel().model().issuance()?.generation)
+    }
+
     /// A reader by its name in the file.
     pub(super) fn reader(&mut self, name: &str) -> anyhow::Result<&mut Station> {
         self.readers.get_mut(name).with_context(|| format!("there is no reader {name:?}"))

@@ -152,7 +152,10 @@ fn lists_are_merged_compared_and_led_on() {
 
     let part = ["--scope", SCHOOL, "--version", "9", "--date", "2026-09-03"];
     let part = desk.list("part", &[&[&*d], &part[..]].concat(), "p").expect(0).object();
-    assert_eq!((&part["scope"], &part["entries"]), (&SCHOOL.into(), &1.into()));
+    assert_eq!((&part["scope"], &part["of"]), (&SCHOOL.into(), &"080000".into()));
+    assert_eq!(part["entries"], 2, "any card can be shown at any school");
+    let up = desk.list("merge", &[&[&*desk.name("p")], &district("3")[..]].concat(), "x").expect(2);
+    assert!(up.err.contains("a part of the list of 080000 for readers"), "{}", up.err);
 }
 
 /// A backdated version, and two lists of one version.
@@ -215,7 +218,6 @@ fn a_list_of_another_key_is_refused_for_safety() {
 fn a_check_finds_what_is_old_or_against_the_rules() {
     let desk = folder();
     let csv = "card_serial,kind,reported_date,effective,withdrawn_date\n\
-               1100260100000014,loss,2026-09-01,2026-09-04,\n\
                1100260100000022,loss,2026-09-01,2026-09-03,2026-09-04\n\
                1100260100000022,replaced,2026-09-11,,\n";
     desk.build(csv, SCHOOL, "1", "2026-09-30", "a").expect(0);
@@ -225,12 +227,60 @@ fn a_check_finds_what_is_old_or_against_the_rules() {
         let found = check(day).expect(1).objects();
         found.iter().filter_map(|f| f["finding"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
-    let always = ["effective-late", "withdrawn-replaced"];
+    let always = ["withdrawn-replaced"];
     assert_eq!(findings("2026-10-01"), always);
     assert_eq!(findings("2026-10-02"), [&["stale"], &always[..]].concat());
     assert_eq!(findings("2026-09-29"), [&["ahead"], &always[..]].concat());
     desk.build(REPORTS, SCHOOL, "1", "2026-09-30", "b").expect(0);
     run(&["list", "check", "--keys", "test", "--date", "2026-10-01", &desk.name("b")]).expect(0);
+}
+
+/// What another school says about a card changes nothing, and is named where lists are merged.
+#[test]
+fn units_that_disagree_are_named() {
+    let desk = folder();
+    let heading = "card_serial,kind,reported_date,withdrawn_date\n";
+    desk.build(&format!("{heading}{SERIAL},loss,2026-09-01,\n"), SCHOOL, "1", "2026-09-04", "a")
+        .expect(0);
+    let theirs = format!("{heading}{SERIAL},loss,2026-09-02,2026-09-03\n");
+    desk.build(&theirs, "054020", "1", "2026-09-04", "b").expect(0);
+    let [a, b, c] = ["a", "b", "c"].map(|name| desk.name(name));
+    let city = ["--scope", "000000", "--version", "1", "--date", "2026-09-04"];
+    let merged = desk.list("merge", &[&[&*a, &*b], &city[..]].concat(), "c").expect(0).objects();
+    assert_eq!((&merged[0]["loss"], &merged[1]["finding"]), (&1.into(), &"units-disagree".into()));
+    let check = run(&["list", "check", "--keys", "test", "--date", "2026-09-04", &c]).expect(1);
+    assert!(check.out.contains("unit 084012 stands; unit 054020 withdrew"), "{}", check.out);
+}
+
+/// A loss takes effect within two working days, a replacement at once; a file without heading or
+/// reports is not taken for an empty list.
+#[test]
+fn what_makes_no_list() {
+    let desk = folder();
+    let refused = |csv: &str, day| desk.build(csv, SCHOOL, "1", day, "x").expect(2).err;
+    let heading = "card_serial,kind,reported_date,effective\n";
+    for (kind, effective, limit) in
+        [("loss", "2026-09-04", "2026-09-03"), ("replaced", "2026-09-02", "2026-09-01")]
+    {
+        let csv = format!("{heading}{SERIAL},{kind},2026-09-01,{effective}\n");
+        let error = refused(&csv, "2026-12-31");
+        assert!(error.contains("x.csv:2: effective: "), "{error}");
+        assert!(error.contains(&format!("expected {limit} at the latest")), "{error}");
+    }
+    let error = refused(&format!("{SERIAL},loss,2026-09-01,\n"), "2026-12-31");
+    assert!(error.contains("x.csv:1: no column card_serial, expected a heading"), "{error}");
+    for nothing in ["", "\n"] {
+        assert!(refused(nothing, "2026-12-31").contains("no column card_serial"), "{nothing:?}");
+    }
+    assert!(refused(heading, "2026-12-31").contains("--empty"));
+    let empty = desk.file("empty.csv", heading);
+    let edition = ["--scope", SCHOOL, "--version", "1", "--date", "2026-09-04", "--empty"];
+    let none = desk.list("build", &[&[&*empty], &edition[..]].concat(), "y").expect(0).object();
+    assert_eq!(none["entries"], 0);
+    let full = desk.file("full.csv", REPORTS);
+    let edition = ["--scope", SCHOOL, "--version", "1", "--date", "2026-12-31", "--empty"];
+    let error = desk.list("build", &[&[&*full], &edition[..]].concat(), "z").expect(2).err;
+    assert!(error.contains("holds reports"), "{error}");
 }
 
 impl Desk {
@@ -251,7 +301,9 @@ fn a_reader_refuses_a_listed_card() {
     }
     let heading = "card_serial,kind,reported_date,withdrawn_date\n";
     let loss = |withdrawn| format!("{heading}{SERIAL},loss,2026-09-03,{withdrawn}\n");
-    desk.build(heading, SCHOOL, "1", "2026-09-02", "1").expect(0);
+    let nothing = desk.file("0.csv", heading);
+    let first = ["--scope", SCHOOL, "--version", "1", "--date", "2026-09-02", "--empty"];
+    desk.list("build", &[&[&*nothing], &first[..]].concat(), "1").expect(0);
     desk.build(&loss(""), SCHOOL, "2", "2026-09-03", "2").expect(0);
     desk.build(&loss("2026-09-08"), SCHOOL, "3", "2026-09-08", "3").expect(0);
 

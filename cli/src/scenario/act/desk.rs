@@ -8,7 +8,7 @@ use xuejika_card_model::desk::{
     ReplacementCause, ReplacementForm,
 };
 use xuejika_card_model::ident::UnitCode;
-use xuejika_card_model::list::{Entry, Kind};
+use xuejika_card_model::list::Kind;
 
 use super::super::found::Found;
 use super::super::world::World;
@@ -36,8 +36,7 @@ impl World {
         let since = match (cause, list, since) {
             (ReplacementCause::Lost, Some(list), _) => {
                 let lists = self.list(list)?.versions.last();
-                let entry = lists.and_then(|list| list.entries().find(serial, Kind::Loss));
-                match entry.filter(|entry| entry.withdrawn().is_none()).map(Entry::reported) {
+                match lists.and_then(|list| list.entries().reported(serial, Kind::Loss)) {
                     Some(reported) => reported.date,
                     None => return Ok(Found::ended("not-listed", "the card is not reported lost")),
                 }

@@ -1,10 +1,10 @@
 //! Loss and freeze lists: reports, the way up and down, and to the readers.
 
 use anyhow::Context;
-use xuejika_card_model::calendar::Deadline;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{
-    Delta, Edition, Entry, Form, Kind, List, ListError, ListMac, Lookup, Moment, key_id, key_path,
+    Delta, Edition, EffectError, Entry, Form, Kind, List, ListError, ListMac, Lookup, Moment,
+    key_id, key_path,
 };
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_keyscheme::{Algorithm, KeyVersion};
@@ -17,19 +17,25 @@ impl World {
     /// Takes a report and issues the list anew.
     pub(super) fn report(&mut self, report: &Report) -> anyhow::Result<Found> {
         let (serial, at) = (self.serial(&report.card)?, self.now());
-        let effective = match (report.effective, report.kind) {
-            (Some(effective), _) => effective,
-            (None, Kind::Loss) => Deadline::LossEffective.last_day(at.date, &self.holidays)?,
-            (None, Kind::Freeze | Kind::Replaced) => at.date,
+        let generation = self.generation(&report.card)?;
+        let effective = match report.kind.effective(at.date, report.effective, &self.holidays) {
+            Ok(effective) => effective,
+            Err(error @ EffectError::TooLate { .. }) => {
+                return Ok(Found::ended("wrong-time", error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
         };
         let book = self.list(&report.list)?;
         let entry = Entry::new(serial, report.kind, book.scope, at, effective, report.reason);
         let entry = match entry {
-            Ok(entry) => entry,
+            Ok(entry) => entry.of_generation(generation),
             Err(error) => return Ok(Found::ended("wrong-time", error.to_string())),
         };
-        let before = book.versions.last().map(List::entries).cloned().unwrap_or_default();
-        let issued = List::new(book.edition(at)?, before.into_iter().chain([entry]));
+        let edition = book.edition(at)?;
+        let issued = match book.versions.last() {
+            Some(before) => before.next(edition, [entry]),
+            None => List::new(edition, [entry]),
+        };
         Ok(book.issue(issued, format!("effective {effective}")).with("effective", effective))
     }
 
@@ -80,7 +86,7 @@ impl World {
         let newest = newest.with_context(|| format!("the list {:?} is empty", delivery.list))?;
         let mac = list_mac(delivery.signed_by.unwrap_or(scope))?;
         let mut file = match delivery.form {
-            Form::Full => newest.emit(&mac),
+            Form::Full | Form::Part => newest.emit(&mac),
             Form::Delta => {
                 let version = newest.edition().version;
                 let base = delivery.base.unwrap_or(version - 1);
@@ -138,9 +144,12 @@ impl Station {
         form: Form,
     ) -> anyhow::Result<Result<&List, ListError>> {
         let mac = list_mac(scope)?;
-        let held = self.lists.iter().position(|held| held.list.edition().scope == scope);
-        let list = match (form, held.and_then(|at| self.lists.get(at))) {
-            (Form::Full, _) => List::parse(file, &mac),
+        let place = |of| {
+            let same = |held: &Held| held.list.edition().scope == scope && held.list.of() == of;
+            self.lists.iter().position(same)
+        };
+        let list = match (form, place(None).and_then(|at| self.lists.get(at))) {
+            (Form::Full | Form::Part, _) => List::parse(file, &mac),
             (Form::Delta, held) => Delta::parse(file, &mac).and_then(|delta| match held {
                 Some(held) => delta.apply(&held.list),
                 None => Err(ListError::Base { base: delta.base(), version: 0 }),
@@ -150,6 +159,7 @@ impl Station {
             Ok(list) => list,
             Err(error) => return Ok(Err(error)),
         };
+        let held = place(list.of());
         if let Some(held) = held.and_then(|at| self.lists.get(at))
             && let Err(error) = list.replaces(&held.list)
         {
