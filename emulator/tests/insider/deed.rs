@@ -47,6 +47,16 @@ impl Unit {
     }
 }
 
+/// As people write it: six digits.
+pub(crate) struct Digits(pub(crate) Unit);
+
+impl fmt::Display for Digits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c] = self.0.0;
+        write!(f, "{a:02X}{b:02X}{c:02X}")
+    }
+}
+
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c] = self.0;
@@ -98,6 +108,12 @@ impl Number {
     /// The school that gave it: digits 3 to 8.
     pub(crate) fn school(self) -> Unit {
         Unit([self.0[1], self.0[2], self.0[3]])
+    }
+
+    /// All but the seat: what EF 08 repeats.
+    pub(crate) fn class(self) -> [u8; 7] {
+        let [a, b, c, d, e, f, g, _] = self.0;
+        [a, b, c, d, e, f, g & 0xF0]
     }
 }
 
@@ -212,13 +228,16 @@ pub(crate) enum AtTheOperator {
     Refund,
 }
 
+/// KA of the owner of a sector, in anybody's hands.
+pub(crate) const STOLEN: u8 = 8;
+
 /// One try.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Act {
     pub(crate) unit: Unit,
     /// 0: the education zone, else the extension sector with this number.
     pub(crate) zone: u8,
-    /// K0 to K6, 7 for KA, or none: no session.
+    /// K0 to K6, 7 for the unit's own KA, [`STOLEN`], or none: no session.
     pub(crate) key: Option<u8>,
     pub(crate) day: Day,
     pub(crate) reason: u8,
@@ -232,7 +251,8 @@ impl fmt::Display for Act {
         }
         write!(f, "{}", self.unit)?;
         match self.key {
-            Some(7) => f.write_str(", with KA"),
+            Some(7) => f.write_str(", with its KA"),
+            Some(STOLEN) => f.write_str(", with the owner's KA"),
             Some(key) => write!(f, ", with K{key}"),
             None => f.write_str(", without a session"),
         }?;
@@ -242,8 +262,12 @@ impl fmt::Display for Act {
         f.write_str(": ")?;
         match self.deed {
             Deed::Event(event, body) => self.event(f, event, body),
-            Deed::WriteIdentity(number, form) => write!(f, "writes EF 07 of pupil {number} ({form:?})"),
-            Deed::WriteEnrolment(number, form) => write!(f, "writes EF 08 of pupil {number} ({form:?})"),
+            Deed::WriteIdentity(number, form) => {
+                write!(f, "writes EF 07 of pupil {number} ({form:?})")
+            }
+            Deed::WriteEnrolment(number, form) => {
+                write!(f, "writes EF 08 of pupil {number} ({form:?})")
+            }
             Deed::WriteIssuance(year) => write!(f, "writes EF 05, good until 20{year:02X}"),
             Deed::WriteFile(sfi) => write!(f, "writes EF {sfi:02X}"),
             Deed::ReadFile(sfi) => write!(f, "reads EF {sfi:02X}"),
@@ -269,7 +293,9 @@ impl Act {
                 write!(f, ", sector {} for {}, filing {}", body.sector, body.owner, body.filing)
             }
             Event::Reclaim => write!(f, ", sector {}", body.sector),
-            Event::TransferOut if body.to == Unit::CITY => write!(f, ", promotion: {}, to nobody yet", body.promotion),
+            Event::TransferOut if body.to == Unit::CITY => {
+                write!(f, ", promotion: {}, to nobody yet", body.promotion)
+            }
             Event::TransferOut => write!(f, ", promotion: {}, to {}", body.promotion, body.to),
             Event::TransferIn => write!(f, ", new number {}", body.number),
             _ => Ok(()),

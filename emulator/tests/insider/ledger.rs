@@ -1,7 +1,7 @@
 //! What happened to the card so far, and what must stand on it therefore. The walk keeps this by the
 //! rules of the seed; it is never read from the card.
 
-use super::deed::{AtTheOperator, Act, Body, Day, Deed, Event, Form, Number, Unit};
+use super::deed::{Act, AtTheOperator, Body, Day, Deed, Event, Form, Number, Unit};
 use super::record;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,7 +208,9 @@ impl Card {
                 self.sectors[usize::from(body.sector) - 1] = Some(sector);
             }
             Event::Reclaim => self.sectors[usize::from(body.sector) - 1] = None,
-            Event::TransferOut | Event::TransferIn | Event::Withdraw => self.transfer(act, event, body),
+            Event::TransferOut | Event::TransferIn | Event::Withdraw => {
+                self.transfer(act, event, body)
+            }
             Event::Recall => {
                 self.wipe();
                 (self.state, self.mark) = (State::Recalled, mark);
@@ -254,9 +256,9 @@ impl Card {
 
     fn personalise(&mut self, act: &Act, handed_out: bool) {
         let count = self.personalised.map_or(0, |entry| u16::from_be_bytes([entry[0], entry[1]]));
-        self.personalised = Some(record::personalisation(count + 1, act, handed_out));
+        self.handed_out |= handed_out;
+        self.personalised = Some(record::personalisation(count + 1, act, self.handed_out));
         self.state = State::Active;
-        self.handed_out = handed_out;
         self.pupil = self.identity.map(|written| written.number);
         (self.awaited, self.moving) = (None, None);
     }

@@ -30,8 +30,7 @@ use std::time::Instant;
 
 use policy::{RULES, Verdict};
 use support::walk::{Options, Share, for_seeds};
-use deed::Act;
-use walk::{Breach, LENGTH, Tally};
+use walk::{Broken, LENGTH, Tally};
 
 /// Tries in a release build, as CI does it, and in a debug build, with all other tests.
 const SHARE: Share = Share { name: "insider", release: 200_000, debug: 4_000 };
@@ -42,24 +41,19 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let start = Instant::now();
-    let cards = options.steps.div_ceil(LENGTH as u64);
-    let (tally, breaches) = for_seeds(
-        options.seed..options.seed + cards,
-        |seed, tally: &mut Tally| walk::run(seed, LENGTH, tally),
-        Tally::add,
-    );
+    let seeds = options.steps.div_ceil(LENGTH as u64);
+    let (tally, breaches) = for_seeds(options.seed..options.seed + seeds, walk::run, Tally::add);
     print(&tally);
-    let last = options.seed + cards - 1;
+    let last = options.seed + seeds - 1;
     println!("seeds {} to {last}, {:.1} s", options.seed, start.elapsed().as_secs_f64());
-    let mut kinds: BTreeMap<String, (u64, Vec<Act>, Breach, u64)> = BTreeMap::new();
-    for (seed, (acts, breach)) in breaches {
-        let entry = kinds.entry(breach.kind.clone()).or_insert((seed, acts, breach, 0));
-        entry.3 += 1;
+    let mut kinds: BTreeMap<String, (u64, u64, Broken)> = BTreeMap::new();
+    for (seed, broken) in breaches {
+        kinds.entry(broken.breach.kind.clone()).or_insert((0, seed, broken)).0 += 1;
     }
     let failed = kinds.len();
-    for (seed, acts, breach, times) in kinds.into_values() {
-        println!("BREACH with seed {seed} ({times} times): {}", breach.what);
-        for (number, act) in (1..).zip(shrink::shortest(seed, acts, &breach)) {
+    for (times, seed, broken) in kinds.into_values() {
+        println!("BREACH with seed {seed} ({times} times): {}", broken.breach.what);
+        for (number, act) in (1..).zip(shrink::shortest(broken)) {
             println!("  {number}. {act}");
         }
         println!("  again with: --steps 1 --seed {seed}");
@@ -69,12 +63,18 @@ fn main() -> ExitCode {
 }
 
 fn print(tally: &Tally) {
-    println!("cards {}, tries {}: {} allowed, {} refused", tally.cards, tally.steps, tally.allowed, tally.refused);
+    println!(
+        "cards {}, tries {}: {} allowed, {} refused",
+        tally.cards, tally.steps, tally.allowed, tally.refused
+    );
     for ((event, kind), count) in &tally.events {
         println!("  {event:?} by {kind:?}: {count}");
     }
     for (rule, [allowed, refused]) in RULES.iter().zip(&tally.rules) {
         let verdict = if rule.verdict == Verdict::Open { "open" } else { "no" };
-        println!("  {verdict:4} {allowed:6} allowed {refused:6} refused: {} ({})", rule.text, rule.article);
+        println!(
+            "  {verdict:4} {allowed:6} allowed {refused:6} refused: {} ({})",
+            rule.text, rule.article
+        );
     }
 }

@@ -134,8 +134,8 @@ pub(crate) fn event(act: &Act, body: &[u8]) -> Vec<u8> {
 /// Every number a pupil may have in the walk.
 pub(crate) fn pupils() -> impl Iterator<Item = Number> {
     Unit::ALL.into_iter().skip(3).flat_map(|school| {
-        [false, true].into_iter().flat_map(move |senior| {
-            (0..3).map(move |seat| number(school, senior, seat))
-        })
+        [false, true]
+            .into_iter()
+            .flat_map(move |senior| (0..3).map(move |seat| number(school, senior, seat)))
     })
 }

@@ -1,13 +1,14 @@
 //! Reads the card again and compares it with the ledger.
 
 use super::deed::{Day, Event, Unit};
-use super::hand::{World, zone};
+use super::hand::World;
 use super::ledger::{Card, Purse, State};
 use super::record;
 use super::support::{Session, memory};
+use super::walk::Breach;
 
 /// How the card differs from the ledger.
-pub(crate) type Difference = String;
+type Difference = Breach;
 
 /// What EF 06 says.
 #[derive(Clone, Copy)]
@@ -26,15 +27,22 @@ struct Eye<'a> {
     session: Session,
 }
 
-impl Eye<'_> {
+impl<'a> Eye<'a> {
+    /// The city looks, under K1.
+    fn new(world: &'a mut World, ledger: &Card) -> Result<Self, Difference> {
+        let session = world
+            .session(0, (1, ledger.version(1)), Unit::CITY)
+            .map_err(|sw| Breach::new(format!("K1 does not open the card: {sw:04X}")))?;
+        Ok(Self { world, session })
+    }
+
     fn ask(&mut self, hex: &str) -> Result<Vec<u8>, u16> {
         let reply = self.session.ask(&mut self.world.wallet.card, hex);
         if reply.sw == 0x9000 { Ok(reply.data) } else { Err(reply.sw) }
     }
 
     fn file(&mut self, sfi: u8) -> Result<Vec<u8>, Difference> {
-        self.ask(&format!("00 B0 {:02X} 00 00", 0x80 | sfi))
-            .map_err(|sw| format!("EF {sfi:02X} cannot be read: {sw:04X}"))
+        self.ask(&format!("00 B0 {:02X} 00 00", 0x80 | sfi)).map_err(|sw| unreadable(sfi, sw))
     }
 
     /// All records, newest first, without their checksums.
@@ -44,27 +52,38 @@ impl Eye<'_> {
             match self.ask(&format!("00 B2 {number:02X} {:02X} 00", sfi << 3 | 4)) {
                 Ok(bytes) => records.push(sealed(sfi, &bytes)?),
                 Err(0x6A83) => break,
-                Err(sw) => return Err(format!("EF {sfi:02X} cannot be read: {sw:04X}")),
+                Err(sw) => return Err(unreadable(sfi, sw)),
             }
         }
         Ok(records)
     }
 }
 
+fn unreadable(sfi: u8, sw: u16) -> Difference {
+    Breach::new(format!("EF {sfi:02X} cannot be read: {sw:04X}"))
+}
+
 /// A record without its checksum, which has to be right.
 fn sealed(sfi: u8, bytes: &[u8]) -> Result<Vec<u8>, Difference> {
     let (record, crc) = bytes.split_at(bytes.len() - 2);
     if record::crc(record) != crc {
-        return Err(format!("EF {sfi:02X}: wrong checksum in {}", hex::encode(bytes)));
+        let bytes = hex::encode(bytes);
+        return Err(Breach::new(format!("EF {sfi:02X}: wrong checksum in {bytes}")));
     }
     Ok(record.to_vec())
 }
 
-fn same<T: PartialEq>(what: &str, card: &T, ledger: &T, show: impl Fn(&T) -> String) -> Result<(), Difference> {
+fn same<T: PartialEq>(
+    what: &str,
+    card: &T,
+    ledger: &T,
+    show: impl Fn(&T) -> String,
+) -> Result<(), Difference> {
     if card == ledger {
         return Ok(());
     }
-    Err(format!("{what}: {} on the card, {} by the ledger", show(card), show(ledger)))
+    let (card, ledger) = (show(card), show(ledger));
+    Err(Breach::new(format!("{what}: {card} on the card, {ledger} by the ledger")))
 }
 
 fn same_bytes(what: &str, card: &[u8], ledger: &[u8]) -> Result<(), Difference> {
@@ -72,21 +91,16 @@ fn same_bytes(what: &str, card: &[u8], ledger: &[u8]) -> Result<(), Difference> 
 }
 
 /// Compares everything. Gives what EF 06 says.
-///
-/// An event that left the card as it was may be in the log, `quiet`.
 pub(crate) fn compare(
     world: &mut World,
-    ledger: &mut Card,
+    ledger: &Card,
     is_change: bool,
-    quiet: Option<(Event, Day, Unit)>,
 ) -> Result<Status, Difference> {
     wallet(world, ledger)?;
-    if ledger.home.is_none() {
+    if matches!(ledger.state, State::Stock | State::Recalled) {
         no_pupil(world)?;
     }
-    let key = (1, ledger.version(1));
-    let session = world.session(zone(0), key, Unit::CITY).map_err(|sw| format!("K1 does not open the card: {sw:04X}"))?;
-    let mut eye = Eye { world, session };
+    let mut eye = Eye::new(world, ledger)?;
     let issuance = eye.file(5)?;
     same("generation in EF 05", &issuance[28], &ledger.generation, u8::to_string)?;
     same_bytes("validity in EF 05", &issuance[32..], &record::validity(ledger.good_until))?;
@@ -99,7 +113,6 @@ pub(crate) fn compare(
         pupil(&mut eye, ledger)?;
     }
     sectors(&mut eye, ledger)?;
-    log(&mut eye, ledger, quiet)?;
     Ok(status)
 }
 
@@ -121,7 +134,7 @@ fn no_pupil(world: &World) -> Result<(), Difference> {
     let numbers = record::pupils().map(|number| number.0.to_vec());
     for trace in numbers.chain([record::NAME.to_vec()]) {
         if let Some(at) = bytes.windows(trace.len()).position(|window| window == trace) {
-            return Err(format!("a pupil's data is left at byte {at} of the memory"));
+            return Err(Breach::new(format!("a pupil's data is left: at byte {at} of the memory")));
         }
     }
     Ok(())
@@ -136,7 +149,8 @@ fn status(bytes: &[u8]) -> Result<Status, Difference> {
     {
         copies.swap(0, 1);
     }
-    let copy = copies.first().ok_or_else(|| format!("EF 06: {}", hex::encode(bytes)))?;
+    let copy =
+        copies.first().ok_or_else(|| Breach::new(format!("EF 06: {}", hex::encode(bytes))))?;
     Ok(Status {
         state: copy[1],
         previous: copy[2],
@@ -152,9 +166,8 @@ fn compare_status(card: &Status, ledger: &Card, is_change: bool) -> Result<(), D
     let hex = |byte: &u8| format!("{byte:02X}");
     same("state in EF 06", &card.state, &(ledger.state as u8), hex)?;
     let opened = ledger.sectors.iter().any(Option::is_some);
-    let flags = u8::from(ledger.temporary)
-        | u8::from(ledger.handed_out) << 2
-        | u8::from(opened) << 3;
+    let flags =
+        u8::from(ledger.temporary) | u8::from(ledger.handed_out) << 2 | u8::from(opened) << 3;
     same("flags in EF 06", &card.flags, &flags, hex)?;
     if ledger.state == State::Frozen {
         same("state under the freeze in EF 06", &card.previous, &(ledger.under as u8), hex)?;
@@ -199,16 +212,16 @@ fn same_records<const N: usize>(
     card: &[Vec<u8>],
     ledger: &[[u8; N]],
 ) -> Result<(), Difference> {
-    let show = |records: &Vec<Vec<u8>>| {
-        records.iter().map(hex::encode).collect::<Vec<_>>().join(" ")
-    };
+    let show =
+        |records: &Vec<Vec<u8>>| records.iter().map(hex::encode).collect::<Vec<_>>().join(" ");
     let ledger = ledger.iter().map(|record| record.to_vec()).collect();
     same(what, &card.to_vec(), &ledger, show)
 }
 
 fn sectors(eye: &mut Eye<'_>, ledger: &Card) -> Result<(), Difference> {
     for (number, sector) in (1..).zip(&ledger.sectors) {
-        let bytes = eye.ask(&format!("00 B2 {number:02X} 64 00")).map_err(|sw| format!("EF 0C: {sw:04X}"))?;
+        let bytes =
+            eye.ask(&format!("00 B2 {number:02X} 64 00")).map_err(|sw| unreadable(0x0C, sw))?;
         let entry = sealed(0x0C, &bytes)?;
         let mut expected = vec![0; 14];
         expected[0] = number;
@@ -223,22 +236,17 @@ fn sectors(eye: &mut Eye<'_>, ledger: &Card) -> Result<(), Difference> {
     Ok(())
 }
 
-fn log(
-    eye: &mut Eye<'_>,
-    ledger: &mut Card,
-    quiet: Option<(Event, Day, Unit)>,
-) -> Result<(), Difference> {
-    let records = eye.records(0x0D)?;
-    if let Some(quiet) = quiet
-        && records.first().is_some_and(|record| record[..12] == entry(quiet))
-    {
-        ledger.log(quiet);
+/// Compares EF 0D.
+pub(crate) fn compare_log(world: &mut World, ledger: &Card) -> Result<(), Difference> {
+    if ledger.state == State::Blank {
+        return Ok(());
+    }
+    let records = Eye::new(world, ledger)?.records(0x0D)?;
+    if records.len() < ledger.log.len() {
+        return Err(Breach::new("EF 0D lacks records".into()));
     }
     for (record, expected) in records.iter().zip(&ledger.log) {
         same_bytes("EF 0D", &record[..12], &entry(*expected))?;
-    }
-    if records.len() < ledger.log.len() {
-        return Err("EF 0D lacks records".into());
     }
     Ok(())
 }

@@ -1,15 +1,18 @@
 //! An insider with one card: what is tried next, what became of it, and whether that was right.
 
-use super::deed::{Act, AtTheOperator, Body, Day, Deed, Event, Form, Number, Unit};
+use super::deed::{Act, AtTheOperator, Body, Day, Deed, Event, Form, Number, STOLEN, Unit};
 use super::hand::World;
-use super::ledger::{Card, Purse};
+use super::ledger::{Card, Purse, State, Written};
 use super::policy::{self, RULES, Verdict};
 use super::record;
 use super::support::rng::Rng;
 use super::view;
 
-/// Tries with one card.
-pub(crate) const LENGTH: usize = 80;
+/// Tries of one seed.
+pub(crate) const LENGTH: usize = 100;
+
+/// Tries with a card that is cancelled or faulty, before the next card.
+const AFTERLIFE: usize = 6;
 
 /// A try whose outcome is against the policy, or after which the card is not as the ledger says.
 #[derive(Clone)]
@@ -17,6 +20,20 @@ pub(crate) struct Breach {
     pub(crate) what: String,
     /// The same for every breach of the same kind.
     pub(crate) kind: String,
+}
+
+impl Breach {
+    /// Of the kind that the text names before a colon.
+    pub(crate) fn new(what: String) -> Self {
+        Self { kind: what.split(':').next().unwrap_or_default().to_owned(), what }
+    }
+}
+
+/// A breach, and the way there.
+pub(crate) struct Broken {
+    pub(crate) card: u64,
+    pub(crate) acts: Vec<Act>,
+    pub(crate) breach: Breach,
 }
 
 /// A card, and its ledger.
@@ -69,25 +86,33 @@ impl Tally {
     }
 }
 
-/// One card from the beginning: tries so many things, until the first breach.
-pub(crate) fn run(seed: u64, steps: usize, tally: &mut Tally) -> Result<(), (Vec<Act>, Breach)> {
+/// One card after the other: so many tries in all, until the first breach. Gives the number of the card
+/// that broke, and what was done to it.
+pub(crate) fn run(seed: u64, tally: &mut Tally) -> Result<(), Broken> {
     let mut rng = Rng::new(seed, "insider");
-    let mut walk = Walk::new(seed);
-    let mut today = 2026 * 12 + 8;
-    let mut acts = Vec::new();
-    tally.cards += 1;
-    for _ in 0..steps {
-        today += usize::from(rng.one_in(6));
-        let act = next(&mut rng, &walk.ledger, today);
-        acts.push(act);
-        walk.step(&act, tally).map_err(|breach| (acts.clone(), breach))?;
+    let mut steps = 0;
+    while steps < LENGTH {
+        let card = rng.next();
+        let (mut walk, mut acts, mut dead) = (Walk::new(card), Vec::new(), 0);
+        let mut month = 2026 * 12 + 8;
+        tally.cards += 1;
+        while steps < LENGTH && dead < AFTERLIFE {
+            month += usize::from(rng.one_in(6));
+            let act = next(&mut rng, &walk.ledger, month);
+            acts.push(act);
+            if let Err(breach) = walk.step(&act, tally) {
+                return Err(Broken { card, acts, breach });
+            }
+            steps += 1;
+            dead += usize::from(matches!(walk.ledger.state, State::Cancelled | State::Faulty));
+        }
     }
     Ok(())
 }
 
 /// The same tries again: the number of the one with which the card breaks the policy.
-pub(crate) fn again(seed: u64, acts: &[Act]) -> Option<(usize, Breach)> {
-    let mut walk = Walk::new(seed);
+pub(crate) fn again(card: u64, acts: &[Act]) -> Option<(usize, Breach)> {
+    let mut walk = Walk::new(card);
     let mut tally = Tally::default();
     acts.iter()
         .enumerate()
@@ -116,7 +141,12 @@ impl Walk {
         match (judgement.verdict, answer.allowed) {
             (Verdict::MustNot, true) => {
                 let rule = rule.expect("a rule forbids");
-                let text = format!("{} ({}){}", rule.text, rule.article, if answer.changed { "" } else { ", though nothing changed" });
+                let text = format!(
+                    "{} ({}){}",
+                    rule.text,
+                    rule.article,
+                    if answer.changed { "" } else { ", though nothing changed" }
+                );
                 return Err(breach("allowed against the rule", &text));
             }
             (Verdict::Must, false) => {
@@ -140,21 +170,21 @@ impl Walk {
         let before = self.ledger.clone();
         self.ledger.enter(act);
         let is_change = self.ledger.log != before.log && self.ledger.state != before.state;
-        let is_event = matches!(act.deed, Deed::Event(event, body) if before.takes_effect(event, &body));
-        let quiet = match act.deed {
-            Deed::Event(event, _) if !is_event => Some((event, act.day, act.unit)),
-            _ => None,
-        };
-        let status = view::compare(&mut self.world, &mut self.ledger, is_change, quiet).map_err(|what| Breach {
-            kind: what.split(':').next().unwrap_or_default().into(),
-            what,
-        })?;
+        let is_event =
+            matches!(act.deed, Deed::Event(event, body) if before.takes_effect(event, &body));
+        let status = view::compare(&mut self.world, &self.ledger, is_change)?;
         let expected = self.counter.wrapping_add(u16::from(is_event));
-        let counted = expected.wrapping_add(u16::from(quiet.is_some()));
-        if status.counter != expected && status.counter != counted {
-            let what = format!("counter of EF 06: {} on the card, {expected} by the ledger", status.counter);
-            return Err(Breach { what, kind: "counter".into() });
+        if let Deed::Event(event, _) = act.deed
+            && !is_event
+            && status.counter == expected.wrapping_add(1)
+        {
+            self.ledger.log((event, act.day, act.unit));
+        } else if status.counter != expected {
+            let counter = status.counter;
+            let what = format!("counter of EF 06: {counter} on the card, {expected} by the ledger");
+            return Err(Breach::new(what));
         }
+        view::compare_log(&mut self.world, &self.ledger)?;
         self.counter = status.counter;
         Ok(())
     }
@@ -167,14 +197,19 @@ fn next(rng: &mut Rng, card: &Card, month: usize) -> Act {
     }
     let mut act = anything(rng, card, month);
     for _ in 0..200 {
-        if policy::judge(card, &act).verdict == Verdict::Must && is_possible(card, &act) {
+        let goes_on = match act.deed {
+            Deed::Event(event, body) => card.takes_effect(event, &body),
+            _ => true,
+        };
+        if goes_on && is_possible(card, &act) && policy::judge(card, &act).verdict == Verdict::Must
+        {
             break;
         }
         act = anything(rng, card, month);
     }
     match rng.below(8) {
         0 | 1 => act.unit = rng.pick(&Unit::ALL),
-        2 => act.key = Some(u8::try_from(rng.below(8)).unwrap()),
+        2 if act.zone == 0 => act.key = Some(u8::try_from(rng.below(7)).unwrap()),
         3 => act.day = any_day(rng),
         _ => {}
     }
@@ -231,16 +266,24 @@ fn anything(rng: &mut Rng, card: &Card, month: usize) -> Act {
     if rng.one_in(40) {
         act.key = None;
     }
-    deed(rng, card, &mut act);
+    if card.state == State::Personalising && rng.one_in(2) {
+        personalise(rng, card, &mut act);
+    } else {
+        deed(rng, card, &mut act);
+    }
     act
 }
 
 /// Chooses a deed, and mostly its key.
 fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
+    if rng.one_in(3) {
+        return fitting_event(rng, card, act);
+    }
     let number = number(rng, card, act.unit);
     let form = if rng.one_in(6) { rng.pick(&[Form::Torn, Form::Zeros]) } else { Form::Right };
     let written = [card.identity, card.enrolment].into_iter().flatten().next();
-    let same = written.map_or(number, |written| if rng.one_in(6) { number } else { written.number });
+    let same =
+        written.map_or(number, |written| if rng.one_in(6) { number } else { written.number });
     let version = i8::try_from(rng.below(3)).unwrap() - 1;
     let key = u8::try_from(rng.below(7)).unwrap();
     let (deed, right) = match rng.below(40) {
@@ -253,23 +296,31 @@ fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
         10 if rng.one_in(3) => (Deed::RetireKey(key), 0),
         10..=12 => {
             act.zone = u8::try_from(rng.below(8) + 1).unwrap();
+            if let Some(owner) = card.sector(act.zone).map(|sector| sector.owner)
+                && rng.one_in(2)
+            {
+                act.unit = owner;
+            }
             let deed = rng.pick(&[Deed::ReadSector, Deed::WriteSector(key)]);
-            (deed, if rng.one_in(6) { 6 } else { 7 })
+            (deed, rng.pick(&[6, 7, 7, 7, 7, STOLEN]))
         }
-        13..=15 => (Deed::Wallet(rng.pick(&[
-            AtTheOperator::Open,
-            AtTheOperator::Load,
-            AtTheOperator::Pay,
-            AtTheOperator::Suspend,
-            AtTheOperator::Suspend,
-            AtTheOperator::Resume,
-            AtTheOperator::Refund,
-            AtTheOperator::Refund,
-        ])), key),
+        13..=15 => (
+            Deed::Wallet(rng.pick(&[
+                AtTheOperator::Open,
+                AtTheOperator::Load,
+                AtTheOperator::Pay,
+                AtTheOperator::Suspend,
+                AtTheOperator::Suspend,
+                AtTheOperator::Resume,
+                AtTheOperator::Refund,
+                AtTheOperator::Refund,
+            ])),
+            key,
+        ),
         _ => {
             let event = match rng.pick(&Event::ALL) {
-                // Few cards come back from these.
-                Event::Cancel | Event::Replace | Event::Fault if !rng.one_in(12) => Event::Begin,
+                // Few cards come back from these, or with little on them.
+                event if WIPING.contains(&event) && !rng.one_in(8) => rng.pick(&Event::ALL),
                 event => event,
             };
             (Deed::Event(event, body(rng, card, act, number)), usual_key(event))
@@ -279,6 +330,55 @@ fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
     if act.key.is_some() && (act.zone != 0 || !rng.one_in(8)) {
         act.key = Some(right);
     }
+}
+
+/// An event with what usually belongs to it.
+fn fitting_event(rng: &mut Rng, card: &Card, act: &mut Act) {
+    let event = rng.pick(&Event::ALL);
+    let to = card.moving.and_then(|moving| moving.to);
+    match event {
+        Event::TransferIn => act.unit = to.unwrap_or(rng.pick(&Unit::ALL[3..])),
+        Event::Restock => act.unit = rng.pick(&Unit::ALL[..3]),
+        _ => act.unit = card.keeper().unwrap_or(act.unit),
+    }
+    act.key = Some(usual_key(event));
+    let seat = u8::try_from(rng.below(3)).unwrap();
+    let number = record::number(act.unit, rng.one_in(2), seat);
+    let mut body = Body { number, ..body(rng, card, act, number) };
+    let open = (1..=8).find(|sector| card.sector(*sector).is_some());
+    if let (Event::Reclaim, Some(open)) = (event, open) {
+        body.sector = open;
+    }
+    act.deed = Deed::Event(event, body);
+}
+
+const WIPING: [Event; 7] = [
+    Event::Cancel,
+    Event::Replace,
+    Event::Fault,
+    Event::Recall,
+    Event::TemporaryIssue,
+    Event::TemporaryReturn,
+    Event::Begin,
+];
+
+/// What a school does next that personalises a card.
+fn personalise(rng: &mut Rng, card: &Card, act: &mut Act) {
+    let school = card.home.unwrap_or(act.unit);
+    let fresh = record::number(school, rng.one_in(2), u8::try_from(rng.below(3)).unwrap());
+    let pupil = card.awaited.or(card.pupil).unwrap_or(fresh);
+    let written = |it: &Option<Written>| it.filter(|it| it.form == Form::Right).map(|it| it.number);
+    let number = written(&card.identity).unwrap_or(pupil);
+    let body = body(rng, card, act, number);
+    act.deed = match (written(&card.identity), written(&card.enrolment)) {
+        (None, _) => Deed::WriteIdentity(pupil, Form::Right),
+        (Some(_), other) if other != Some(number) => Deed::WriteEnrolment(number, Form::Right),
+        (Some(number), _) if number != pupil && card.awaited.is_some() => {
+            Deed::WriteIdentity(pupil, Form::Right)
+        }
+        _ => Deed::Event(Event::Commit, body),
+    };
+    (act.unit, act.key) = (school, Some(2));
 }
 
 /// The key somebody would try first.
