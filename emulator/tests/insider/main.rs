@@ -28,12 +28,16 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use deed::{Event, Kind};
 use policy::{RULES, Verdict};
 use support::walk::{Options, Share, for_seeds};
 use walk::{Broken, LENGTH, Tally};
 
 /// Tries in a release build, as CI does it, and in a debug build, with all other tests.
 const SHARE: Share = Share { name: "insider", release: 200_000, debug: 4_000 };
+
+/// So many tries have to reach every event and every rule.
+const THOROUGH: u64 = 500_000;
 
 fn main() -> ExitCode {
     let Some(options) = Options::parse(&SHARE) else {
@@ -50,7 +54,9 @@ fn main() -> ExitCode {
     for (seed, broken) in breaches {
         kinds.entry(broken.breach.kind.clone()).or_insert((0, seed, broken)).0 += 1;
     }
-    let failed = kinds.len();
+    let unreached = if options.steps < THOROUGH { Vec::new() } else { unreached(&tally) };
+    unreached.iter().for_each(|what| println!("NEVER: {what}"));
+    let failed = kinds.len() + unreached.len();
     for (times, seed, broken) in kinds.into_values() {
         println!("BREACH with seed {seed} ({times} times): {}", broken.breach.what);
         for (number, act) in (1..).zip(shrink::shortest(broken)) {
@@ -60,6 +66,19 @@ fn main() -> ExitCode {
     }
     println!("{} passed, {failed} failed", u8::from(failed == 0));
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Events that no card allowed, and rules that nothing was tried against.
+fn unreached(tally: &Tally) -> Vec<String> {
+    let events = Event::ALL.into_iter().filter(|event| {
+        let of_event = |((known, _), _): (&(Event, Kind), _)| known == event;
+        !tally.events.iter().any(of_event)
+    });
+    let rules = RULES.iter().zip(&tally.rules).filter(|(_, counts)| **counts == [0, 0]);
+    events
+        .map(|event| format!("{event:?} was allowed"))
+        .chain(rules.map(|(rule, _)| format!("tried: {}", rule.text)))
+        .collect()
 }
 
 fn print(tally: &Tally) {

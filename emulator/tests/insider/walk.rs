@@ -295,7 +295,8 @@ fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
         9 => (Deed::PutKey(key, version), 0),
         10 if rng.one_in(3) => (Deed::RetireKey(key), 0),
         10..=12 => {
-            act.zone = u8::try_from(rng.below(8) + 1).unwrap();
+            let any = u8::try_from(rng.below(8) + 1).unwrap();
+            act.zone = open_sector(card).filter(|_| !rng.one_in(4)).unwrap_or(any);
             if let Some(owner) = card.sector(act.zone).map(|sector| sector.owner)
                 && rng.one_in(2)
             {
@@ -318,11 +319,7 @@ fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
             key,
         ),
         _ => {
-            let event = match rng.pick(&Event::ALL) {
-                // Few cards come back from these, or with little on them.
-                event if WIPING.contains(&event) && !rng.one_in(8) => rng.pick(&Event::ALL),
-                event => event,
-            };
+            let event = event(rng);
             (Deed::Event(event, body(rng, card, act, number)), usual_key(event))
         }
     };
@@ -334,7 +331,7 @@ fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
 
 /// An event with what usually belongs to it.
 fn fitting_event(rng: &mut Rng, card: &Card, act: &mut Act) {
-    let event = rng.pick(&Event::ALL);
+    let event = event(rng);
     let to = card.moving.and_then(|moving| moving.to);
     match event {
         Event::TransferIn => act.unit = to.unwrap_or(rng.pick(&Unit::ALL[3..])),
@@ -345,11 +342,23 @@ fn fitting_event(rng: &mut Rng, card: &Card, act: &mut Act) {
     let seat = u8::try_from(rng.below(3)).unwrap();
     let number = record::number(act.unit, rng.one_in(2), seat);
     let mut body = Body { number, ..body(rng, card, act, number) };
-    let open = (1..=8).find(|sector| card.sector(*sector).is_some());
-    if let (Event::Reclaim, Some(open)) = (event, open) {
+    let is_told = event == Event::Reclaim || event == Event::Open && rng.one_in(6);
+    if let (true, Some(open)) = (is_told, open_sector(card)) {
         body.sector = open;
     }
     act.deed = Deed::Event(event, body);
+}
+
+fn open_sector(card: &Card) -> Option<u8> {
+    (1..=8).find(|sector| card.sector(*sector).is_some())
+}
+
+/// Any event; few cards come back from [`WIPING`] ones, or with little on them.
+fn event(rng: &mut Rng) -> Event {
+    match rng.pick(&Event::ALL) {
+        event if WIPING.contains(&event) && !rng.one_in(8) => rng.pick(&Event::ALL),
+        event => event,
+    }
 }
 
 const WIPING: [Event; 7] = [
@@ -421,7 +430,7 @@ fn body(rng: &mut Rng, card: &Card, act: &Act, number: Number) -> Body {
         term: if rng.one_in(4) { other } else { term },
         sector: u8::try_from(rng.below(8) + 1).unwrap(),
         owner: rng.pick(&[Unit::CITY, Unit([8, 0, 0]), Unit([5, 0, 0]), act.unit, anyone]),
-        filing: u8::from(!rng.one_in(20)),
+        filing: u8::from(!rng.one_in(8)),
         promotion: rng.one_in(2),
         to: rng.pick(&[Unit::CITY, anyone, school]),
         number: if rng.one_in(2) && card.pupil.is_some() { number } else { fresh },

@@ -65,7 +65,8 @@ impl Hand<'_> {
             0..=3 => self.verify(),
             4..=11 => {
                 let kind = self.rng.pick(&Kind::ALL);
-                self.initialise(kind)
+                let needs_pin = !kind.is_off_line() && self.ledger.proved[0] == 0;
+                if needs_pin && !self.rng.one_in(4) { self.verify() } else { self.initialise(kind) }
             }
             12 => vec![0x80, 0x5C, 0x00, 0x02],
             13 | 14 => self.prove(),
@@ -152,9 +153,10 @@ impl Hand<'_> {
     }
 
     fn prove(&mut self) -> Vec<u8> {
-        let (kind, counter) = match self.kept().proof {
+        let (proof, online) = (self.kept().proof, self.kept().online);
+        let (kind, counter) = match proof {
             Some(proof) if !self.rng.one_in(3) => (proof.kind, proof.counter),
-            _ => (self.rng.pick(&[2, 3, 6, 9]), self.kept().online + 0),
+            _ => (self.rng.pick(&[2, 3, 6, 9]), online),
         };
         apdu([0x80, 0x5A, 0x00, kind], &counter.to_be_bytes())
     }

@@ -205,6 +205,9 @@ impl Ledger {
                 self.protected(apdu, challenge, |ledger, _| ledger.unblock())
             }
             ([0x00, 0x82, 0x00, 0x01], Df::Mf) => self.authenticate(data, challenge),
+            // In the MF, the file of this identifier is another one.
+            ([0x04, 0xD6, 0x85, 0x00], Df::Mf) => self.protected(apdu, challenge, |_, _| true),
+            ([0x00, 0xB0, 0x85, 0x00], Df::Mf) => Outcome::unknown(),
             (_, Df::Mf) => Outcome::refused(),
             _ if self.kept.lock != Lock::None => Outcome::refused(),
             ([0x04, 0xD6, 0x85, 0x00], _) => self.protected(apdu, challenge, Self::set_flag),

@@ -1,6 +1,5 @@
 //! A terminal with its PSAM, and what the PSAM must hold.
 
-use xuejika_card_model::nvm::RamNvm;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::legacy::TerminalId;
 
@@ -24,7 +23,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn new(number: [u8; 6], seed: u64) -> Self {
         let psam = test_card::psam(TerminalId(number)).expect("a PSAM");
-        let card = power_up_with(RamNvm::new(psam.bytes().to_vec()), Env::seeded(seed));
+        let card = power_up_with(psam, Env::seeded(seed));
         let mut terminal = Self { card, number, next: 0, tries: TRIES, pending: None };
         terminal.start();
         terminal

@@ -13,9 +13,10 @@ impl Ledger {
             return None;
         }
         self.kept.spend(secret);
-        let halfway = vec![self.kept.clone()];
+        let mut halfway = vec![self.kept.clone()];
         if is_right {
             self.kept.set_tries(secret, TRIES);
+            halfway.push(self.kept.clone());
         }
         Some(halfway)
     }
@@ -102,7 +103,6 @@ impl Ledger {
         let is_right = codes::line_mac(key, challenge, message) == mac;
         let Some(mut outcome) = self.try_key(secret, is_right) else { return Outcome::refused() };
         if is_right {
-            outcome.halfway.push(self.kept.clone());
             outcome.done = command(self, &message[5..]);
         }
         outcome

@@ -2,7 +2,7 @@
 
 use super::super::deed::{Deed, Event, Form, Kind};
 use super::super::ledger::{Purse, State};
-use super::{Case, OF_THE_SCHOOL, OF_THE_STATUS, Rule, key_of, no, open, states_of};
+use super::{OF_THE_SCHOOL, OF_THE_STATUS, Rule, key_of, no, open, states_of};
 
 /// The policy.
 pub(crate) const RULES: &[Rule] = &[
