@@ -55,19 +55,11 @@ pub(crate) fn judge(card: &Card, act: &Act) -> Judgement {
     Judgement { verdict: Verdict::Must, rule: None }
 }
 
-const fn no(
-    article: &'static str,
-    text: &'static str,
-    applies: fn(&Case<'_>) -> bool,
-) -> Rule {
+const fn no(article: &'static str, text: &'static str, applies: fn(&Case<'_>) -> bool) -> Rule {
     Rule { verdict: Verdict::MustNot, article, text, applies }
 }
 
-const fn open(
-    article: &'static str,
-    text: &'static str,
-    applies: fn(&Case<'_>) -> bool,
-) -> Rule {
+const fn open(article: &'static str, text: &'static str, applies: fn(&Case<'_>) -> bool) -> Rule {
     Rule { verdict: Verdict::Open, article, text, applies }
 }
 

@@ -21,6 +21,9 @@ impl Hand<'_> {
             }
             1 | 2 => {
                 let mut apdu = self.honest();
+                if apdu[1] == 0xA4 {
+                    return apdu;
+                }
                 let from = apdu.len().saturating_sub(4).max(5);
                 if apdu.len() > from {
                     forge(&mut apdu[from..], self.rng);
@@ -90,13 +93,13 @@ impl Hand<'_> {
             Kind::Unload => self.rng.pick(&[0, 1, balance, balance, balance + 1]),
             _ => self.rng.pick(&[0, 1, 200, 200, balance, balance + 1, u32::MAX]),
         };
-        let terminal = self.rng.pick(&TERMINALS);
-        let data = [&[1][..], &amount.to_be_bytes(), &terminal].concat();
-        apdu([0x80, 0x50, kind.p1(), 0x02], &data)
+        let mut apdu = Self::begin(kind, amount);
+        apdu[10..].copy_from_slice(&self.rng.pick(&TERMINALS));
+        apdu
     }
 
     /// The end of a transaction, with the right code.
-    fn finish(&mut self, pending: &Pending) -> Vec<u8> {
+    pub(crate) fn finish(&mut self, pending: &Pending) -> Vec<u8> {
         if pending.kind == Kind::Compound && (pending.cached.is_empty() || self.rng.one_in(3)) {
             return self.cache();
         }
@@ -145,8 +148,7 @@ impl Hand<'_> {
     fn change_pin(&mut self) -> Vec<u8> {
         let new = self.new_pin();
         if self.rng.one_in(2) {
-            let mac = self.keys().reload.mac(&new);
-            return apdu([0x80, 0x5E, 0x00, 0x01], &[&new[..], &mac].concat());
+            return Self::reload_pin(self.ledger, &new);
         }
         let old = if self.rng.one_in(4) { vec![0x99, 0x99] } else { self.kept().pin.clone() };
         apdu([0x80, 0x5E, 0x01, 0x01], &[&old[..], &[0xFF], &new].concat())
@@ -172,27 +174,25 @@ impl Hand<'_> {
     fn answer(&mut self, challenge: [u8; 8]) -> Vec<u8> {
         if self.ledger.df == Df::Mf {
             if self.rng.one_in(4) {
-                return self.line([0x84, 0x16, 0x00, 0x00], &[], challenge);
+                return Self::line(self.ledger, [0x84, 0x16, 0x00, 0x00], &[], challenge);
             }
-            return self.authenticate(challenge);
+            return Self::authenticate(self.ledger, challenge);
         }
         let blocked = self.kept().lock == Lock::UntilUnblocked;
         match self.rng.below(12) {
-            0..=3 if blocked => self.line([0x84, 0x18, 0x00, 0x00], &[], challenge),
+            0..=3 if blocked => Self::line(self.ledger, [0x84, 0x18, 0x00, 0x00], &[], challenge),
             0..=5 => {
                 let flag = self.rng.pick(&[0, 1, 1, 2, 3, 7]);
-                self.line([0x04, 0xD6, 0x85, 0x00], &[flag], challenge)
+                Self::line(self.ledger, [0x04, 0xD6, 0x85, 0x00], &[flag], challenge)
             }
-            6 => self.line([0x84, 0x1E, 0x00, 0x00], &[], challenge),
-            7 if self.rng.one_in(6) => self.line([0x84, 0x1E, 0x00, 0x01], &[], challenge),
-            8 => self.line([0x84, 0x18, 0x00, 0x00], &[], challenge),
+            6 => Self::line(self.ledger, [0x84, 0x1E, 0x00, 0x00], &[], challenge),
+            7 if self.rng.one_in(6) => {
+                Self::line(self.ledger, [0x84, 0x1E, 0x00, 0x01], &[], challenge)
+            }
+            8 => Self::line(self.ledger, [0x84, 0x18, 0x00, 0x00], &[], challenge),
             9 | 10 => self.unblock_pin(challenge),
-            _ => self.authenticate(challenge),
+            _ => Self::authenticate(self.ledger, challenge),
         }
-    }
-
-    fn authenticate(&self, challenge: [u8; 8]) -> Vec<u8> {
-        apdu([0x00, 0x82, 0x00, 0x01], &self.keys().external.encrypt(challenge))
     }
 
     fn unblock_pin(&mut self, challenge: [u8; 8]) -> Vec<u8> {
@@ -200,10 +200,6 @@ impl Hand<'_> {
         let keys = self.keys();
         let data = codes::enciphered(&keys.unblock, &pin);
         protected(&keys.unblock, [0x84, 0x24, 0x00, 0x01], &data, challenge)
-    }
-
-    fn line(&self, header: [u8; 4], data: &[u8], challenge: [u8; 8]) -> Vec<u8> {
-        protected(&self.keys().line, header, data, challenge)
     }
 
     /// What belongs to another moment or another kind of transaction.
@@ -232,6 +228,34 @@ impl Hand<'_> {
         let mut challenge = self.ledger.challenge.unwrap_or([0; 8]);
         challenge[0] ^= u8::from(!self.rng.one_in(8));
         self.answer(challenge)
+    }
+}
+
+/// Commands that depend on nothing but the ledger.
+impl Hand<'_> {
+    /// INITIALIZE at the first terminal.
+    pub(crate) fn begin(kind: Kind, amount: u32) -> Vec<u8> {
+        let data = [&[1][..], &amount.to_be_bytes(), &TERMINALS[0]].concat();
+        apdu([0x80, 0x50, kind.p1(), 0x02], &data)
+    }
+
+    pub(crate) fn authenticate(ledger: &Ledger, challenge: [u8; 8]) -> Vec<u8> {
+        apdu([0x00, 0x82, 0x00, 0x01], &ledger.keys.external.encrypt(challenge))
+    }
+
+    pub(crate) fn reload_pin(ledger: &Ledger, new: &[u8]) -> Vec<u8> {
+        let mac = ledger.keys.reload.mac(new);
+        apdu([0x80, 0x5E, 0x00, 0x01], &[new, &mac].concat())
+    }
+
+    /// A command of the operator's.
+    pub(crate) fn line(
+        ledger: &Ledger,
+        header: [u8; 4],
+        data: &[u8],
+        challenge: [u8; 8],
+    ) -> Vec<u8> {
+        protected(&ledger.keys.line, header, data, challenge)
     }
 }
 

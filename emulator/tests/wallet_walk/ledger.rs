@@ -17,11 +17,9 @@ pub(crate) enum Lock {
 pub(crate) enum Secret {
     Load,
     Unload,
-    Purchase,
     Line,
     Unblock,
     Reload,
-    External,
     Pin,
 }
 
@@ -47,7 +45,7 @@ pub(crate) struct Kept {
     pub(crate) offline: u16,
     /// 00 never opened, 01 open, 02 suspended, 03 closed.
     pub(crate) flag: u8,
-    pub(crate) tries: [u8; 8],
+    pub(crate) tries: [u8; 6],
     pub(crate) pin: Vec<u8>,
     pub(crate) lock: Lock,
     pub(crate) card_blocked: bool,
@@ -64,6 +62,10 @@ impl Kept {
 
     pub(crate) fn set_tries(&mut self, secret: Secret, tries: u8) {
         self.tries[secret as usize] = tries;
+    }
+
+    fn is_locked(&self, kind: Kind) -> bool {
+        kind.secret().is_some_and(|secret| self.tries(secret) == 0)
     }
 
     pub(super) fn spend(&mut self, secret: Secret) {
@@ -101,11 +103,12 @@ impl Kind {
         }
     }
 
-    const fn secret(self) -> Secret {
+    /// Whose tries its code costs: a purchase has none, since a guess pays nobody.
+    const fn secret(self) -> Option<Secret> {
         match self {
-            Self::Load => Secret::Load,
-            Self::Unload => Secret::Unload,
-            Self::Purchase | Self::Compound => Secret::Purchase,
+            Self::Load => Some(Secret::Load),
+            Self::Unload => Some(Secret::Unload),
+            Self::Purchase | Self::Compound => None,
         }
     }
 
@@ -315,7 +318,7 @@ impl Ledger {
             None => true,
             Some(pending) => pending.kind != Kind::Compound && kind != Kind::Compound,
         };
-        if data.len() != 11 || !is_free || data[0] != 1 || kept.tries(kind.secret()) == 0 {
+        if data.len() != 11 || !is_free || data[0] != 1 || kept.is_locked(kind) {
             return Outcome::refused();
         }
         let amount = u32::from_be_bytes(data[1..5].try_into().unwrap());
@@ -398,22 +401,18 @@ impl Ledger {
                 &data[head - 7..head],
             ],
         );
-        let secret = pending.kind.secret();
-        if data[head..] != right {
-            return self.wrong_code(secret);
+        let is_right = data[head..] == right;
+        let mut halfway = Vec::new();
+        if let Some(secret) = pending.kind.secret() {
+            halfway.extend(self.attempt(secret, is_right).unwrap_or_default());
+            // The try comes back together with all that the transaction changes.
+            halfway.truncate(1);
         }
-        self.kept.set_tries(secret, TRIES);
+        if !is_right {
+            return Outcome::refused();
+        }
         self.proved[0] = 0;
-        Outcome::done(self.book(&pending, &session, &data[..head]))
-    }
-
-    /// A wrong MAC of a purse transaction: counted after the comparison, the third in a row blocks.
-    fn wrong_code(&mut self, secret: Secret) -> Outcome {
-        self.kept.spend(secret);
-        if self.kept.tries(secret) == 0 {
-            self.kept.lock = Lock::UntilUnblocked;
-        }
-        Outcome::refused()
+        Outcome { halfway, ..Outcome::done(self.book(&pending, &session, &data[..head])) }
     }
 
     fn session(&self, pending: &Pending, data: &[u8]) -> Des {

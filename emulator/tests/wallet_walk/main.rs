@@ -19,6 +19,7 @@
 mod cipher;
 mod codes;
 mod commands;
+mod desk;
 #[path = "../reference/keys.rs"]
 #[allow(dead_code, reason = "the wallet's keys alone")]
 mod keys;
@@ -70,6 +71,7 @@ fn print(tally: &Tally) {
     println!("  unloads         {}", tally.unloads);
     println!("  at a PSAM       {}", tally.psam);
     println!("wrong codes       {}", tally.wrong_codes);
-    println!("wallets blocked   {}, {} unblocked", tally.blocks, tally.recoveries);
+    println!("wallets blocked   {}, {} unblocked", tally.blocks, tally.unblocks);
+    println!("recovered         {}, by the issuer at the end", tally.recoveries);
     println!("power cuts        {}, {} resets", tally.cuts, tally.resets);
 }

@@ -54,24 +54,15 @@ impl Ledger {
     pub(super) fn reload_pin(&mut self, data: &[u8]) -> Outcome {
         let (pin, mac) = data.split_at(data.len() - 4);
         let is_right = self.keys.reload.mac(pin) == mac;
-        let Some(mut outcome) = self.try_key(Secret::Reload, is_right) else {
+        let Some(halfway) = self.attempt(Secret::Reload, is_right) else {
             return Outcome::refused();
         };
-        if is_right && is_pin(stripped(pin)) {
+        let done = is_right && is_pin(stripped(pin));
+        if done {
             self.kept.pin = stripped(pin).to_vec();
             self.kept.set_tries(Secret::Pin, TRIES);
-            outcome.done = true;
         }
-        outcome
-    }
-
-    /// A key that blocks the wallet for good when its tries are used up. `None`: they are.
-    pub(super) fn try_key(&mut self, secret: Secret, is_right: bool) -> Option<Outcome> {
-        let halfway = self.attempt(secret, is_right);
-        if self.kept.tries(secret) == 0 {
-            self.kept.lock = Lock::ForGood;
-        }
-        Some(Outcome { done: false, data: Some(Vec::new()), halfway: halfway? })
+        Outcome { done, data: Some(Vec::new()), halfway }
     }
 
     pub(super) fn protected(
@@ -101,11 +92,9 @@ impl Ledger {
         };
         let (message, mac) = apdu.split_at(apdu.len() - 4);
         let is_right = codes::line_mac(key, challenge, message) == mac;
-        let Some(mut outcome) = self.try_key(secret, is_right) else { return Outcome::refused() };
-        if is_right {
-            outcome.done = command(self, &message[5..]);
-        }
-        outcome
+        let Some(halfway) = self.attempt(secret, is_right) else { return Outcome::refused() };
+        let done = is_right && command(self, &message[5..]);
+        Outcome { done, data: None, halfway }
     }
 
     pub(super) fn set_flag(&mut self, data: &[u8]) -> bool {
@@ -133,14 +122,14 @@ impl Ledger {
     }
 
     pub(super) fn unblock(&mut self) -> bool {
-        let is_blocked = self.kept.lock == Lock::UntilUnblocked;
-        if is_blocked {
-            self.kept.lock = Lock::None;
-            for secret in [Secret::Load, Secret::Unload, Secret::Purchase] {
-                self.kept.set_tries(secret, TRIES);
-            }
+        let kept = &mut self.kept;
+        let keys = [Secret::Load, Secret::Unload];
+        let may = kept.lock == Lock::UntilUnblocked || keys.iter().any(|key| kept.tries(*key) == 0);
+        if may {
+            kept.lock = Lock::None;
+            keys.into_iter().for_each(|key| kept.set_tries(key, TRIES));
         }
-        is_blocked
+        may
     }
 
     pub(super) fn block_card(&mut self, _: &[u8]) -> bool {
@@ -169,15 +158,17 @@ impl Ledger {
     pub(super) fn authenticate(&mut self, answer: &[u8], challenge: Option<[u8; 8]>) -> Outcome {
         let (Some(challenge), 8) = (challenge, answer.len()) else { return Outcome::refused() };
         let is_right = self.keys.external.encrypt(challenge) == answer;
-        let Some(halfway) = self.attempt(Secret::External, is_right) else {
-            return Outcome::refused();
-        };
+        if is_right {
+            for key in [Secret::Line, Secret::Unblock, Secret::Reload] {
+                self.kept.set_tries(key, TRIES);
+            }
+        }
         let proved = if is_right { 2 } else { 0 };
         self.proved[0] = proved;
         if self.df == Df::Mf {
             self.proved[1] = proved;
         }
-        Outcome { done: is_right, data: Some(Vec::new()), halfway }
+        Outcome { done: is_right, data: Some(Vec::new()), halfway: Vec::new() }
     }
 }
 

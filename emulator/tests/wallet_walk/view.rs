@@ -10,16 +10,16 @@ const KEY: usize = 25;
 const KEY_TRIES: usize = 6;
 const PIN_TRIES: usize = 4;
 
-/// Keys in their order in the store.
+/// Keys in their order in the store; those without a secret have no tries.
 const ORDER: [Option<Secret>; 11] = [
-    Some(Secret::Purchase),
+    None,
     Some(Secret::Load),
     None,
     Some(Secret::Unload),
     Some(Secret::Line),
     Some(Secret::Unblock),
     Some(Secret::Reload),
-    Some(Secret::External),
+    None,
     None,
     None,
     None,
@@ -42,7 +42,7 @@ pub(crate) fn kept(memory: &[u8]) -> Kept {
         offline: number(0),
         online: number(2),
         flag: file(wallet_sfi::CONTROL).0[0],
-        tries: [0; 8],
+        tries: [0; 6],
         pin: Vec::new(),
         lock: Lock::None,
         card_blocked: false,

@@ -1,11 +1,14 @@
 //! Wallets, terminals, a host, an operator and an attacker without keys.
 
+use std::collections::HashSet;
+
 use xuejika_card_model::nvm::{Cut, RamNvm, Torn};
 use xuejika_card_model::wallet::{EnableFlag, WalletSetup};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::legacy::Fen;
 
 use super::commands::{self, Hand};
+use super::desk;
 use super::ledger::{Df, Kept, Ledger, Lock, Pending, TRIES};
 use super::psam::Terminal;
 use super::support::rng::Rng;
@@ -38,6 +41,8 @@ pub(crate) struct Tally {
     pub(crate) cuts: u64,
     pub(crate) resets: u64,
     pub(crate) blocks: u64,
+    pub(crate) unblocks: u64,
+    /// Wallets that the issuer brought back into use.
     pub(crate) recoveries: u64,
     pub(crate) psam: u64,
 }
@@ -53,6 +58,7 @@ impl Tally {
         self.cuts += other.cuts;
         self.resets += other.resets;
         self.blocks += other.blocks;
+        self.unblocks += other.unblocks;
         self.recoveries += other.recoveries;
         self.psam += other.psam;
     }
@@ -69,6 +75,8 @@ pub(crate) struct Wallet {
     card: VirtualCard,
     pub(crate) ledger: Ledger,
     dead: usize,
+    /// Commands that moved money.
+    booked: HashSet<Vec<u8>>,
     /// Everything sent, for the report.
     history: Vec<String>,
 }
@@ -93,7 +101,7 @@ impl Wallet {
             online: setup.online,
             offline: setup.offline,
             flag: setup.flag.code(),
-            tries: [TRIES; 8],
+            tries: [TRIES; 6],
             pin: vec![0x12, 0x34, 0x56],
             lock: Lock::None,
             card_blocked: false,
@@ -108,15 +116,15 @@ impl Wallet {
         let card = power_up_with(RamNvm::new(memory), Env::seeded(rng.next()));
         let mut number = issuance.card_serial.bytes();
         number[..2].copy_from_slice(&[0x10, 0x00]);
-        Self { card, ledger: Ledger::new(number, kept), dead: 0, history }
+        Self { card, ledger: Ledger::new(number, kept), dead: 0, booked: HashSet::new(), history }
     }
 
-    fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.ledger.kept.card_blocked || self.ledger.kept.lock == Lock::ForGood
     }
 
     /// Sends a command, and compares.
-    fn send(&mut self, apdu: &[u8], tally: &mut Tally) -> Result<Reply, String> {
+    pub(crate) fn send(&mut self, apdu: &[u8], tally: &mut Tally) -> Result<Reply, String> {
         tally.commands += 1;
         let before = self.ledger.kept.clone();
         let outcome = self.ledger.take(apdu);
@@ -129,6 +137,10 @@ impl Wallet {
         if is_done != outcome.done {
             let expected = if outcome.done { "carries it out" } else { "refuses" };
             return Err(format!("the card answers {:04X}, the ledger {expected}", reply.sw));
+        }
+        let is_last = matches!(apdu[..2], [0x80, 0x52 | 0x54]);
+        if is_done && is_last && !self.booked.insert(apdu.to_vec()) {
+            return Err("the same code is taken twice".into());
         }
         if is_done {
             if let Some(data) = &outcome.data
@@ -166,7 +178,7 @@ impl Wallet {
         self.compare(&may)
     }
 
-    fn reset(&mut self) -> Result<(), String> {
+    pub(crate) fn reset(&mut self) -> Result<(), String> {
         self.history.push("reset".into());
         self.card.reset().map_err(|error| format!("no reset: {error}"))?;
         self.ledger.reset();
@@ -192,7 +204,7 @@ fn count(tally: &mut Tally, apdu: &[u8], before: &Kept, after: &Kept, is_done: b
         tally.blocks += 1;
     }
     if before.lock != Lock::None && after.lock == Lock::None {
-        tally.recoveries += 1;
+        tally.unblocks += 1;
     }
     tally.wrong_codes += u64::from(before.tries.iter().zip(&after.tries).any(|(a, b)| b < a));
     if is_done && cla == 0x80 {
@@ -237,6 +249,12 @@ pub(crate) fn run(seed: u64, tally: &mut Tally) -> Result<(), Breach> {
             if terminal.is_locked() && rng.one_in(8) {
                 *terminal = Terminal::new(TERMINALS[which], rng.next());
             }
+        }
+    }
+    for wallet in &mut world.wallets {
+        if let Err(what) = desk::recover(wallet, &mut rng, tally) {
+            let history = core::mem::take(&mut wallet.history);
+            return Err(Breach { what: format!("the issuer cannot recover: {what}"), history });
         }
     }
     Ok(())
