@@ -29,7 +29,7 @@ mod invariants;
 mod ledger;
 mod memory;
 mod report;
-mod rng;
+
 mod scenes;
 #[path = "../support/mod.rs"]
 mod support;
@@ -44,6 +44,7 @@ use cuts::{Breach, Effort, Harness, Tally, guarded};
 use ledger::LedgerTally;
 use report::Report;
 use scenes::{World, operations};
+use support::rng;
 
 /// How much is done.
 #[derive(Clone, Copy)]

@@ -5,7 +5,9 @@
 pub(crate) mod line;
 #[path = "../../../card-model/tests/support/mod.rs"]
 pub(crate) mod model;
+pub(crate) mod rng;
 pub(crate) mod stored;
+pub(crate) mod walk;
 pub(crate) mod wallet;
 
 use model::{key, unit};
