@@ -7,13 +7,14 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
+use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_keyscheme::keyblock::{
     self, BlockVersion, Claims, Header, KeyAlgorithm, KeyBlock, KeyKind, KeyMaterial, ModeOfUse,
     ReadError, Reader, Usage, WriteError,
 };
 use xuejika_keyscheme::legacy::{WalletKeyType, WalletRoots};
 use xuejika_reader::channel::key_file::{self, Claim, Form};
-use xuejika_reader::channel::{key_block, label, secret};
+use xuejika_reader::channel::{key_block, label};
 
 use super::ceremony::{import, randomness, root, write};
 use super::secret::Kind;
@@ -49,7 +50,7 @@ pub(super) fn wrap(args: &WrapArgs, out: &Output) -> Outcome<Code> {
         }
         Some(path) => {
             // No secret, but a key file is to be private whatever is in it.
-            secret::write_new(path, text.as_bytes())?;
+            files::write(path, text.as_bytes(), Existing::Refuse, Access::Owner)?;
             out.report(&KeyReport::new(path.display(), key.kcv()))?;
         }
     }

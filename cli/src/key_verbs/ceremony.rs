@@ -1,16 +1,18 @@
 //! `keys generate`, `keys split` and `keys combine`: how a key comes into the world.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use rand_core::CryptoRng;
 use xuejika_emulator::Env;
+use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile};
 use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::ceremony::{self, CeremonyError, Component, ComponentError, ParityRule};
 use xuejika_keyscheme::key::{Key, Root};
 use xuejika_keyscheme::keyblock::{KeyKind, KeyMaterial};
 use xuejika_keyscheme::test_keys;
-use xuejika_reader::channel::{label, secret};
+use xuejika_reader::channel::label;
 use zeroize::Zeroizing;
 
 use super::secret::{KeyText, SecretArg, is_kcv};
@@ -38,13 +40,17 @@ pub(super) fn split(args: &SplitArgs, out: &Output) -> Outcome<Code> {
     let parts = usize::from(args.parts);
     recommend(parts);
     let components = ceremony::split(&key, parts, randomness()?.rng())?;
-    let mut written = Vec::new();
+    let (mut files, mut written) = (Vec::new(), Vec::new());
     for (number, component) in (1..).zip(&components) {
         let path = component_path(&args.output, number);
         let remark = format!("component {number} of {parts}");
-        secret::write_new(&path, component_text(component, &remark)?.as_bytes())?;
+        let mut file = NewFile::create(&path, Existing::Refuse, Access::Owner)?;
+        file.write_all(component_text(component, &remark)?.as_bytes())
+            .map_err(|error| FileError::of(&path, error))?;
+        files.push(file);
         written.push(path);
     }
+    files::commit_all(files)?;
     for (path, component) in written.iter().zip(&components) {
         out.report(&KeyReport::new(path.display(), component.kcv()))?;
     }
@@ -81,7 +87,7 @@ pub(super) fn store(key: &KeyMaterial, to: &DestinationArgs, out: &Output) -> Ou
 /// Writes a key into a new file.
 pub(super) fn write(key: &KeyMaterial, path: &Path) -> Outcome<()> {
     let text = KeyText::emit(key, "secret: keep it to yourself");
-    Ok(secret::write_new(path, text.as_bytes())?)
+    Ok(files::write(path, text.as_bytes(), Existing::Refuse, Access::Owner)?)
 }
 
 /// A key as a root of this name.
