@@ -52,7 +52,7 @@ const TROUBLES: [Trouble; 10] = [
 struct Usual {
     time: Duration,
     /// Bytes of all files after it.
-    bytes: u64,
+    bytes: usize,
 }
 
 /// Beginning of the name of a file that is not whole yet.
@@ -109,7 +109,7 @@ struct Adversary {
 impl Adversary {
     /// A random number below `limit`.
     fn below(&mut self, limit: usize) -> usize {
-        (self.rng.next_u64() % limit as u64) as usize
+        usize::try_from(self.rng.next_u64() % limit as u64).unwrap()
     }
 
     fn note(&mut self, what: impl Debug) {
@@ -143,7 +143,7 @@ impl Adversary {
         assert_eq!(ending.code, Some(0), "{}: {}", verb.words, ending.said);
         let after = self.place.listing();
         self.check_whole(verb, &Listing::new(), &after);
-        let bytes = after.values().flatten().map(|contents| contents.len() as u64).sum();
+        let bytes = after.values().flatten().map(Vec::len).sum();
         self.usual.insert(number, Usual { time, bytes });
     }
 
@@ -171,7 +171,7 @@ impl Adversary {
     fn limit(&mut self, number: usize) {
         let verb = &VERBS[number];
         let before = self.place.listing();
-        let blocks = self.below(self.usual[&number].bytes as usize / 512 + 2).to_string();
+        let blocks = self.below(self.usual[&number].bytes / 512 + 2).to_string();
         let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let ending = end(self.place.start(verb.words, &["sh", "-c", &limit, "sh"]), verb.words);
         self.check_full(verb, &before, &ending);
@@ -180,9 +180,9 @@ impl Adversary {
 
     fn full_disk(&mut self, number: usize) {
         let verb = &VERBS[number];
-        let usual = self.usual[&number].bytes.div_ceil(4096) as usize + VERBS[number].writes.len();
-        let before: u64 = self.place.listing().values().flatten().map(|it| it.len() as u64).sum();
-        let pages = before.div_ceil(4096) as usize + 1 + self.below(2 * usual);
+        let usual = self.usual[&number].bytes.div_ceil(4096) + VERBS[number].writes.len();
+        let before: usize = self.place.listing().values().flatten().map(Vec::len).sum();
+        let pages = before.div_ceil(4096) + 1 + self.below(2 * usual);
         self.place.clear();
         let Some(disk) = Disk::mount(&self.place.work(), pages) else {
             return self.note("full disk: cannot mount, not done");
@@ -254,8 +254,7 @@ impl Adversary {
         let what = format!("{trouble:?} as {name} of {}", verb.words);
         if ending.code == Some(0) {
             let harmless = match trouble {
-                Trouble::File => existing != Existing::Refused,
-                Trouble::Link => existing != Existing::Refused,
+                Trouble::File | Trouble::Link => existing != Existing::Refused,
                 Trouble::HardLink => existing == Existing::Replaced,
                 // Empty, as it may be.
                 Trouble::Folder => verb.folder == Some(name),

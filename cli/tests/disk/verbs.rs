@@ -121,6 +121,14 @@ pub(crate) const VERBS: &[Verb] = &[
         "keys wrap %key --kek %kek --key DF01-01-01-01 -o @wrapped",
         &[new("wrapped", Whole::Ends("\n"))],
     ),
+    verb(
+        "keys split %key --parts 3 -o @part",
+        &[
+            new("part-1", Whole::Ends("\n")),
+            new("part-2", Whole::Ends("\n")),
+            new("part-3", Whole::Ends("\n")),
+        ],
+    ),
     Verb {
         words: "batch generate --count 150 --out @made",
         needs: &[],

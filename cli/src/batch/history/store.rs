@@ -70,7 +70,7 @@ impl Stored {
             return Ok(());
         }
         let batch = &self.entry.batch;
-        Err(damaged(format!("the values of batch {batch} are not those that were accepted")))
+        Err(damaged(&format!("the values of batch {batch} are not those that were accepted")))
     }
 }
 
@@ -248,7 +248,7 @@ impl Store {
         let mut first = Vec::new();
         file.take(MAGIC.len() as u64).read_to_end(&mut first)?;
         check_version(&first)?;
-        let cut = || damaged("it is cut short".to_owned());
+        let cut = || damaged("it is cut short");
         let length = file.metadata()?.len();
         let start = length.checked_sub(TRAILER).ok_or_else(cut)?;
         file.seek(SeekFrom::Start(start))?;
@@ -257,18 +257,18 @@ impl Store {
         file.read_exact(&mut digest)?;
         let stated = u64::from_be_bytes(stated);
         let index = start.checked_sub(stated).filter(|_| stated <= MAX_INDEX);
-        let index = index.ok_or_else(|| damaged("it does not end with an index".to_owned()))?;
+        let index = index.ok_or_else(|| damaged("it does not end with an index"))?;
         file.seek(SeekFrom::Start(index))?;
         let mut bytes = Vec::new();
         file.take(stated).read_to_end(&mut bytes)?;
         if digest_of(&bytes) != digest {
-            return Err(damaged("its index is not the one that was written".to_owned()));
+            return Err(damaged("its index is not the one that was written"));
         }
         let parsed: Index =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| damaged(&error.to_string()))?;
         let values = parsed.batches.iter().fold(0, |sum: u64, it| sum.saturating_add(it.length()));
         if values.saturating_add(MAGIC.len() as u64) != index {
-            return Err(damaged("its values are not as long as its index says".to_owned()));
+            return Err(damaged("its values are not as long as its index says"));
         }
         Ok(parsed)
     }
@@ -276,7 +276,7 @@ impl Store {
     /// What cannot be read is damage; what the file system says is not.
     fn failed(&self, error: io::Error) -> Failure {
         let error = match error.kind() {
-            ErrorKind::UnexpectedEof => damaged("it is cut short".to_owned()),
+            ErrorKind::UnexpectedEof => damaged("it is cut short"),
             _ => error,
         };
         let damage = error.kind() == ErrorKind::InvalidData;
@@ -292,7 +292,7 @@ fn make(path: &Path, fill: impl FnOnce(&mut NewFile) -> io::Result<()>) -> Resul
     new.commit()
 }
 
-fn damaged(what: String) -> io::Error {
+fn damaged(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("damaged, restore it from a copy: {what}"))
 }
 
