@@ -52,7 +52,9 @@ impl InProcess {
         };
         let unit = UnitCode::from_bytes(UNIT).map_err(Failure::device)?;
         let until: Date = VALID_UNTIL.parse().map_err(Failure::device)?;
-        let sam = SamSerial { unit, number: Digits::new(SAM.into()).map_err(Failure::device)? };
+        // The city's: it is granted every key.
+        let number = Digits::new(SAM.into()).map_err(Failure::device)?;
+        let sam = SamSerial { unit: UnitCode::CITY, number };
         let psam = test_card::psam(TERMINAL).map_err(Failure::device)?;
         let issuance = SERIAL.parse().map_err(Failure::device)?;
         let issuance = test_card::issuance(issuance, profile).map_err(Failure::device)?;

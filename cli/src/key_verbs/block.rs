@@ -6,7 +6,6 @@ use std::io::Read;
 
 use anyhow::{Context, anyhow};
 use serde::Serialize;
-use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_keyscheme::keyblock::{
     self, BlockVersion, Claims, Header, KeyAlgorithm, KeyBlock, KeyKind, KeyMaterial, ModeOfUse,
     ReadError, Reader, Usage, WriteError,

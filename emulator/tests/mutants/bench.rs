@@ -2,6 +2,7 @@
 
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_card_model::date::Date;
+use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::{Cut, RamNvm};
 use xuejika_card_model::record::Profile;
@@ -21,7 +22,7 @@ impl Cards {
     pub(crate) fn new() -> Self {
         let (algorithm, unit) = (Algorithm::Aes128, "110105".parse().unwrap());
         let until: Date = "2027-08-31".parse().unwrap();
-        let sam = SamSerial { unit, number: "000042".parse().unwrap() };
+        let sam = SamSerial { unit: UnitCode::CITY, number: "000042".parse().unwrap() };
         let issuance = test_card::issuance(SERIAL.parse().unwrap(), Profile::CpuAes).unwrap();
         let student = test_card::student_memory(&issuance).unwrap();
         let terminal = TerminalId([0, 0, 0, 0, 0, 1]);

@@ -18,8 +18,11 @@ use crate::conformance::step::{Action, Step};
 const MANAGEMENT_SERIAL: [u8; 8] = [0x90, 0, 0x11, 0x01, 0x05, 0, 0, 0x01];
 /// Serial of the PSAM: `91 00` ‖ terminal (card profile §18.2).
 const PSAM_SERIAL: [u8; 8] = [0x91, 0, 0, 0, 0, 0, 0, 0x01];
-/// Serial of the SAM: `00 00` ‖ unit ‖ `00 00 42` (card profile §3.2).
-pub(super) const SAM_SERIAL: [u8; 8] = [0, 0, 0x11, 0x01, 0x05, 0, 0, 0x42];
+/// Serial of the SAM, the city's, which is granted every key: `00 00` ‖ unit ‖ `00 00 42` (card profile
+/// §3.2).
+pub(super) const SAM_SERIAL: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 0x42];
+/// Serial of the management card that opens the SAM.
+const SAM_MANAGEMENT_SERIAL: [u8; 8] = [0x90, 0, 0, 0, 0, 0, 0, 0x01];
 
 /// Why a step stops its case.
 #[derive(Debug)]
@@ -335,13 +338,17 @@ fn known(kind: Kind, student: [u8; 8], algorithm: Algorithm) -> Values {
         Kind::Psam => PSAM_SERIAL,
         Kind::Sam | Kind::Limited => SAM_SERIAL,
     };
+    let management = match kind {
+        Kind::Sam | Kind::Limited => SAM_MANAGEMENT_SERIAL,
+        _ => MANAGEMENT_SERIAL,
+    };
     let values: [(&str, &[u8]); 14] = [
         ("alg", &[algorithm.code()]),
         ("other-alg", &[3 - algorithm.code()]),
         ("profile", &[profile_code(algorithm)]),
         ("serial", &serial),
         ("student", &student),
-        ("management", &MANAGEMENT_SERIAL),
+        ("management", &management),
         ("number", &number),
         ("unit", &[0x11, 0x01, 0x05]),
         ("terminal", &[0, 0, 0, 0, 0, 0x01]),
