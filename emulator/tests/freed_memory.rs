@@ -79,10 +79,11 @@ mod proof {
 
     const AES: Algorithm = Algorithm::Aes128;
     const STUDENT: [u8; 8] = [0x11, 0, 0x07, 0x01, 0, 0, 0, 0x17];
-    const MANAGEMENT: [u8; 8] = [0x90, 0, 0x08, 0x40, 0x12, 0, 0, 1];
+    const MANAGEMENT: [u8; 8] = [0x90, 0, 0, 0, 0, 0, 0, 1];
 
+    /// The city's SAM is granted every key.
     fn serial() -> SamSerial {
-        SamSerial { unit: "084012".parse().unwrap(), number: "000042".parse().unwrap() }
+        SamSerial { unit: "000000".parse().unwrap(), number: "000042".parse().unwrap() }
     }
 
     fn powered(nvm: xuejika_card_model::nvm::RamNvm) -> VirtualCard {

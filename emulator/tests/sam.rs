@@ -29,7 +29,7 @@ use xuejika_keyscheme::{Algorithm, KeyId, KeyNumber, KeyVersion, Zone, test_keys
 use xuejika_reader::sam::{CardSam, Grant, Sam, SamError, SoftSam};
 use xuejika_reader::{Error, Locked, Reader};
 
-const UNIT: &str = "084012";
+const UNIT: &str = "000000";
 const AES: Algorithm = Algorithm::Aes128;
 
 fn date(text: &str) -> Date {
@@ -184,7 +184,7 @@ fn refusals_of_a_management_card_are_named() {
     assert_eq!(refusal(&mut longer, today), SamError::ForeignGrant);
     // Every field of it belongs to what opens the key file.
     let changes: [fn(&mut Authorisation); 7] = [
-        |card| card.role = management::Role::City,
+        |card| card.role = management::Role::District,
         |card| card.key_set = 2,
         |card| card.permitted = KeySet::from_bits(0xFFFF),
         |card| card.permitted = KeySet::from_bits(0x0002),

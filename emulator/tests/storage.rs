@@ -277,9 +277,13 @@ fn a_card_is_open_once_by_whatever_name() {
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_named_and_not_waited_for() {
+    use rustix::fs::{FileType, Mode};
+
     let directory = TempDir::new().unwrap();
     let pipe = directory.path().join("pipe");
-    std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    // Not by the program `mkfifo`: a child process would hold the locks of other tests for a moment.
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+        .unwrap();
     let socket = directory.path().join("socket");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let large = directory.path().join("large");
@@ -338,12 +342,10 @@ fn conversation<N: Nvm>(card: &mut VirtualCard<N>) -> Vec<Vec<u8>> {
         note(send(card, &mutual_authenticate(&false_proof)));
         let mut session = authenticate(card, education(), number, sam(OWN_SCHOOL));
         for event in [Event::Register, Event::Freeze] {
-            let apdu = session.wrap(&change(event, &model::request(event).emit()));
-            note(send(card, &apdu));
+            note(session.send_raw(card, &change(event, &model::request(event).emit())));
         }
         for file in education().files {
-            let apdu = session.wrap(&read(file));
-            note(send(card, &apdu));
+            note(session.send_raw(card, &read(file)));
         }
     }
     answers

@@ -164,9 +164,10 @@ fn versions_and_times_of_issue_go_forward_together() {
     let desk = folder();
     desk.build(REPORTS, SCHOOL, "2", "2026-10-02", "old").expect(0);
     desk.build(REPORTS, SCHOOL, "3", "2026-10-01", "backdated").expect(0);
-    desk.build("card_serial,kind,reported_date\n", SCHOOL, "2", "2026-10-02", "other").expect(0);
+    let one = format!("card_serial,kind,reported_date\n{SERIAL},freeze,2026-09-01\n");
+    desk.build(&one, SCHOOL, "2", "2026-10-02", "other").expect(0);
     let [old, backdated, other] = ["old", "backdated", "other"].map(|name| desk.name(name));
-    let reports = desk.file("none.csv", "card_serial,kind,reported_date\n");
+    let reports = desk.file("one.csv", &one);
     let next = ["--base", &old, "--scope", SCHOOL, "--version", "3", "--date", "2026-10-01"];
     let next = desk.list("build", &[&[&*reports][..], &next].concat(), "x").expect(2).err;
     assert!(next.contains("version 3 was issued at 2026-10-01"), "{next}");

@@ -93,7 +93,7 @@ fn unlock(card: &mut Card, today: &str) -> Vec<u8> {
 pub(super) fn looks(operation: Operation, world: &World) -> Vec<Case> {
     let expect = Expect::nothing(match operation {
         // Locked, it has no key for anybody.
-        Operation::SamWrapOpening => 0x6985,
+        Operation::SamWrapOpening | Operation::SamWrapKey => 0x6985,
         _ => 0x9000,
     });
     vec![world.case(operation, "a SAM", memory(), expect, move |_, card| {
@@ -109,14 +109,12 @@ pub(super) fn looks(operation: Operation, world: &World) -> Vec<Case> {
             }
             Operation::SamRespond => respond(K80, serial),
             Operation::SamOpen => prove(card, K80, serial).0,
-            Operation::SamWrap | Operation::SamWrapKey => {
+            Operation::SamWrap => {
                 let (open, _) = prove(card, K80, serial);
                 assert_eq!(send(card, &open).sw, 0x9000);
-                match operation {
-                    Operation::SamWrap => wrap(),
-                    _ => asking([0x80, 0x3A, 0, 0], &K80.emit()),
-                }
+                wrap()
             }
+            Operation::SamWrapKey => asking([0x80, 0x3A, 0, 0], &K80.emit()),
             Operation::SamUnwrap => {
                 let answer = answer(card, K80, serial, &[]);
                 asking([0x80, 0x38, 0, 0], &answer)
