@@ -34,7 +34,7 @@ use support::walk::{Options, Share, for_seeds};
 use walk::{Broken, LENGTH, Tally};
 
 /// Tries in a release build, as CI does it, and in a debug build, with all other tests.
-const SHARE: Share = Share { name: "insider", release: 200_000, debug: 4_000 };
+const SHARE: Share = Share { name: "insider", release: 200_000, debug: 2_000 };
 
 /// So many tries have to reach every event and every rule.
 const THOROUGH: u64 = 500_000;
