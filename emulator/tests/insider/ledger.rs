@@ -132,7 +132,7 @@ impl Card {
         }
     }
 
-    /// The unit in whose charge the card is; of a card without a pupil, whoever marked it.
+    /// The unit in whose charge the card is; of a card without a pupil, the unit that marked it.
     pub(crate) fn keeper(&self) -> Option<Unit> {
         self.home.or(self.mark.map(|mark| mark.maker))
     }
@@ -224,7 +224,7 @@ impl Card {
             }
             Event::Reclaim => self.sectors[usize::from(body.sector) - 1] = None,
             Event::TransferOut | Event::TransferIn | Event::Withdraw => {
-                self.transfer(act, event, body)
+                self.transfer(act, event, body);
             }
             Event::Recall => {
                 self.wipe();

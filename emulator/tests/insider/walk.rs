@@ -124,7 +124,7 @@ const BLANK: u64 = 8;
 
 impl Walk {
     fn new(seed: u64) -> Self {
-        let blank = seed % BLANK == 0;
+        let blank = seed.is_multiple_of(BLANK);
         let world = World::new(blank, seed);
         Self { world, ledger: Card::new(blank), counter: u16::from(!blank) }
     }

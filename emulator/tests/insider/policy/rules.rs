@@ -86,7 +86,7 @@ pub(crate) const RULES: &[Rule] = &[
         },
     ),
     no("操作规程 四/七 回收", "a card without a pupil shows no pupil's data", |case| {
-        matches!(case.act.deed, Deed::ReadFile(7 | 8 | 9 | 0x0A | 0x0B))
+        matches!(case.act.deed, Deed::ReadFile(7..=0x0B))
             && case.state(&[State::Blank, State::Stock, State::Recalled])
     }),
     open(
@@ -178,14 +178,14 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     no(
         "操作规程 一/八(三)3 解冻",
-        "whoever froze a card unfreezes it, or a unit above",
+        "the unit that froze a card unfreezes it, or a unit above",
         |case| case.is(&[Event::Unfreeze]) && case.state(&[State::Frozen]) && !case.covers_maker(),
     ),
     no(
         "操作规程 一/八(三)3 解冻",
-        "a freeze does not end by handing a temporary card back",
+        "a freeze does not end with the card in stock again",
         |case| {
-            case.is(&[Event::TemporaryReturn])
+            case.is(&[Event::Recall, Event::TemporaryReturn])
                 && case.state(&[State::Frozen])
                 && !case.covers_maker()
         },
@@ -194,7 +194,7 @@ pub(crate) const RULES: &[Rule] = &[
         "操作规程 一/八(三)3 注销, 四/六 冻结",
         "nothing is said of a card that a unit above has frozen and its school takes out of use",
         |case| {
-            case.is(&[Event::Cancel, Event::Replace, Event::Fault, Event::Recall])
+            case.is(&[Event::Cancel, Event::Replace, Event::Fault])
                 && case.state(&[State::Frozen])
                 && !case.covers_maker()
         },
@@ -212,9 +212,9 @@ pub(crate) const RULES: &[Rule] = &[
         "nothing is said of a fault before initialisation",
         |case| case.is(&[Event::Fault]) && case.state(&[State::Blank]),
     ),
-    open(
-        "操作规程 一/八(三)3 注销",
-        "nothing is said of a school that cancels a card in stock",
+    no(
+        "操作规程 三/五, 一/八(三)1",
+        "district and city keep the books of the stock",
         |case| {
             case.is(&[Event::Cancel]) && case.state(&[State::Stock]) && case.kind() == Kind::School
         },
