@@ -27,6 +27,8 @@ pub(crate) struct World {
 pub(crate) struct Answer {
     pub(crate) allowed: bool,
     pub(crate) sw: u16,
+    /// Whether there was a session.
+    pub(crate) entered: bool,
     /// Whether the command changed a byte that the card keeps.
     pub(crate) changed: bool,
 }
@@ -88,13 +90,13 @@ impl World {
     pub(crate) fn carry_out(&mut self, ledger: &Card, act: &Act) -> Answer {
         if let Deed::Wallet(what) = act.deed {
             let sw = self.operator(ledger, what);
-            return Answer { allowed: sw == 0x9000, sw, changed: false };
+            return Answer { allowed: sw == 0x9000, sw, entered: false, changed: false };
         }
         let apdu = self.command(ledger, act);
         let command = Command::parse(&apdu).unwrap();
         let mut session = match self.session_of(ledger, act).transpose() {
             Ok(session) => session,
-            Err(sw) => return Answer { allowed: false, sw, changed: false },
+            Err(sw) => return Answer { allowed: false, sw, entered: false, changed: false },
         };
         let before = memory(&self.wallet.card);
         let card = &mut self.wallet.card;
@@ -110,7 +112,7 @@ impl World {
         // A file of records may have none.
         let allowed =
             reply.sw == 0x9000 || matches!(act.deed, Deed::ReadFile(_)) && reply.sw == 0x6A83;
-        Answer { allowed, sw: reply.sw, changed }
+        Answer { allowed, sw: reply.sw, entered: session.is_some(), changed }
     }
 
     fn session_of(&mut self, ledger: &Card, act: &Act) -> Option<Result<Session, u16>> {

@@ -86,6 +86,8 @@ pub(crate) struct Card {
     pub(crate) balance: u32,
     /// Newest version of K0 to K6.
     pub(crate) versions: [u8; 7],
+    /// The version of each that was last used.
+    pub(crate) used: [u8; 7],
     pub(crate) generation: u8,
     pub(crate) good_until: u8,
     /// EF 09 without its checksum.
@@ -120,6 +122,7 @@ impl Card {
             wallet: Purse::Never,
             balance: 0,
             versions: [1; 7],
+            used: [1; 7],
             generation: 0,
             good_until: 0x38,
             personalised: None,
@@ -129,7 +132,7 @@ impl Card {
         }
     }
 
-    /// The unit in whose charge the card is; of a card without a pupil, whoever marked it.
+    /// The unit in whose charge the card is; of a card without a pupil, the unit that marked it.
     pub(crate) fn keeper(&self) -> Option<Unit> {
         self.home.or(self.mark.map(|mark| mark.maker))
     }
@@ -142,6 +145,18 @@ impl Card {
         self.versions.get(usize::from(key)).copied().unwrap_or(1)
     }
 
+    pub(crate) fn used(&self, key: u8) -> u8 {
+        self.used.get(usize::from(key)).copied().unwrap_or(1)
+    }
+
+    /// A session under a key: older versions of it are done with.
+    pub(crate) fn use_key(&mut self, key: u8) {
+        let version = self.version(key);
+        if let Some(used) = self.used.get_mut(usize::from(key)) {
+            *used = version;
+        }
+    }
+
     /// Enters what the card has accepted.
     pub(crate) fn enter(&mut self, act: &Act) {
         match act.deed {
@@ -151,7 +166,7 @@ impl Card {
             Deed::WriteIssuance(year) => self.good_until = year,
             Deed::PutKey(number, ahead) => {
                 let version = &mut self.versions[usize::from(number)];
-                *version = version.saturating_add_signed(ahead);
+                *version = version.saturating_add_signed(ahead).max(1);
             }
             Deed::WriteSector(byte) => {
                 if let Some(sector) = &mut self.sectors[usize::from(act.zone) - 1] {
@@ -209,7 +224,7 @@ impl Card {
             }
             Event::Reclaim => self.sectors[usize::from(body.sector) - 1] = None,
             Event::TransferOut | Event::TransferIn | Event::Withdraw => {
-                self.transfer(act, event, body)
+                self.transfer(act, event, body);
             }
             Event::Recall => {
                 self.wipe();

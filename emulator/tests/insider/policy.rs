@@ -64,9 +64,9 @@ const fn open(article: &'static str, text: &'static str, applies: fn(&Case<'_>) 
 }
 
 /// The key of an event: whose duty it is.
-const fn key_of(event: Event) -> u8 {
+pub(crate) const fn key_of(event: Event) -> u8 {
     match event {
-        Event::Initialise | Event::Restock => 0,
+        Event::Initialise => 0,
         Event::Begin | Event::Commit | Event::TemporaryIssue => 2,
         Event::Register => 3,
         Event::TransferOut | Event::TransferIn | Event::Withdraw => 4,
@@ -188,6 +188,26 @@ impl Case<'_> {
             && enrolment.form == Form::Right
             && enrolment.number.class() == identity.number.class()
             && identity.number.school() == self.act.unit
+            && self.card.awaited.is_none_or(|number| number == identity.number)
+    }
+
+    /// Whether data that was never completed names a school this unit has charge of.
+    fn is_named(&self) -> bool {
+        self.card.left_by.is_some()
+            && self
+                .card
+                .enrolment
+                .is_some_and(|enrolment| self.act.unit.covers(enrolment.number.school()))
+    }
+
+    /// The key that PUT KEY loads, and its version.
+    fn loaded(&self) -> Option<(u8, u8)> {
+        match self.act.deed {
+            Deed::PutKey(key, ahead) => {
+                Some((key, self.card.version(key).saturating_add_signed(ahead).max(1)))
+            }
+            _ => None,
+        }
     }
 
     fn key_is(&self, key: u8) -> bool {

@@ -7,6 +7,9 @@ use super::record;
 use super::support::{Session, memory};
 use super::walk::Breach;
 
+/// The key that opens the card for a look.
+pub(crate) const KEY: u8 = 1;
+
 /// How the card differs from the ledger.
 type Difference = Breach;
 
@@ -31,7 +34,7 @@ impl<'a> Eye<'a> {
     /// The city looks, under K1.
     fn new(world: &'a mut World, ledger: &Card) -> Result<Self, Difference> {
         let session = world
-            .session(0, (1, ledger.version(1)), Unit::CITY)
+            .session(0, (KEY, ledger.version(KEY)), Unit::CITY)
             .map_err(|sw| Breach::new(format!("K1 does not open the card: {sw:04X}")))?;
         Ok(Self { world, session })
     }

@@ -3,7 +3,7 @@
 use super::deed::{Act, AtTheOperator, Body, Day, Deed, Event, Form, Number, STOLEN, Unit};
 use super::hand::World;
 use super::ledger::{Card, Purse, State, Written};
-use super::policy::{self, RULES, Verdict};
+use super::policy::{self, RULES, Rule, Verdict};
 use super::record;
 use super::support::rng::Rng;
 use super::view;
@@ -124,7 +124,7 @@ const BLANK: u64 = 8;
 
 impl Walk {
     fn new(seed: u64) -> Self {
-        let blank = seed % BLANK == 0;
+        let blank = seed.is_multiple_of(BLANK);
         let world = World::new(blank, seed);
         Self { world, ledger: Card::new(blank), counter: u16::from(!blank) }
     }
@@ -133,21 +133,15 @@ impl Walk {
         let judgement = policy::judge(&self.ledger, act);
         let answer = self.world.carry_out(&self.ledger, act);
         tally.count(act, &judgement, answer.allowed);
-        let rule = judgement.rule.map(|rule| &RULES[rule]);
-        let breach = |what: &str, text: &str| Breach {
-            what: format!("{what}: {text}"),
-            kind: format!("{what}: {text}"),
-        };
+        if let (true, 0, Some(key)) = (answer.entered, act.zone, act.key) {
+            self.ledger.use_key(key);
+        }
         match (judgement.verdict, answer.allowed) {
             (Verdict::MustNot, true) => {
-                let rule = rule.expect("a rule forbids");
-                let text = format!(
-                    "{} ({}){}",
-                    rule.text,
-                    rule.article,
-                    if answer.changed { "" } else { ", though nothing changed" }
-                );
-                return Err(breach("allowed against the rule", &text));
+                let Rule { text, article, .. } = &RULES[judgement.rule.expect("a rule forbids")];
+                let quiet = if answer.changed { "" } else { ", though nothing changed" };
+                let what = format!("allowed against the rule: {text} ({article}){quiet}");
+                return Err(Breach { kind: what.clone(), what });
             }
             (Verdict::Must, false) => {
                 let what = format!("refused with {:04X}, which no rule forbids", answer.sw);
@@ -157,7 +151,7 @@ impl Walk {
         }
         if !answer.allowed {
             if answer.changed {
-                return Err(breach("refused", "but the card has changed"));
+                return Err(Breach::new("refused, but the card has changed".into()));
             }
             return Ok(());
         }
@@ -169,6 +163,7 @@ impl Walk {
     fn enter(&mut self, act: &Act) -> Result<(), Breach> {
         let before = self.ledger.clone();
         self.ledger.enter(act);
+        self.ledger.use_key(view::KEY);
         let is_change = self.ledger.log != before.log && self.ledger.state != before.state;
         let is_event =
             matches!(act.deed, Deed::Event(event, body) if before.takes_effect(event, &body));
@@ -320,7 +315,7 @@ fn deed(rng: &mut Rng, card: &Card, act: &mut Act) {
         ),
         _ => {
             let event = event(rng);
-            (Deed::Event(event, body(rng, card, act, number)), usual_key(event))
+            (Deed::Event(event, body(rng, card, act, number)), policy::key_of(event))
         }
     };
     act.deed = deed;
@@ -338,7 +333,7 @@ fn fitting_event(rng: &mut Rng, card: &Card, act: &mut Act) {
         Event::Restock => act.unit = rng.pick(&Unit::ALL[..3]),
         _ => act.unit = card.keeper().unwrap_or(act.unit),
     }
-    act.key = Some(usual_key(event));
+    act.key = Some(policy::key_of(event));
     let seat = u8::try_from(rng.below(3)).unwrap();
     let number = record::number(act.unit, rng.one_in(2), seat);
     let mut body = Body { number, ..body(rng, card, act, number) };
@@ -388,18 +383,6 @@ fn personalise(rng: &mut Rng, card: &Card, act: &mut Act) {
         _ => Deed::Event(Event::Commit, body),
     };
     (act.unit, act.key) = (school, Some(2));
-}
-
-/// The key somebody would try first.
-fn usual_key(event: Event) -> u8 {
-    match event {
-        Event::Initialise | Event::Restock => 0,
-        Event::Begin | Event::Commit | Event::TemporaryIssue => 2,
-        Event::Register => 3,
-        Event::TransferOut | Event::TransferIn | Event::Withdraw => 4,
-        Event::Open | Event::Reclaim => 6,
-        _ => 5,
-    }
 }
 
 fn number(rng: &mut Rng, card: &Card, unit: Unit) -> Number {

@@ -88,3 +88,34 @@ pub(crate) fn in_turn<T: Send>(faults: &[Fault], hunt: impl Fn(Fault) -> T + Syn
     found.sort_by_key(|(number, _)| *number);
     found.into_iter().map(|(_, told)| told).collect()
 }
+
+/// What a walk says of a seeded fault: the seed with which it finds it, and how it shows.
+pub(crate) type Found = Option<(u64, String)>;
+
+/// Seeds each of these faults in turn; a walk has to find it with one of the first seeds. Prints a line
+/// for each. Gives how many were found and how many were not.
+pub(crate) fn hunt(
+    faults: &[Fault],
+    seeds: u64,
+    breach: impl Fn(u64) -> Option<String> + Sync,
+) -> (usize, usize) {
+    let hook = std::panic::take_hook();
+    // A fault may well make the card panic.
+    std::panic::set_hook(Box::new(|_| {}));
+    let once = |seed| {
+        let tried = std::panic::AssertUnwindSafe(|| breach(seed));
+        let what = std::panic::catch_unwind(tried).unwrap_or_else(|_| Some("panic".into()));
+        what.map(|what| (seed, what))
+    };
+    let found: Vec<(Fault, Found)> = in_turn(faults, |fault| (fault, (1..=seeds).find_map(once)));
+    std::panic::set_hook(hook);
+    for (fault, found) in &found {
+        let told = match found {
+            Some((seed, what)) => format!("seed {seed}: {}", what.lines().next().unwrap_or("")),
+            None => "NOT FOUND".into(),
+        };
+        println!("{:28} {}", format!("{fault:?}"), told.chars().take(100).collect::<String>());
+    }
+    let missed = found.iter().filter(|(_, found)| found.is_none()).count();
+    (found.len() - missed, missed)
+}

@@ -14,10 +14,12 @@ pub(crate) struct Share {
     pub(crate) debug: u64,
 }
 
-/// `--steps N --seed S`.
+/// `--steps N --seed S`, or `--faults`.
 pub(crate) struct Options {
     pub(crate) steps: u64,
     pub(crate) seed: u64,
+    /// The walk itself is tried: every seeded fault that it has to find.
+    pub(crate) faults: bool,
 }
 
 impl Options {
@@ -25,12 +27,13 @@ impl Options {
     /// passes to every program means nothing here.
     pub(crate) fn parse(share: &Share) -> Option<Self> {
         let steps = if cfg!(debug_assertions) { share.debug } else { share.release };
-        let mut options = Self { steps, seed: 1 };
+        let mut options = Self { steps, seed: 1, faults: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--steps" => options.steps = number(arguments.next()),
                 "--seed" => options.seed = number(arguments.next()),
+                "--faults" => options.faults = true,
                 "--list" => return None,
                 flag if flag.starts_with('-') => {}
                 // The name of some other test.

@@ -60,7 +60,7 @@ pub(crate) fn code(key: &Des, fields: &[&[u8]]) -> Code {
     key.mac(&fields.concat())
 }
 
-/// The MAC that line protection puts behind a command.
+/// The MAC of a command under line protection.
 pub(crate) fn line_mac(key: &Tdes, challenge: [u8; 8], message: &[u8]) -> Code {
     key.retail(challenge, message)
 }

@@ -64,6 +64,27 @@ impl Kept {
         self.tries[secret as usize] = tries;
     }
 
+    /// What a card keeps that the ledger does not expect, in words.
+    pub(crate) fn difference(&self, expected: &Self) -> String {
+        let show = |kept: &Self| {
+            let Self { balance, online, offline, flag, tries, pin, lock, .. } = kept;
+            [
+                format!("balance {balance}"),
+                format!("on-line counter {online}"),
+                format!("off-line counter {offline}"),
+                format!("flag {flag}"),
+                format!("tries {tries:?}"),
+                format!("PIN {}", hex::encode(pin)),
+                format!("lock {lock:?}, card blocked {}", kept.card_blocked),
+                format!("log {:?}", kept.log.iter().map(hex::encode).collect::<Vec<_>>()),
+                format!("proof {:02X?}", kept.proof),
+                format!("records {:?}", kept.compound.each_ref().map(hex::encode)),
+            ]
+        };
+        let differs = show(self).into_iter().zip(show(expected)).filter(|(card, own)| card != own);
+        differs.map(|(card, own)| format!("{card} on the card, {own} by the ledger; ")).collect()
+    }
+
     fn is_locked(&self, kind: Kind) -> bool {
         kind.secret().is_some_and(|secret| self.tries(secret) == 0)
     }
@@ -147,6 +168,8 @@ pub(crate) struct Ledger {
     /// Security registers of the DF and of the MF.
     pub(crate) proved: [u8; 2],
     pub(crate) pending: Option<Pending>,
+    /// The random number of the last transaction.
+    random: Option<[u8; 4]>,
     /// The challenge that the next command may use.
     pub(crate) challenge: Option<[u8; 8]>,
 }
@@ -179,7 +202,16 @@ impl Outcome {
 impl Ledger {
     pub(crate) fn new(number: Number, kept: Kept) -> Self {
         let keys = Keys::of(number).into();
-        Self { keys, number, kept, df: Df::Mf, proved: [0; 2], pending: None, challenge: None }
+        Self {
+            keys,
+            number,
+            kept,
+            df: Df::Mf,
+            proved: [0; 2],
+            pending: None,
+            challenge: None,
+            random: None,
+        }
     }
 
     /// Reset, or loss of power.
@@ -199,7 +231,10 @@ impl Ledger {
         let pending = self.pending.take();
         match (header, self.df) {
             ([0x00, 0xA4, 0x00, 0x00], _) => self.select(data),
-            ([0x00, 0x84, 0x00, 0x00], _) => Outcome::unknown(),
+            // In the MF, the file with the identifier 05 is another one.
+            ([0x00, 0x84, 0x00, 0x00], _) | ([0x00, 0xB0, 0x85, 0x00], Df::Mf) => {
+                Outcome::unknown()
+            }
             ([0x84, 0x16, 0x00, 0x00], _) => self.protected(apdu, challenge, Self::block_card),
             ([0x84, 0x1E, 0x00, p2], Df::Wallet) => {
                 self.protected(apdu, challenge, |ledger, _| ledger.block(p2))
@@ -208,9 +243,7 @@ impl Ledger {
                 self.protected(apdu, challenge, |ledger, _| ledger.unblock())
             }
             ([0x00, 0x82, 0x00, 0x01], Df::Mf) => self.authenticate(data, challenge),
-            // In the MF, the file of this identifier is another one.
             ([0x04, 0xD6, 0x85, 0x00], Df::Mf) => self.protected(apdu, challenge, |_, _| true),
-            ([0x00, 0xB0, 0x85, 0x00], Df::Mf) => Outcome::unknown(),
             (_, Df::Mf) => Outcome::refused(),
             _ if self.kept.lock != Lock::None => Outcome::refused(),
             ([0x04, 0xD6, 0x85, 0x00], _) => self.protected(apdu, challenge, Self::set_flag),
@@ -279,6 +312,9 @@ impl Ledger {
             ));
         }
         pending.random = data[random..rest].try_into().unwrap();
+        if self.random.replace(pending.random) == Some(pending.random) {
+            return Err("the card repeats its random number".into());
+        }
         if online {
             let session = codes::online(key_of(&self.keys, pending.kind), pending.random, counter);
             let fields: [&[u8]; 4] = [

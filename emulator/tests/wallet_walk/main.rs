@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! cargo test --release -p xuejika-emulator --test wallet_walk -- --steps N --seed S
+//! cargo test --release -p xuejika-emulator --features faults --test wallet_walk -- --faults
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -20,12 +21,17 @@ mod cipher;
 mod codes;
 mod commands;
 mod desk;
+#[cfg(feature = "faults")]
+mod faults;
 #[path = "../reference/keys.rs"]
 #[allow(dead_code, reason = "the wallet's keys alone")]
 mod keys;
 mod ledger;
 mod psam;
 mod security;
+#[cfg(feature = "faults")]
+#[path = "../support/faults.rs"]
+mod seeded;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../reference/tdes.rs"]
@@ -40,7 +46,7 @@ use support::walk::{Options, Share, for_seeds};
 use walk::{LENGTH, Tally};
 
 /// Commands in a release build, as CI does it, and in a debug build, with all other tests.
-const SHARE: Share = Share { name: "wallet_walk", release: 400_000, debug: 10_000 };
+const SHARE: Share = Share { name: "wallet_walk", release: 3_000_000, debug: 10_000 };
 
 fn main() -> ExitCode {
     let Some(options) = Options::parse(&SHARE) else {
@@ -48,6 +54,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     tdes::self_test();
+    if options.faults {
+        return find_faults();
+    }
     let start = Instant::now();
     let seeds = options.steps.div_ceil(LENGTH as u64);
     let (tally, breaches) = for_seeds(options.seed..options.seed + seeds, walk::run, Tally::add);
@@ -62,6 +71,17 @@ fn main() -> ExitCode {
     let failed = breaches.len();
     println!("{} passed, {failed} failed", u8::from(failed == 0));
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether the walk finds what is seeded.
+fn find_faults() -> ExitCode {
+    #[cfg(feature = "faults")]
+    let (found, missed) = faults::find();
+    // Without the feature nothing can be seeded.
+    #[cfg(not(feature = "faults"))]
+    let (found, missed) = (0, 1);
+    println!("{found} passed, {missed} failed");
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn print(tally: &Tally) {

@@ -172,7 +172,7 @@ impl Ledger {
     }
 }
 
-/// A PIN without the FF behind it.
+/// A PIN without the FF that fill it up.
 pub(crate) fn stripped(pin: &[u8]) -> &[u8] {
     let end = pin.iter().rposition(|byte| *byte != 0xFF).map_or(0, |at| at + 1);
     &pin[..end]

@@ -9,7 +9,7 @@ use xuejika_keyscheme::legacy::Fen;
 
 use super::commands::{self, Hand};
 use super::desk;
-use super::ledger::{Df, Kept, Ledger, Lock, Pending, TRIES};
+use super::ledger::{Df, Kept, Kind, Ledger, Lock, Pending, TRIES};
 use super::psam::Terminal;
 use super::support::rng::Rng;
 use super::support::{Reply, memory, power_up_with};
@@ -190,7 +190,7 @@ impl Wallet {
         let kept = view::kept(&memory(&self.card));
         if !may.contains(&kept) {
             let [.., expected] = may else { unreachable!("one at least") };
-            return Err(format!("the card keeps {kept:?}\nthe ledger {expected:?}"));
+            return Err(kept.difference(expected));
         }
         self.ledger.kept = kept;
         Ok(())
@@ -270,6 +270,10 @@ impl World {
         if rng.one_in(40) {
             self.terminals[terminal].start();
         }
+        if rng.one_in(25) {
+            tally.psam += 1;
+            return self.lie_to_terminal(terminal, rng);
+        }
         let ledger = &self.wallets[which].ledger;
         let debt = ledger.pending.clone().filter(|it| it.kind.is_off_line());
         if ledger.df == Df::Wallet
@@ -309,7 +313,7 @@ impl World {
     ) -> Result<(), String> {
         let ledger = &self.wallets[which].ledger;
         let (number, counter) = (ledger.number, ledger.kept.offline);
-        let ready = pending.kind == super::ledger::Kind::Purchase || !pending.cached.is_empty();
+        let ready = pending.kind == Kind::Purchase || !pending.cached.is_empty();
         let demand = self.terminals[terminal].demand(number, pending, counter, rng.bytes())?;
         let (Some(mut demand), true) = (demand, ready) else { return Ok(()) };
         tally.psam += 1;
@@ -324,10 +328,22 @@ impl World {
             Some(mac2) => mac2.try_into().unwrap(),
             None => rng.bytes(),
         };
-        if rng.one_in(8) {
+        if rng.one_in(3) {
             commands::forge(&mut mac2, rng);
         }
         self.terminals[terminal].credit(mac2)
+    }
+
+    /// Somebody without a card asks a terminal for its code and makes the card's up.
+    fn lie_to_terminal(&mut self, terminal: usize, rng: &mut Rng) -> Result<(), String> {
+        let kind = rng.pick(&[Kind::Purchase, Kind::Compound]);
+        let (amount, random) = (u32::from_be_bytes(rng.bytes()), rng.bytes());
+        let number = self.wallets[rng.below(2)].ledger.number;
+        let terminal = &mut self.terminals[terminal];
+        let made_up =
+            Pending { kind, amount, terminal: terminal.number, random, cached: Vec::new() };
+        terminal.demand(number, &made_up, u16::from_be_bytes(rng.bytes()), rng.bytes())?;
+        terminal.credit(rng.bytes())
     }
 
     fn remember(&mut self, apdu: &[u8], rng: &mut Rng) {

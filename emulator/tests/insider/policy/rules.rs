@@ -14,7 +14,7 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     no("操作规程 一/四 密钥体系, 一/七", "each duty has its key", |case| {
         case.event().is_some_and(|(event, _)| {
-            !(case.key_is(key_of(event)) || event == Event::Restock && case.key_is(5))
+            !(case.key_is(key_of(event)) || event == Event::Restock && case.key_is(0))
         })
     }),
     no(
@@ -44,10 +44,13 @@ pub(crate) const RULES: &[Rule] = &[
             (writes || case.is(&[Event::Initialise])) && case.kind() != Kind::City
         },
     ),
-    no(
+    no("操作规程 二/六 教育密钥管理", "an old key does not come back", |case| {
+        case.loaded().is_some_and(|(key, version)| version <= case.card.used(key))
+    }),
+    open(
         "操作规程 二/六 教育密钥管理",
-        "an old key does not come back",
-        |case| matches!(case.act.deed, Deed::PutKey(_, ahead) if ahead <= 0),
+        "nothing is said of a key loaded again before anybody used it",
+        |case| case.loaded().is_some_and(|(key, version)| version <= case.card.version(key)),
     ),
     open(
         "操作规程 二/六 教育密钥管理",
@@ -83,7 +86,7 @@ pub(crate) const RULES: &[Rule] = &[
         },
     ),
     no("操作规程 四/七 回收", "a card without a pupil shows no pupil's data", |case| {
-        matches!(case.act.deed, Deed::ReadFile(7 | 8 | 9 | 0x0A | 0x0B))
+        matches!(case.act.deed, Deed::ReadFile(7..=0x0B))
             && case.state(&[State::Blank, State::Stock, State::Recalled])
     }),
     open(
@@ -153,12 +156,17 @@ pub(crate) const RULES: &[Rule] = &[
                 && case.card.keeper().is_some()
                 && !case.covers_keeper()
                 && !case.has_left()
+                && !case.is_named()
         },
     ),
     open(
         "操作规程 一/八(三)2 故障卡",
-        "nothing is said of the school that has handed a card up, incomplete",
-        |case| case.is(&OF_THE_STATUS) && case.card.home.is_none() && case.has_left(),
+        "nothing is said of a card handed up half-written: of the school, and of whom the data names",
+        |case| {
+            case.is(&OF_THE_STATUS)
+                && case.card.home.is_none()
+                && (case.has_left() || case.is_named())
+        },
     ),
     open(
         "操作规程 一/八(三)2 故障卡",
@@ -170,14 +178,14 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     no(
         "操作规程 一/八(三)3 解冻",
-        "whoever froze a card unfreezes it, or a unit above",
+        "the unit that froze a card unfreezes it, or a unit above",
         |case| case.is(&[Event::Unfreeze]) && case.state(&[State::Frozen]) && !case.covers_maker(),
     ),
     no(
         "操作规程 一/八(三)3 解冻",
-        "a freeze does not end by handing a temporary card back",
+        "a freeze does not end with the card in stock again",
         |case| {
-            case.is(&[Event::TemporaryReturn])
+            case.is(&[Event::Recall, Event::TemporaryReturn])
                 && case.state(&[State::Frozen])
                 && !case.covers_maker()
         },
@@ -186,7 +194,7 @@ pub(crate) const RULES: &[Rule] = &[
         "操作规程 一/八(三)3 注销, 四/六 冻结",
         "nothing is said of a card that a unit above has frozen and its school takes out of use",
         |case| {
-            case.is(&[Event::Cancel, Event::Replace, Event::Fault, Event::Recall])
+            case.is(&[Event::Cancel, Event::Replace, Event::Fault])
                 && case.state(&[State::Frozen])
                 && !case.covers_maker()
         },
@@ -204,9 +212,9 @@ pub(crate) const RULES: &[Rule] = &[
         "nothing is said of a fault before initialisation",
         |case| case.is(&[Event::Fault]) && case.state(&[State::Blank]),
     ),
-    open(
-        "操作规程 一/八(三)3 注销",
-        "nothing is said of a school that cancels a card in stock",
+    no(
+        "操作规程 三/五, 一/八(三)1",
+        "district and city keep the books of the stock",
         |case| {
             case.is(&[Event::Cancel]) && case.state(&[State::Stock]) && case.kind() == Kind::School
         },
@@ -214,18 +222,8 @@ pub(crate) const RULES: &[Rule] = &[
     // Personalisation.
     no(
         "暂行办法 四(一), 操作规程 四/五",
-        "the data of a card is complete, and of a pupil of the school that writes it",
+        "the data of a card is complete, and of a pupil of the school that writes it, or takes it in",
         |case| case.is(&[Event::Commit]) && !case.data_is_right(),
-    ),
-    no(
-        "操作规程 四/八 转入",
-        "a card taken in is personalised for the pupil taken in",
-        |case| {
-            case.is(&[Event::Commit])
-                && case.card.awaited.is_some_and(|number| {
-                    case.card.identity.is_some_and(|identity| identity.number != number)
-                })
-        },
     ),
     open(
         "暂行办法 四(一) 学籍变更",
@@ -333,10 +331,14 @@ pub(crate) const RULES: &[Rule] = &[
         "a pupil taken in has a number of the new school",
         |case| case.is(&[Event::TransferIn]) && case.body().number.school() != case.act.unit,
     ),
-    no("暂行办法 四(一) 学籍号", "a pupil promoted has a new number", |case| {
-        case.is(&[Event::TransferIn])
-            && case.card.moving.is_some_and(|it| it.promotion && it.old == case.body().number)
-    }),
+    open(
+        "暂行办法 四(一) 学籍号",
+        "an old number is given to no other pupil; nothing is said of the same pupil, promoted",
+        |case| {
+            case.is(&[Event::TransferIn])
+                && case.card.moving.is_some_and(|it| it.promotion && it.old == case.body().number)
+        },
+    ),
     no("操作规程 四/八 转入", "a pupil is not taken in before leaving", |case| {
         case.is(&[Event::TransferIn]) && case.card.moving.is_some_and(|it| case.act.day < it.day)
     }),
@@ -386,8 +388,8 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     open(
         "操作规程 三/五, 二/六",
-        "the district inspects, keys and stock data are the city's: nothing says under which key",
-        |case| case.is(&[Event::Restock]) && !(case.key_is(0) && case.kind() == Kind::City),
+        "the district takes cards into stock; nothing is said of K0, which it does not hold",
+        |case| case.is(&[Event::Restock]) && case.key_is(0),
     ),
     no("暂行办法 六(二) 临时卡", "only a temporary card is handed back", |case| {
         case.is(&[Event::TemporaryReturn]) && !case.card.temporary
