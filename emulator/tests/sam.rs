@@ -392,7 +392,7 @@ fn a_sam_that_is_taken_away_counts_as_locked() {
 #[test]
 fn only_granted_keys_are_used() {
     let change = |card: &mut Authorisation| {
-        card.permitted = KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ])
+        card.permitted = KeySet::of(&[KeyNumber::MASTER, KeyNumber::READ]);
     };
     for sam in &mut sams_for(change) {
         let grant = unlock_by(sam, &mut altered(change), "2026-09-01").unwrap();
