@@ -34,6 +34,7 @@ use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::EDUCATION_NAME;
 use xuejika_card_model::image;
 use xuejika_card_model::key_load::KeyData;
+use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::{Nvm, RamNvm};
 use xuejika_card_model::sam::SamStore;
@@ -181,13 +182,13 @@ fn a_served_card_and_its_reader_show_no_key() {
 fn a_reader_with_a_sam_that_is_a_card_shows_no_key() {
     let mut desk = Desk::new();
     create_cards(&mut desk);
-    for operation in
-        ["personalise", "register", "read --json", "verdict", "load-key --key 5 --version 2"]
-    {
-        let date = DATE.join(" ");
+    let date = DATE.join(" ");
+    for operation in ["personalise", "register", "read --json", "verdict"] {
         let cards = "--target emu:@aes --sam emu:@sam --management emu:@management";
         desk.run(&format!("reader {operation} {cards} -v {date}"), 0);
     }
+    let cards = "--target emu:@aes --sam emu:@city-sam --management emu:@city-management";
+    desk.run(&format!("reader load-key --key 5 --version 2 {cards} -v {date}"), 0);
     desk.run("reader read --target emu:@aes --sam emu:@aes -v", 3);
     desk.run("reader read --target emu:@aes --sam emu:@sam -v --date 2026-08-31", 1);
 }
@@ -199,10 +200,11 @@ fn a_trace_shows_no_key() {
     let before = desk.secrets.len();
     let date = DATE.join(" ");
     let cards = "--target emu:@aes --sam emu:@sam --management emu:@management";
+    let city = "--target emu:@aes --sam emu:@city-sam --management emu:@city-management";
     for (words, least) in [
         ("demo -v --json".to_owned(), 20_000),
         (format!("reader personalise {cards} -v {date}"), 4_000),
-        (format!("reader load-key --key 5 --version 2 {cards} -v {date}"), 4_000),
+        (format!("reader load-key --key 5 --version 2 {city} -v {date}"), 4_000),
         (format!("reader read --target emu:@sm4 -v {date}"), 4_000),
     ] {
         desk.run(&format!("{words} --trace @trace.pcapng"), 0);
@@ -396,6 +398,11 @@ fn create_cards(desk: &mut Desk) {
     desk.run(&management, 0);
     let sam = format!("card create -v --kind sam --profile cpu-aes --unit {UNIT} -o @sam");
     desk.run(&sam, 0);
+    // Keys are the city's to load.
+    for kind in ["management", "sam"] {
+        let create = format!("card create -v --kind {kind} --profile cpu-aes --unit 000000");
+        desk.run(&format!("{create} -o @city-{kind}"), 0);
+    }
     desk.run("card create -v --kind psam --terminal 120080800001 -o @psam", 0);
 }
 
@@ -541,7 +548,7 @@ fn card_that_took_a_key(algorithm: Algorithm) -> VirtualCard {
     let challenge = send(&mut card, &Apdu::new(Class::ISO, 0x84, 0, 0).with_ne(16));
     let serial = CardId(SERIALS[0]);
     let key = test_keys::root(&id).card(&id, serial);
-    let reader = SamSerial { unit: UNIT.parse().unwrap(), number: "000001".parse().unwrap() };
+    let reader = SamSerial { unit: UnitCode::CITY, number: "000001".parse().unwrap() };
     let challenge = challenge[..16].try_into().unwrap();
     let (request, awaiting) = respond(&key, id, serial, reader.reader(), challenge, [2; 16]);
     let token =

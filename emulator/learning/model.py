@@ -87,49 +87,48 @@ class Transactions:
 
 @dataclass(frozen=True)
 class Tries:
-    """An open wallet: tries of the PIN (20.2, 20.5 to 20.7) and of the purchase key (17.6), lock (20.12)."""
+    """An open wallet: tries of the PIN (20.2, 20.5 to 20.7) and of the load key (17.6, 20.10)."""
 
     wallet: bool = False
     pin: bool = False
     tries: int = 3
-    buying: bool = False
-    left: int = 3  # tries of the purchase key; at 0 the wallet is blocked
+    loading: bool = False
+    left: int = 3  # tries of the load key
 
     INPUTS = (
         "reset select_mf select_wallet verify verify_wrong change_pin change_pin_wrong reload_pin "
-        "unblock_pin initialise_load initialise_purchase debit debit_wrong challenge_and_unblock"
+        "unblock_pin initialise_load credit credit_wrong purchase_wrong challenge_and_unblock"
     ).split()
 
     def __str__(self):
-        where = ["wallet" if self.wallet else "MF"] + ["PIN"] * self.pin + ["purchase"] * self.buying
-        key = f"{self.left} for the purchase key" if self.left else "blocked"
-        return ", ".join(where + [f"{self.tries} for the PIN", key])
+        where = ["wallet" if self.wallet else "MF"] + ["PIN"] * self.pin + ["load"] * self.loading
+        return ", ".join(where + [f"{self.tries} for the PIN", f"{self.left} for the load key"])
 
     def after(self, given):
-        at = replace(self, buying=False)
+        at = replace(self, loading=False)
         if given in ("reset", "select_mf"):
             return replace(at, wallet=False, pin=False), "" if given == "reset" else OK
         if given == "select_wallet":
-            return replace(at, wallet=True, pin=False), OK if self.left else "6A81"
+            return replace(at, wallet=True, pin=False), OK
         if not self.wallet:
             return at, COMMAND_UNKNOWN
         if given == "challenge_and_unblock":  # 20.10
             return (at, "6985") if self.left else (replace(at, left=3), OK)
-        if not self.left:
-            return at, "6985"
         if given in ("verify", "verify_wrong", "change_pin", "change_pin_wrong"):
             return at.presented(given)
         if given == "reload_pin":
             return replace(at, tries=3), OK
         if given == "unblock_pin":
             return (at, "6985") if self.tries else (replace(at, tries=3), OK)
+        if given == "purchase_wrong":  # both commands, and no try
+            return at, "9302"
         if given == "initialise_load":
-            return at, OK if self.pin else "6982"  # nothing here tells a load from idle
-        if given == "initialise_purchase":
-            return replace(self, buying=True), OK
-        if not self.buying:
+            if not self.pin:
+                return at, "6982"
+            return (replace(self, loading=True), OK) if self.left else (at, "6983")
+        if not self.loading:
             return at, WRONG_STATE
-        if given == "debit":
+        if given == "credit":
             return replace(at, pin=False, left=3), OK
         return replace(at, left=self.left - 1), "9302"
 
@@ -153,7 +152,6 @@ class Authentication:
     challenge: bool = False
     mf: bool = False  # the register of the MF is 2
     df: bool = False  # the register of the wallet is 2
-    tries: int = 3
     dead: bool = False
 
     INPUTS = (
@@ -166,7 +164,7 @@ class Authentication:
             return "card blocked"
         where = ["wallet" if self.wallet else "MF"] + ["challenge"] * self.challenge
         proven = ["MF proven"] * self.mf + ["wallet proven"] * (self.df and self.wallet)
-        return ", ".join(where + proven + [f"{self.tries} tries"])
+        return ", ".join(where + proven)
 
     def after(self, given):
         at = replace(self, challenge=False)
@@ -190,17 +188,14 @@ class Authentication:
             return at, "6984"
         if given == "block_card":  # access condition F2
             return (Authentication(dead=True), OK) if self.mf else (at, "6982")
-        if not self.tries:
-            return at, "6983"
         if given == "external_authenticate":
-            return replace(at, tries=3, df=True, mf=self.mf or not self.wallet), OK
-        left = self.tries - 1
-        return replace(at, tries=left, df=False, mf=self.mf and self.wallet), f"63C{left}"
+            return replace(at, df=True, mf=self.mf or not self.wallet), OK
+        return replace(at, df=False, mf=self.mf and self.wallet), "6300"
 
 
 @dataclass(frozen=True)
 class Lines:
-    """An open wallet: line protection (20.4), its tries (20.2), APPLICATION BLOCK and UNBLOCK (20.10, 20.12)."""
+    """An open wallet: line protection (20.4), its tries (20.2, 20.8), APPLICATION BLOCK and UNBLOCK (20.10, 20.12)."""
 
     wallet: bool = False
     challenge: bool = False
@@ -209,7 +204,7 @@ class Lines:
 
     INPUTS = (
         "reset select_mf select_wallet get_challenge line_update line_update_wrong block block_for_good "
-        "unblock unblock_wrong get_balance"
+        "unblock unblock_wrong get_balance external_authenticate"
     ).split()
 
     def __str__(self):
@@ -226,7 +221,7 @@ class Lines:
         if given == "get_challenge":  # of no use where everything is refused
             useful = not (self.wallet and self.lock == "blocked for good")
             return replace(at, challenge=useful), OK
-        if not self.wallet and not given.startswith("line_update"):
+        if not self.wallet and given not in ("line_update", "line_update_wrong", "external_authenticate"):
             return at, COMMAND_UNKNOWN
         return at.locked(given, self.challenge)
 
@@ -241,13 +236,12 @@ class Lines:
             return self, OK
         if not challenge:
             return self, "6984"
+        if given == "external_authenticate":  # frees the key
+            return replace(self, tries=3), OK
         if not self.tries:
-            return self, "9303"
+            return self, "6983"
         if given.endswith("_wrong"):
-            left = self.tries - 1
-            if left:
-                return replace(self, tries=left), "6988"
-            return replace(self, tries=0, lock="blocked for good"), "9303"
+            return replace(self, tries=self.tries - 1), "6988"
         at = replace(self, tries=3)
         if given == "line_update":
             return at, OK if self.wallet else "6A82"

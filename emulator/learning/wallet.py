@@ -230,6 +230,10 @@ class Wallet:
     def debit_wrong(self):
         return self.debit(spoil=1)
 
+    def purchase_wrong(self):
+        self.initialise_purchase()
+        return self.debit_wrong()
+
     def update_cache(self):
         return self.send("80DC01C8", b"\x01\x02\xaa\xbb")
 

@@ -10,7 +10,7 @@
 
 mod support;
 
-use support::wallet::{Wallet, memory_with, open_with, setup, spoilt_mac1};
+use support::wallet::{Wallet, memory_with, open_with, setup, spoilt, spoilt_mac1};
 use support::{ask, send};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
 use xuejika_card_model::wallet::message::{Consent, Demand};

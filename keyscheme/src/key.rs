@@ -212,7 +212,7 @@ impl fmt::Display for Zone {
 pub struct KeyNumber(pub u8);
 
 impl KeyNumber {
-    /// K0 卡主控: initialise, restock, load keys.
+    /// K0 卡主控: initialise, issuance data, load keys; for the city only.
     pub const MASTER: Self = Self(0x00);
     /// K1 教育认证: read the education zone.
     pub const READ: Self = Self(0x01);
@@ -222,7 +222,7 @@ impl KeyNumber {
     pub const REGISTER: Self = Self(0x03);
     /// K4 升转学: transfer out and in.
     pub const TRANSFER: Self = Self(0x04);
-    /// K5 状态: freeze, unfreeze, cancel, recall.
+    /// K5 状态: freeze, unfreeze, cancel, recall, restock, fault.
     pub const STATUS: Self = Self(0x05);
     /// K6 扩展管理: open and reclaim extension sectors.
     pub const EXTENSION: Self = Self(0x06);

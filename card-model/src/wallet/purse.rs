@@ -2,8 +2,8 @@
 //!
 //! INITIALIZE changes nothing and leaves a [`Pending`] value. Only the command that belongs to it
 //! takes the value, and only a verified MAC ([`Verified`]) reaches the commit: balance, counter, log,
-//! proof, enable flag, cached records and the restored error counter in one transaction. A wrong MAC
-//! costs a try, stored before the verdict is told; the value is gone either way.
+//! proof, enable flag, cached records and the restored tries in one transaction. A MAC2 of a load or an
+//! unload is compared when its try is spent; the value is gone whether it was right or wrong.
 
 use alloc::vec::Vec;
 

@@ -285,6 +285,8 @@ impl Station<'_> {
                     Scope::City | Scope::District(_) => recalled_by,
                 })
             }
+            // Stock is written off above the schools.
+            (LifeCommand::Cancel(_), _) => Ok(self.contents()?.owner().unwrap_or(UnitCode::CITY)),
             _ => self.owner(),
         }
     }
