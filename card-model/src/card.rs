@@ -222,15 +222,14 @@ impl<N: Nvm> Card<N> {
         if bytes.iter().all(|&byte| byte == 0) { None } else { Some(bytes) }
     }
 
-    /// Writes a failed authentication into the key's counter.
+    /// Writes a failed authentication into the key's count, if that changes anything.
     ///
     /// # Errors
     /// Returns a [`CardError`] when there is no such key or the write fails; the verdict must not be
     /// told then.
     pub fn count_failure(&mut self, df: &Df, number: KeyNumber) -> Result<(), CardError> {
         let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
-        slots.count_failure();
-        self.write_slots(df, number, &slots)
+        if slots.count_failure() { self.write_slots(df, number, &slots) } else { Ok(()) }
     }
 
     /// Writes a successful authentication with `version`, if it changes anything; a management card

@@ -8,7 +8,7 @@
 
 mod support;
 
-use support::model::{OWN_SCHOOL, education, file};
+use support::model::{CITY, OWN_SCHOOL, education, file};
 use support::{
     Reply, Session, active_card, authenticate, bytes, card_in, memory, memory_in, power_up, read,
     sam, select, send, session, sw, update,

@@ -11,17 +11,14 @@ mod support;
 
 use support::line::{
     BLOCK, BLOCK_CARD, BLOCK_FOR_GOOD, SELECT_MF, SELECT_WALLET, UNBLOCK, application_lock,
-    authenticate, authenticate_with, card_with, challenge, in_wallet, operate, operate_wrongly,
-    setup, wallet_card,
+    authenticate, authenticate_with, challenge, in_wallet, operate, operate_wrongly, wallet_card,
 };
 use support::{Reply, active_card, ask, memory, power_up, read, send, session, sw};
 use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::nvm::RamNvm;
-use xuejika_card_model::wallet::EnableFlag;
 use xuejika_card_model::wallet::lock::ApplicationLock;
 use xuejika_emulator::VirtualCard;
 use xuejika_keyscheme::KeyNumber;
-use xuejika_keyscheme::legacy::Fen;
 
 /// UPDATE BINARY of file 15 under line protection.
 const UPDATE: [u8; 4] = [0x04, 0xD6, 0x95, 0x00];

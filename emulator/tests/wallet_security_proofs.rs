@@ -226,7 +226,7 @@ fn no_cut_leaves_half_a_pin() {
 fn a_challenge_serves_once() {
     let mut card = wallet_card();
     let answer = keys().external.answer(&challenge(&mut card));
-    assert_eq!(send(&mut card, &authenticate_with([0; 8])), sw(0x63C2));
+    assert_eq!(send(&mut card, &authenticate_with([0; 8])), sw(0x6300));
     assert_eq!(send(&mut card, &authenticate_with(answer)), sw(0x6984));
 }
 
@@ -234,7 +234,7 @@ fn only_the_last_challenge_serves() {
     let mut card = wallet_card();
     let answer = keys().external.answer(&challenge(&mut card));
     challenge(&mut card);
-    assert_eq!(send(&mut card, &authenticate_with(answer)), sw(0x63C2));
+    assert_eq!(send(&mut card, &authenticate_with(answer)), sw(0x6300));
 }
 
 /// Every bit of the command counts.

@@ -170,11 +170,13 @@ impl KeySlots {
         self.failures
     }
 
-    /// Counts a failed authentication.
-    pub fn count_failure(&mut self) {
+    /// Counts a failed authentication, up to [`FAILURE_CAP`]. Says whether anything changed.
+    pub fn count_failure(&mut self) -> bool {
+        let before = self.failures;
         if !seeded(Fault::ZoneFailureNotCounted) {
-            self.failures = self.failures.saturating_add(1).min(FAILURE_CAP);
+            self.failures = before.saturating_add(1).min(FAILURE_CAP);
         }
+        self.failures != before
     }
 
     /// Counts a successful authentication with `version`: credits [`SUCCESS_CREDIT`] and, when it

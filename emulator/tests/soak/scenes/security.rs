@@ -15,7 +15,6 @@ use crate::view::{Counter, FLAG, Part, View};
 const LINE: Counter = Counter::WalletKey(0x36);
 const PIN_UNBLOCK: Counter = Counter::WalletKey(0x37);
 const PIN_RELOAD: Counter = Counter::WalletKey(0x38);
-const EXTERNAL: Counter = Counter::WalletKey(0x39);
 
 /// FID of the MF.
 const MF: u16 = 0x3F00;
