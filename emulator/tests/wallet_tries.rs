@@ -1,6 +1,11 @@
 //! What wrong tries cost a card with money in it (docs/adr/0016): nothing that lasts. Whoever has no
 //! key of the issuer never takes the money out of use, and the issuer frees every key that is locked.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken premise fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a broken premise fails the test"
+)]
 
 mod support;
 
