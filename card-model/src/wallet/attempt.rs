@@ -15,6 +15,12 @@ use crate::nvm::Nvm;
 use super::WalletError;
 use super::store::{self, StoredKey, Tries, write_tries};
 
+/// Checks that a try is left.
+pub(super) fn check_left(tries: Tries) -> Result<(), WalletError> {
+    let left = !tries.is_blocked() || seeded(Fault::LastTryDoesNotBlock);
+    if left { Ok(()) } else { Err(WalletError::KeyBlocked) }
+}
+
 impl<N: Nvm> Card<N> {
     /// Spends a try of the key and asks `check` about it. Gives what it gave, and the key as it is
     /// stored now: whoever goes on gives the tries back.
@@ -28,9 +34,7 @@ impl<N: Nvm> Card<N> {
         wrong: WalletError,
         check: impl FnOnce(&TdesKey<P>) -> Result<T, Mismatch>,
     ) -> Result<(T, StoredKey<P>), CardError> {
-        if key.tries.is_blocked() && !seeded(Fault::LastTryDoesNotBlock) {
-            return Err(WalletError::KeyBlocked.into());
-        }
+        check_left(key.tries)?;
         let spent = if seeded(Fault::FailureNotCounted) { key.tries } else { key.tries.failed() };
         if seeded(Fault::TryRefundedByCut) {
             let verdict = check(&key.key);

@@ -19,6 +19,7 @@ use crate::fault::{Fault, seeded};
 use crate::file::tree::wallet_sfi;
 use crate::nvm::Nvm;
 
+use super::attempt::check_left;
 use super::compound::{CachedRecord, RecordName};
 use super::message::{Consent, Demand, Initialise, OnlineAnswer, PurchaseAnswer};
 use super::record::{LogRecord, Proof, PurseRecord};
@@ -347,9 +348,7 @@ impl<N: Nvm> Card<N> {
         if !key.access.allows(security) {
             return Err(WalletError::Access.into());
         }
-        if key.tries.is_blocked() {
-            return Err(WalletError::KeyBlocked.into());
-        }
+        check_left(key.tries)?;
         let flag = self.enable_flag()?;
         if !allowed.contains(&flag) && !seeded(Fault::FlagIgnored) {
             return Err(WalletError::NotEnabled(flag).into());

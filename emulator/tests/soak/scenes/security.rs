@@ -61,6 +61,16 @@ fn attempts(
     cases
 }
 
+/// The same command, right, when no try is left.
+fn without_tries(
+    world: &World,
+    operation: Operation,
+    prepare: fn(&Client, &mut Card) -> Vec<u8>,
+) -> Case {
+    let start = tried(world, 3, prepare);
+    world.case(operation, "without a try", start, Expect::nothing(0x6983), prepare)
+}
+
 /// A wrong MAC under a key of the operator.
 fn wrong_mac(status: u16) -> impl Fn(u16) -> Expect {
     move |_| Expect::nothing(status).bound(Bound::Next)
@@ -78,8 +88,7 @@ pub(super) fn verifications(world: &World) -> Vec<Case> {
     let right = || Expect::nothing(0x9000).until(|view| view.used(Counter::Pin) == 0);
     let wrong = |times| Expect::nothing(0x63C2 - times);
     let mut cases = attempts(world, O, Counter::Pin, right, wrong, prepare);
-    let blocked = tried(world, 3, prepare);
-    cases.push(world.case(O, "blocked", blocked, Expect::nothing(0x6983), prepare));
+    cases.push(without_tries(world, O, prepare));
     cases
 }
 
@@ -167,11 +176,13 @@ pub(super) fn pin_unblocks(world: &World) -> Vec<Case> {
 pub(super) fn reads(operation: Operation, world: &World) -> Vec<Case> {
     let right = || Expect::nothing(0x9000).bound(Bound::Next);
     let (plain, mut cases): (&[u8], _) = if operation == Operation::ReadBinary {
-        let cases = attempts(world, operation, LINE, right, wrong_mac(0x6988), |client, card| {
+        let prepare = |client: &Client, card: &mut Card| {
             client.select(card);
             let header = [0x04, 0xB0, 0x80 | wallet_sfi::HOLDER, 0x00];
             client.protected(card, &client.keys.line, header, &[])
-        });
+        };
+        let mut cases = attempts(world, operation, LINE, right, wrong_mac(0x6988), prepare);
+        cases.push(without_tries(world, operation, prepare));
         (&[0x00, 0xB0, 0x95, 0x00, 0x00], cases)
     } else {
         let cases = attempts(world, operation, LINE, right, wrong_mac(0x6988), |client, card| {
