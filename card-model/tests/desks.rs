@@ -7,8 +7,8 @@ use support::{OWN_DISTRICT, OWN_SCHOOL, issuance, pupil, status, unit};
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::desk::{
-    FaultCause, FaultOccasion, FaultSheet, Inspection, NotConfirmed, PersonalisationUpload,
-    RecallError, RecallLine, ReplacementCause, ReplacementError, ReplacementForm,
+    FaultCause, FaultOccasion, FaultSheet, Inspection, PersonalisationUpload, RecallError,
+    RecallLine, ReplacementCause, ReplacementError, ReplacementForm, SheetError,
 };
 use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::record::{Personalisation, TerminalId};
@@ -73,14 +73,18 @@ fn only_a_fault_of_the_card_is_free() {
     assert_eq!(fee(ReplacementCause::Quality), Ok(0));
     let lost = form(ReplacementCause::Lost, "2026-03-02", "2026-03-12").unwrap();
     assert_eq!((lost.fee_yuan, lost.fee_code), (15, "174011"));
+    // Damage before the card was handed out is nobody's; a loss is the holder's all the same.
+    let damaged = form(ReplacementCause::Damaged, "2026-03-12", "2026-03-12").unwrap();
+    assert_eq!(damaged.never_handed_out().fee_yuan, 0);
+    assert_eq!(lost.never_handed_out().fee_yuan, 15);
 }
 
 #[test]
 fn impossible_days_are_refused() {
     let early = form(ReplacementCause::Damaged, "2026-03-12", "2026-03-11");
     assert!(matches!(early, Err(ReplacementError::BeforeCause { .. })));
-    let unknown = form(ReplacementCause::Damaged, "2026-12-31", "2026-12-31");
-    assert!(matches!(unknown, Err(ReplacementError::Calendar(_))));
+    let beyond = form(ReplacementCause::Damaged, "2099-12-31", "2099-12-31");
+    assert!(matches!(beyond, Err(ReplacementError::Calendar(_))));
     let form = form(ReplacementCause::Damaged, "2026-03-12", "2026-03-12").unwrap();
     let new_card = card("1100260100000014");
     assert!(form.clone().hand_out(new_card, date("2026-03-11")).is_err());
@@ -98,10 +102,15 @@ fn a_fault_sheet_is_confirmed_level_by_level() {
     assert_eq!(sheet.cause(), None);
     let inspection = |found| Inspection { on: date("2026-03-05"), found };
     let city = inspection(FaultCause::Quality);
-    assert_eq!(sheet.clone().tested_by_city(city), Err(NotConfirmed(serial)));
-    let none = sheet.clone().checked_by_district(inspection(FaultCause::None));
-    assert_eq!(none.tested_by_city(city), Err(NotConfirmed(serial)));
-    let disputed = sheet.checked_by_district(inspection(FaultCause::Damage));
+    assert_eq!(sheet.clone().tested_by_city(city), Err(SheetError::NotConfirmed(serial)));
+    let none = sheet.clone().checked_by_district(inspection(FaultCause::None)).unwrap();
+    assert_eq!(none.tested_by_city(city), Err(SheetError::NotConfirmed(serial)));
+    let on = |day| Inspection { on: date(day), found: FaultCause::Damage };
+    let early = sheet.clone().checked_by_district(on("2026-03-01"));
+    assert!(matches!(early, Err(SheetError::Backdated { .. })));
+    let disputed = sheet.checked_by_district(inspection(FaultCause::Damage)).unwrap();
+    let early = disputed.clone().tested_by_city(on("2026-03-04"));
+    assert!(matches!(early, Err(SheetError::Backdated { .. })));
     assert_eq!(disputed.cause(), Some(FaultCause::Damage));
     assert_eq!(disputed.tested_by_city(city).unwrap().cause(), Some(FaultCause::Quality));
 }

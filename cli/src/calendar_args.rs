@@ -1,12 +1,13 @@
 //! The holiday table of a run.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
 use xuejika_card_model::calendar::Holidays;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, say};
 use crate::input::{self, MAX_TEXT};
 
 /// Where the holidays come from.
@@ -15,6 +16,16 @@ pub(crate) struct HolidayArgs {
     /// Holidays of further years: a line `2027 01-01..01-03 work 01-09` for each.
     #[arg(long, value_name = "FILE")]
     holidays: Option<PathBuf>,
+}
+
+/// Says which years have no published holidays, once each.
+pub(crate) fn warn_of_years(years: impl IntoIterator<Item = u16>) {
+    for year in years.into_iter().collect::<BTreeSet<_>>() {
+        say(format_args!(
+            "xuejika: the holidays of {year} are not known: weekends and holidays of fixed date \
+             counted; --holidays FILE supplies a table"
+        ));
+    }
 }
 
 impl HolidayArgs {

@@ -14,7 +14,7 @@ use xuejika_card_model::desk::{
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
 
 use crate::args::ReaderArgs;
-use crate::calendar_args::HolidayArgs;
+use crate::calendar_args::{HolidayArgs, warn_of_years};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
@@ -114,6 +114,9 @@ struct ReplacementArgs {
     /// Day of the application. By default the date in Beijing.
     #[arg(long)]
     date: Option<Date>,
+    /// The card broke before it was handed out: not the holder's damage, no fee.
+    #[arg(long)]
+    not_issued: bool,
     /// Serial of the new card, once it was handed out.
     #[arg(long, value_name = "S", requires = "handed_out_on")]
     new_card: Option<CardSerial>,
@@ -188,7 +191,7 @@ impl FaultArgs {
         sheet.student_number = self.number;
         sheet.issued_on = self.issued_on;
         if let Some(inspection) = self.district {
-            sheet = sheet.checked_by_district(inspection);
+            sheet = sheet.checked_by_district(inspection).map_err(finding)?;
         }
         match self.city {
             Some(inspection) => sheet.tested_by_city(inspection).map_err(finding),
@@ -206,6 +209,8 @@ impl ReplacementArgs {
         let form =
             ReplacementForm::new(&pupil, self.card, self.cause, self.since, today, &holidays)
                 .map_err(finding)?;
+        warn_of_years(holidays.not_covered(self.since, form.hand_out_by));
+        let form = if self.not_issued { form.never_handed_out() } else { form };
         match (self.new_card, self.handed_out_on) {
             (Some(card), Some(on)) => form.hand_out(card, on).map_err(finding),
             _ => Ok(form),

@@ -18,7 +18,6 @@ impl Limit {
     /// Returns the last day within the limit.
     ///
     /// # Errors
-    /// [`CalendarError::UnknownYear`] when a year of working days is not in `holidays`,
     /// [`CalendarError::OutOfRange`] after 2099.
     pub fn last_day(self, from: Date, holidays: &Holidays) -> Result<Date, CalendarError> {
         match self {
@@ -105,7 +104,6 @@ impl Deadline {
     /// Returns the last day within the limit.
     ///
     /// # Errors
-    /// [`CalendarError::UnknownYear`] when a year of working days is not in `holidays`,
     /// [`CalendarError::OutOfRange`] after 2099.
     pub fn last_day(self, from: Date, holidays: &Holidays) -> Result<Date, CalendarError> {
         self.rule().limit.last_day(from, holidays)

@@ -14,21 +14,14 @@ const PUBLISHED: &str = include_str!("holidays.txt");
 /// Some Monday, from which weekdays are counted.
 const MONDAY: (u16, u8, u8) = (2007, 1, 1);
 
+/// Holidays on the same day every year, month and day: New Year, Labour Day, National Day
+/// (全国年节及纪念日放假办法). They count in a year whose table is not known.
+const FIXED: [(u8, u8); 5] = [(1, 1), (5, 1), (10, 1), (10, 2), (10, 3)];
+
 /// Why a date cannot be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CalendarError {
-    /// The holidays of a year that matters are not known.
-    #[error(
-        "the holidays of {year} are not known (known: {first} to {last}); supply a holiday table"
-    )]
-    UnknownYear {
-        /// The year.
-        year: u16,
-        /// The first year known, 0 if none is.
-        first: u16,
-        /// The last year known, 0 if none is.
-        last: u16,
-    },
     /// The result is no day up to 2099-12-31.
     #[error("the date lies after 2099-12-31")]
     OutOfRange,
@@ -98,31 +91,34 @@ impl Holidays {
         self.years.iter().copied()
     }
 
-    /// Tells whether a day is worked.
-    ///
-    /// # Errors
-    /// [`CalendarError::UnknownYear`] when the table does not cover its year.
-    pub fn is_working_day(&self, date: Date) -> Result<bool, CalendarError> {
-        let year = date.year();
-        if !self.years.contains(&year) {
-            let [first, last] =
-                [self.years.first(), self.years.last()].map(|year| year.copied().unwrap_or(0));
-            return Err(CalendarError::UnknownYear { year, first, last });
+    /// Tells whether a day is worked. In a year that the table does not cover, Monday to Friday are,
+    /// but for the holidays of fixed date; say so to the user: [`Self::not_covered`].
+    #[must_use]
+    pub fn is_working_day(&self, date: Date) -> bool {
+        let fixed = || FIXED.contains(&(date.month(), date.day()));
+        match self.exceptions.get(&date) {
+            Some(worked) => *worked,
+            None if self.years.contains(&date.year()) => !is_weekend(date),
+            None => !is_weekend(date) && !fixed(),
         }
-        Ok(self.exceptions.get(&date).copied().unwrap_or(!is_weekend(date)))
+    }
+
+    /// Returns the years from one day to another that the table does not cover: what was computed
+    /// from them may be a few days off.
+    pub fn not_covered(&self, from: Date, to: Date) -> impl Iterator<Item = u16> + '_ {
+        (from.year()..=to.year()).filter(|year| !self.years.contains(year))
     }
 
     /// Returns the `count`th working day after `from`.
     ///
     /// # Errors
-    /// [`CalendarError::UnknownYear`] when a day on the way lies in a year the table does not cover,
     /// [`CalendarError::OutOfRange`] after 2099.
     pub fn add_working_days(&self, from: Date, count: u16) -> Result<Date, CalendarError> {
         let mut day = from;
         let mut left = count;
         while left > 0 {
             day = day.add_days(1).ok_or(CalendarError::OutOfRange)?;
-            left -= u16::from(self.is_working_day(day)?);
+            left -= u16::from(self.is_working_day(day));
         }
         Ok(day)
     }
@@ -203,7 +199,6 @@ fn is_weekend(date: Date) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
     use alloc::vec::Vec;
 
     fn date(text: &str) -> Date {
@@ -219,7 +214,7 @@ mod tests {
         let count = |year: u16| {
             let first = Date::new(year, 1, 1).unwrap();
             let days = (0..366).filter_map(|n| first.add_days(n)).filter(|d| d.year() == year);
-            days.filter(|day| holidays.is_working_day(*day).unwrap()).count()
+            days.filter(|day| holidays.is_working_day(*day)).count()
         };
         let counts: Vec<_> = [2008, 2020, 2024, 2025, 2026].map(count).into();
         assert_eq!(counts, [251, 249, 251, 248, 248]);
@@ -239,21 +234,28 @@ mod tests {
             ("2020-01-31", false), // Spring Festival, prolonged that year
             ("2007-12-29", true),  // Saturday, worked for New Year 2008
         ] {
-            assert_eq!(holidays.is_working_day(date(day)), Ok(worked), "{day}");
+            assert_eq!(holidays.is_working_day(date(day)), worked, "{day}");
         }
     }
 
     #[test]
-    fn an_unknown_year_is_named() {
+    fn a_year_without_a_table_has_weekends_and_fixed_holidays() {
         let holidays = Holidays::published();
-        let error = holidays.is_working_day(date("2027-01-04")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the holidays of 2027 are not known (known: 2007 to 2026); supply a holiday table"
-        );
-        assert!(holidays.add_working_days(date("2026-12-30"), 1).is_ok());
-        assert_eq!(holidays.add_working_days(date("2026-12-30"), 2), Err(error));
-        assert!(Holidays::default().is_working_day(date("2026-01-05")).is_err());
+        for (day, worked) in [
+            ("2026-12-31", true),
+            ("2027-01-01", false), // Friday, New Year
+            ("2027-01-02", false), // Saturday
+            ("2027-01-04", true),
+            ("2027-05-01", false),
+            ("2027-10-01", false), // Friday, National Day
+            ("2027-10-04", true),  // Monday; a table would say more
+        ] {
+            assert_eq!(holidays.is_working_day(date(day)), worked, "{day}");
+        }
+        assert_eq!(holidays.add_working_days(date("2026-12-31"), 2), Ok(date("2027-01-05")));
+        let years = |from, to| holidays.not_covered(date(from), date(to)).collect::<Vec<_>>();
+        assert_eq!(years("2026-12-01", "2026-12-31"), []);
+        assert_eq!(years("2026-12-31", "2028-01-01"), [2027, 2028]);
     }
 
     #[test]
@@ -261,11 +263,11 @@ mod tests {
         let mut holidays = Holidays::published();
         let own = "# from the notice\n2027 01-01..01-03 work 01-09 # and so on\n\n2026\n";
         holidays.replace(own.parse().unwrap());
-        assert_eq!(holidays.is_working_day(date("2027-01-01")), Ok(false));
-        assert_eq!(holidays.is_working_day(date("2027-01-04")), Ok(true));
-        assert_eq!(holidays.is_working_day(date("2027-01-09")), Ok(true));
-        assert_eq!(holidays.is_working_day(date("2026-10-01")), Ok(true), "replaced");
-        assert_eq!(holidays.is_working_day(date("2025-10-01")), Ok(false), "kept");
+        assert_eq!(holidays.is_working_day(date("2027-01-01")), false);
+        assert_eq!(holidays.is_working_day(date("2027-01-04")), true);
+        assert_eq!(holidays.is_working_day(date("2027-01-09")), true);
+        assert_eq!(holidays.is_working_day(date("2026-10-01")), true, "replaced");
+        assert_eq!(holidays.is_working_day(date("2025-10-01")), false, "kept");
         assert_eq!(holidays.add_working_days(date("2026-12-31"), 0), Ok(date("2026-12-31")));
     }
 

@@ -2,7 +2,8 @@
 //! other limit, each with its article.
 //!
 //! Pure functions of dates in Beijing; nothing here reads a clock. Working days need the holidays of
-//! the year ([`Holidays`]), and a year whose holidays are not known is an error, never a guess.
+//! the year ([`Holidays`]); in a year whose holidays are not published, weekends and the holidays of
+//! fixed date count, and whoever shows a result says so ([`Holidays::not_covered`]).
 //!
 //! ```
 //! use xuejika_card_model::calendar::{Deadline, Holidays, replacement_from};
@@ -190,9 +191,8 @@ mod tests {
         // September), Mid-Autumn (25 to 27) and National Day (1 to 7 October).
         let end = temporary_card_until(date("2026-09-01"), &holidays);
         assert_eq!(end, Ok(date("2026-10-09")));
-        assert!(matches!(
-            temporary_card_until(date("2026-12-20"), &holidays),
-            Err(CalendarError::UnknownYear { year: 2027, .. })
-        ));
+        // Over a year without a table.
+        let end = temporary_card_until(date("2026-12-20"), &holidays);
+        assert_eq!(end, Ok(date("2027-01-20")));
     }
 }

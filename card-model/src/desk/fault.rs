@@ -33,10 +33,24 @@ pub struct Inspection {
     pub found: FaultCause,
 }
 
-/// A district or city that writes on the sheet before those below it did.
+/// Why a district or city does not write on a sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the sheet of card {0} was not confirmed by the level below")]
-pub struct NotConfirmed(pub CardSerial);
+#[non_exhaustive]
+pub enum SheetError {
+    /// The level below has not confirmed a fault.
+    #[error("the sheet of card {0} was not confirmed by the level below")]
+    NotConfirmed(CardSerial),
+    /// Dated before what the sheet says already: it goes up from one level to the next.
+    #[error("the sheet of card {card}: {on} lies before {before}, the day of the level below")]
+    Backdated {
+        /// The card.
+        card: CardSerial,
+        /// Day of the inspection.
+        on: Date,
+        /// Day of the sheet or of the inspection before.
+        before: Date,
+    },
+}
 
 /// One faulty card.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,24 +106,35 @@ impl FaultSheet {
     }
 
     /// Adds the district's check.
-    #[must_use]
-    pub fn checked_by_district(self, Inspection { on, found }: Inspection) -> Self {
-        Self { district_checked_on: Some(on), district_found: Some(found), ..self }
+    ///
+    /// # Errors
+    /// [`SheetError::Backdated`] when it is dated before the sheet.
+    pub fn checked_by_district(
+        self,
+        Inspection { on, found }: Inspection,
+    ) -> Result<Self, SheetError> {
+        self.check_day(on, self.found_on)?;
+        Ok(Self { district_checked_on: Some(on), district_found: Some(found), ..self })
     }
 
     /// Adds the city's test; only cards whose fault the district confirmed go up to the city
     /// (操作规程 一/八(三)2), or cards whose damage is disputed (操作规程 四/六).
     ///
     /// # Errors
-    /// [`NotConfirmed`] without a finding of the district, or when it found no fault.
-    pub fn tested_by_city(
-        self,
-        Inspection { on, found }: Inspection,
-    ) -> Result<Self, NotConfirmed> {
-        match self.district_found {
-            None | Some(FaultCause::None) => Err(NotConfirmed(self.card_serial)),
-            Some(_) => Ok(Self { city_tested_on: Some(on), city_found: Some(found), ..self }),
-        }
+    /// [`SheetError::NotConfirmed`] without a finding of the district, or when it found no fault;
+    /// [`SheetError::Backdated`] when it is dated before the district's check.
+    pub fn tested_by_city(self, Inspection { on, found }: Inspection) -> Result<Self, SheetError> {
+        let confirmed = self.district_found.filter(|found| *found != FaultCause::None);
+        let (Some(_), Some(before)) = (confirmed, self.district_checked_on) else {
+            return Err(SheetError::NotConfirmed(self.card_serial));
+        };
+        self.check_day(on, before)?;
+        Ok(Self { city_tested_on: Some(on), city_found: Some(found), ..self })
+    }
+
+    fn check_day(&self, on: Date, before: Date) -> Result<(), SheetError> {
+        let card = self.card_serial;
+        if on < before { Err(SheetError::Backdated { card, on, before }) } else { Ok(()) }
     }
 
     /// Returns what was found by the highest level that looked.

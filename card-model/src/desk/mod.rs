@@ -18,7 +18,7 @@ mod replacement;
 mod text;
 mod upload;
 
-pub use fault::{FaultCause, FaultOccasion, FaultSheet, Inspection, NotConfirmed};
+pub use fault::{FaultCause, FaultOccasion, FaultSheet, Inspection, SheetError};
 pub use recall::{RecallError, RecallLine};
 pub use replacement::{ReplacementCause, ReplacementError, ReplacementForm};
 pub use upload::PersonalisationUpload;

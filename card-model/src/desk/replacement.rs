@@ -131,6 +131,17 @@ impl ReplacementForm {
         })
     }
 
+    /// Notes that the card broke before it was handed out: the damage is not the holder's
+    /// (操作规程 四/六), and the replacement costs nothing.
+    #[must_use]
+    pub fn never_handed_out(self) -> Self {
+        let fee_yuan = match self.cause {
+            ReplacementCause::Lost => self.fee_yuan,
+            ReplacementCause::Damaged | ReplacementCause::Quality => 0,
+        };
+        Self { fee_yuan, ..self }
+    }
+
     /// Notes the new card and the day it was handed out.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use xuejika_card_model::date::Time;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 
+use crate::calendar_args::warn_of_years;
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, MAX_DATA};
 use crate::spreadsheet::Csv;
@@ -73,6 +74,9 @@ fn parse(
             .map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))?;
         entries.push(row.entry(scope, holidays).with_context(|| format!("{name}:{line}"))?);
     }
+    let losses = entries.iter().filter(|entry: &&Entry| entry.kind() == Kind::Loss);
+    let years = |entry: &Entry| holidays.not_covered(entry.reported().date, entry.effective());
+    warn_of_years(losses.flat_map(years));
     Ok(entries)
 }
 

@@ -59,6 +59,8 @@ shipped!(
     "30-forged-card",
     "31-reports-hold",
     "32-next-pupil-not-listed",
+    "33-broken-before-handout",
+    "34-year-without-table",
     "career",
 );
 

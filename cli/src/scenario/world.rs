@@ -230,6 +230,12 @@ impl World {
         Ok(self.card(name)?.channel().model().issuance()?.generation)
     }
 
+    /// Whether a card was handed out to its pupil.
+    pub(super) fn handed_out(&mut self, name: &str) -> anyhow::Result<bool> {
+        let status = self.card(name)?.channel().model().status()?;
+        Ok(status.current.flags.issued)
+    }
+
     /// A reader by its name in the file.
     pub(super) fn reader(&mut self, name: &str) -> anyhow::Result<&mut Station> {
         self.readers.get_mut(name).with_context(|| format!("there is no reader {name:?}"))

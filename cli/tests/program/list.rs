@@ -88,9 +88,6 @@ fn complaints_name_file_line_and_field() {
     assert!(
         line("1100260100000014,replaced,2026-09-02,,,,2026-09-03,").starts_with("withdrawn_date: ")
     );
-    let late = line("1100260100000014,loss,2026-12-31,,,,,");
-    assert!(late.contains("effective: ") && late.contains("2027"), "{late}");
-
     let other = "card_serial,kind,unit,reported_date\n1100260100000014,loss,084013,2026-09-01\n";
     let error = desk.build(other, SCHOOL, "1", "2026-12-31", "y").expect(2).err;
     assert!(error.contains("outside the scope 084012"), "{error}");
@@ -103,15 +100,21 @@ fn complaints_name_file_line_and_field() {
     assert!(run.expect(0).out.contains("4 entries"));
 }
 
+/// A year without a table counts weekends and holidays of fixed date, and says so.
 #[test]
-fn years_without_holidays_need_a_table() {
+fn a_year_without_holidays_is_named() {
     let desk = folder();
     let reports =
         desk.file("r.csv", "card_serial,kind,reported_date\n1100260100000014,loss,2026-12-31\n");
-    let holidays = desk.file("holidays", "2027 01-01..01-03 work 01-09\n");
     let edition = ["--scope", SCHOOL, "--version", "1", "--date", "2027-01-04"];
+    let without = desk.list("build", &[&[&*reports], &edition[..]].concat(), "0").expect(0);
+    assert!(without.err.contains("the holidays of 2027 are not known"), "{}", without.err);
+    let shown = run(&["list", "show", "--json", "--keys", "test", &desk.name("0")]).objects();
+    assert_eq!(shown[1]["effective"], "2027-01-05");
+    let holidays = desk.file("holidays", "2027 01-01..01-03 work 01-09\n");
     let with = [&[&*reports, "--holidays", &*holidays], &edition[..]].concat();
-    desk.list("build", &with, "a").expect(0);
+    let with = desk.list("build", &with, "a").expect(0);
+    assert!(!with.err.contains("holidays"), "{}", with.err);
     let shown = run(&["list", "show", "--json", "--keys", "test", &desk.name("a")]).objects();
     assert_eq!(shown[1]["effective"], "2027-01-05");
     let wrong = desk.file("wrong", "2027 01-01\n2027 01-02\n");

@@ -44,6 +44,8 @@ impl World {
             (_, _, since) => since.context("since: when was it damaged?")?,
         };
         let form = ReplacementForm::new(&pupil, serial, cause, since, today, &self.holidays);
+        let handed_out = self.handed_out(card)?;
+        let form = form.map(|form| if handed_out { form } else { form.never_handed_out() });
         Ok(match form {
             Ok(form) => Found::done(format!("since {since}"))
                 .with("fee", form.fee_yuan)
@@ -66,7 +68,7 @@ impl World {
         let occasion = FaultOccasion::Use;
         let mut sheet = FaultSheet::new(serial, unit, occasion, "no answer".to_owned(), on);
         if let Some(found) = district {
-            sheet = sheet.checked_by_district(Inspection { on, found });
+            sheet = sheet.checked_by_district(Inspection { on, found })?;
         }
         if let Some(found) = city {
             sheet = match sheet.tested_by_city(Inspection { on, found }) {
