@@ -60,8 +60,8 @@ fn transitions(text: &mut String) {
 fn events(text: &mut String) {
     text.push_str(
         "\n## Under which key, by which article, on which condition\n\nAn event comes in a session \
-         under its key and from a unit whose card it is. All it writes, status and log included, \
-         changes together.\n\n",
+         under its key and from a unit that may send it (card-profile.md, 12.3 and 12.8). All it \
+         writes, status and log included, changes together.\n\n",
     );
     let head =
         ["code", "event", "key", "article", "records besides status and log", "refused with"];

@@ -227,7 +227,7 @@ fn the_recorded_forgeries_are_refused_alike_and_counted() {
 type Spoil = fn(&VirtualCard, &KeyId, [u8; 16]) -> Request;
 
 #[test]
-fn every_false_proof_gets_the_same_answer_and_costs_a_try() {
+fn every_false_proof_gets_the_same_answer_and_is_counted() {
     let spoils: [(&str, Spoil); 7] = [
         ("flipped bit", |card, id, challenge| {
             let (mut request, _) = prove(card, id, sam(OWN_SCHOOL), challenge);
