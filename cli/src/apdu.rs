@@ -1,8 +1,8 @@
 //! `apdu`: raw commands in one session. Exactly the bytes given are sent.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde::Serialize;
 use xuejika_apdu::status::Language;
 use xuejika_apdu::{CardChannel, ChannelError, Command};
@@ -19,6 +19,9 @@ use crate::{atr, tlv};
 
 /// INS of SELECT.
 const SELECT: u8 = 0xA4;
+
+/// Most bytes of a line of standard input: the longest command, with room for spaces and colons.
+const MAX_LINE: u64 = 256 << 10;
 
 /// Sends the commands and says whether each was answered as expected.
 pub(crate) fn run(args: &ApduArgs, out: &Output) -> Outcome<Code> {
@@ -65,9 +68,18 @@ impl Session<'_> {
     }
 
     /// Sends each line as it comes; empty lines and notes (#) are skipped.
-    fn send_lines(&mut self, lines: impl BufRead) -> Outcome<()> {
-        for (number, line) in (1..).zip(lines.lines()) {
-            let line = line.context("standard input").map_err(Failure::usage)?;
+    fn send_lines(&mut self, mut lines: impl BufRead) -> Outcome<()> {
+        for number in 1.. {
+            let mut line = String::new();
+            let read = lines.by_ref().take(MAX_LINE + 1).read_line(&mut line);
+            let read = read.context("standard input").map_err(Failure::usage)?;
+            if read == 0 {
+                break;
+            }
+            if read as u64 > MAX_LINE {
+                let error = anyhow!("standard input, line {number}: longer than any command");
+                return Err(Failure::usage(error));
+            }
             let text = line.trim();
             if !text.is_empty() && !text.starts_with('#') {
                 let command = hex::parse_command(text);

@@ -157,6 +157,16 @@ pub(crate) fn say(lines: impl Show) {
 #[error("{}", .0.join("; "))]
 pub(crate) struct Faults(pub(crate) Vec<String>);
 
+/// Most characters of one cause: an input that is quoted may be of any length.
+const MAX_CAUSE: usize = 2000;
+
+fn shortened(cause: String) -> String {
+    let Some((end, _)) = cause.char_indices().nth(MAX_CAUSE) else { return cause };
+    let more = cause.chars().count() - MAX_CAUSE;
+    let shown = cause.get(..end).unwrap_or_default();
+    format!("{shown}... ({more} characters more)")
+}
+
 /// An error with its causes in one line, leaving out those that the text in front tells already;
 /// below it all but the first of [`Faults`].
 fn message(error: &anyhow::Error) -> Vec<String> {
@@ -170,6 +180,7 @@ fn message(error: &anyhow::Error) -> Vec<String> {
             (None, Some(error)) => in_one_line(error),
             (None, None) => cause.to_string(),
         };
+        let cause = shortened(cause);
         if !text.contains(&cause) {
             if !text.is_empty() {
                 text.push_str(": ");

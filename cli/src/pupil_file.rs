@@ -11,7 +11,7 @@ use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
 
 use crate::exit::{Failure, Faults, Outcome};
-use crate::input::{self, MAX_DATA};
+use crate::input::{self, MAX_DATA, MAX_TEXT};
 
 /// The fictional pupil for those who have no file yet.
 const SAMPLE: &str = include_str!("../examples/pupil.toml");
@@ -37,7 +37,8 @@ pub(crate) fn read(path: &Path, choice: &Choice) -> Outcome<Pupil> {
     let name = path.display().to_string();
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let read = || -> anyhow::Result<Pupil> {
-        let text = text(path).with_context(|| name.clone())?;
+        let most = if is_csv { MAX_DATA } else { MAX_TEXT };
+        let text = text(path, most).with_context(|| name.clone())?;
         match (is_csv, choice) {
             (true, choice) => from_csv(&name, &text, choice),
             (false, Choice::Only) => from_toml(&name, &text),
@@ -47,8 +48,8 @@ pub(crate) fn read(path: &Path, choice: &Choice) -> Outcome<Pupil> {
     read().map_err(Failure::usage)
 }
 
-fn text(path: &Path) -> anyhow::Result<String> {
-    let bytes = input::named(path, MAX_DATA)?;
+fn text(path: &Path, most: usize) -> anyhow::Result<String> {
+    let bytes = input::named(path, most)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error
             .as_bytes()

@@ -125,6 +125,9 @@ pub(crate) struct Place {
     pub(crate) width: usize,
 }
 
+/// Last byte of a line of fixed width that a mapping may name.
+const MAX_WIDTH: usize = 65_536;
+
 impl Mapping {
     /// Reads a mapping file.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
@@ -157,8 +160,14 @@ impl Mapping {
     /// The fields of fixed width.
     pub(crate) fn places(&self) -> anyhow::Result<Vec<(Column, Place)>> {
         let place = |(name, at): (&String, &At)| match at {
-            At::Place(place) if place.start > 0 && place.width > 0 => Ok((column(name)?, *place)),
-            _ => bail!("columns.{name}: expected start and width, both from 1"),
+            At::Place(place) if place.start == 0 || place.width == 0 => {
+                bail!("columns.{name}: expected start and width, both from 1")
+            }
+            At::Place(place) if place.start.max(place.width) > MAX_WIDTH => {
+                bail!("columns.{name}: expected start and width of at most {MAX_WIDTH}")
+            }
+            At::Place(place) => Ok((column(name)?, *place)),
+            _ => bail!("columns.{name}: expected start and width"),
         };
         self.columns.iter().map(place).collect()
     }

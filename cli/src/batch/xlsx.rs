@@ -54,7 +54,7 @@ pub(crate) fn read(
     }
     let mut part = package.part(name)?.ok_or_else(|| Stop::damaged(&"a sheet without rows"))?;
     let rows = Rows { sink, width: None, current: None, cells: Vec::new(), wide: false, heading };
-    Sheet { book: &book, rows, row: 0, column: 0 }.read(&mut part)
+    Sheet { book: &book, rows, row: 0, column: 0, before: (0, 0) }.read(&mut part)
 }
 
 /// A sheet as it is read.
@@ -64,12 +64,21 @@ struct Sheet<'b, 's> {
     /// Row and column of the next cell that does not say where it is, from 1.
     row: u32,
     column: u32,
+    /// Row and column of the cell before: two readers of one workbook must not see two batches, as
+    /// they would if a cell could be there twice.
+    before: (u32, u32),
 }
 
 impl Sheet<'_, '_> {
     fn read(mut self, part: &mut Part<'_>) -> Result<(), Stop> {
+        let mut ended = false;
         while let Some(event) = part.next()? {
             match event {
+                Event::Start(tag) if ended => {
+                    if tag.local_name().as_ref() == "sheetData" {
+                        return Err(Stop::damaged(&"a second table of cells"));
+                    }
+                }
                 Event::Start(tag) if tag.local_name().as_ref() == "row" => {
                     let given = attribute(&tag, "r").map(|text| text.trim().parse());
                     self.row = match given {
@@ -85,14 +94,17 @@ impl Sheet<'_, '_> {
                         (self.row, self.column) = (row, column);
                     }
                     let text = cell.read(part, self.book)?;
-                    if self.row == 0 || self.row > SHEET.0 || self.column > SHEET.1 {
+                    let place = (self.row, self.column);
+                    let twice = place <= self.before;
+                    if twice || self.row == 0 || self.row > SHEET.0 || self.column > SHEET.1 {
                         let found = format!("row {}, column {}", self.row, self.column);
                         return Err(Stop::Damaged(Check::FileDamaged, found));
                     }
+                    self.before = place;
                     self.rows.cell((self.row, self.column - 1), &text)?;
                     self.column += 1;
                 }
-                Event::End(tag) if tag.local_name().as_ref() == "sheetData" => break,
+                Event::End(tag) if tag.local_name().as_ref() == "sheetData" => ended = true,
                 _ => {}
             }
         }

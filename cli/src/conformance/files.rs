@@ -12,7 +12,7 @@ use super::args::ReportArgs;
 use super::recording::Run;
 use super::{html, junit, show};
 use crate::exit::{Failure, Faults, Outcome};
-use crate::input::{self, MAX_DATA};
+use crate::input::{self, MAX_TEXT};
 use crate::recorder::{Recording, is_trace};
 use crate::shown;
 
@@ -41,7 +41,7 @@ pub(super) fn plan(path: &Path) -> Outcome<Plan> {
 }
 
 /// Longest report of a run, in bytes; that of the suite has about three million.
-const MAX_REPORT: usize = 64 << 20;
+const MAX_REPORT: usize = 16 << 20;
 
 /// Reads the report or the trace of a run.
 pub(super) fn recording(path: &Path) -> Outcome<Run> {
@@ -76,7 +76,7 @@ fn case(mut value: serde_json::Value) -> anyhow::Result<CaseReport> {
 }
 
 fn read(path: &Path) -> Outcome<String> {
-    input::text(path, MAX_DATA).map_err(Failure::usage)
+    input::text(path, MAX_TEXT).map_err(Failure::usage)
 }
 
 /// Where reports go. The files are begun before the run, so that what cannot be written is known.

@@ -29,6 +29,8 @@ impl TraceFile {
         let mut options = OpenOptions::new();
         let special = path.metadata().is_ok_and(|about| !about.is_file());
         options.append(true).read(!special).create(!special);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = usage(options.open(path))?;
         if special {
             return Ok(Self { path: path.to_owned(), file, length: None });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, anyhow};
+use xuejika_emulator::files;
 
 use super::block::{Block, BlockError};
 use super::blocks::Blocks;
@@ -71,7 +72,7 @@ impl Entry {
 impl Recording {
     /// Opens a file.
     pub(crate) fn open(path: &Path) -> Outcome<Self> {
-        let file = File::open(path).with_context(|| path.display().to_string());
+        let file = files::open(path);
         Ok(Self::new(path, BufReader::new(file.map_err(Failure::usage)?)))
     }
 }

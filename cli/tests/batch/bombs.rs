@@ -185,6 +185,24 @@ fn parquet_footers_that_announce_too_much() {
     bomb("cards.parquet", "parquet", &footer(&deep), "B-FILE-021");
 }
 
+/// Places of a line that no line has.
+#[test]
+fn places_of_fixed_width_are_bounded() {
+    for place in
+        ["start = 17, width = 18446744073709551615", "start = 18446744073709551615, width = 8"]
+    {
+        let batch = small();
+        batch.write("vendor.toml", &format!("schema = 1\n[columns]\nuid = {{ {place} }}\n"));
+        batch.edit_manifest(|manifest| {
+            let file = manifest["file"][0].as_table_mut().unwrap();
+            file.insert("mapping".to_owned(), "vendor.toml".into());
+            file.insert("format".to_owned(), "fixed".into());
+        });
+        let error = check(&batch).expect(2).err;
+        assert!(error.contains("at most 65536"), "{error}");
+    }
+}
+
 #[test]
 fn manifests_and_mappings_without_end() {
     let error = |batch: &Batch| check(batch).expect(2).err;

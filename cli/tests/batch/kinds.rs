@@ -170,6 +170,20 @@ fn workbooks_that_excel_opens_are_opened() {
     }
 }
 
+/// Two readers of a workbook that has a cell twice would see two batches.
+#[test]
+fn a_cell_that_is_there_twice_is_refused() {
+    let transitional = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let again = |at: usize, text: &str| {
+        let place = if at == 0 { "A1" } else { "B1" };
+        format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+    };
+    let batch = small();
+    declare(&batch, "cards.xlsx", "xlsx", &parts(&batch, transitional, "", again), None);
+    let checked = batch.check().expect(1);
+    assert!(checked.out.contains("B-FILE-020"), "{}", checked.out);
+}
+
 /// A workbook with a title above the heading, its rows in the second sheet if that is asked for.
 fn titled(batch: &Batch, title: bool, second: bool) -> Vec<u8> {
     let mut workbook = Workbook::new();

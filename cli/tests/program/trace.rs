@@ -279,6 +279,28 @@ fn input_without_end_is_refused() {
     }
 }
 
+/// Texts that take many times their size once they are parsed, and commands longer than any.
+#[test]
+#[cfg(target_os = "linux")]
+fn texts_are_bounded_before_they_are_parsed() {
+    let desk = Desk::new("cpu-aes");
+    let big = desk.file("big.toml", &format!("a = [{}]", "[],".repeat(5_000_000)));
+    let long = desk.file("long", &"00".repeat(1 << 20));
+    for command in [
+        format!("conformance run --target emu:cpu-aes --cases {big}"),
+        format!("conformance ics {big}"),
+        format!("reader personalise --target emu:cpu-aes --pupil {big}"),
+        format!("apdu --target emu:cpu-aes - <{long}"),
+        "apdu --target emu:cpu-aes - </dev/zero".to_owned(),
+    ] {
+        let limited = format!("ulimit -v 600000; exec {PROGRAM} {command}");
+        let output = Command::new("bash").args(["-c", &limited]).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {err}");
+        assert!(err.len() < 5000, "{command}: {}", err.len());
+    }
+}
+
 #[test]
 fn a_trace_ends_whole_when_the_program_is_killed() {
     let desk = Desk::new("cpu-aes");
