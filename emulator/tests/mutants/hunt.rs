@@ -43,7 +43,8 @@ pub(crate) fn run(only: Option<&str>) -> ExitCode {
     for case in &sound.0 {
         println!("without a fault: {} {} {}", case.verdict, case.id, case.reason);
     }
-    assert!(sound.0.is_empty());
+    // Of the options of a card the test cards have none.
+    assert!(sound.0.iter().all(|case| case.verdict == Verdict::NotApplicable));
     let wanted = |fault: &&Fault| only.is_none_or(|only| format!("{fault:?}") == only);
     let faults: Vec<Fault> = Fault::ALL.iter().filter(wanted).copied().collect();
     let hunted = in_turn(&faults, |fault| {
