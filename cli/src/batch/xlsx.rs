@@ -74,11 +74,10 @@ impl Sheet<'_, '_> {
         let mut ended = false;
         while let Some(event) = part.next()? {
             match event {
-                Event::Start(tag) if ended => {
-                    if tag.local_name().as_ref() == "sheetData" {
-                        return Err(Stop::damaged(&"a second table of cells"));
-                    }
+                Event::Start(tag) if ended && tag.local_name().as_ref() == "sheetData" => {
+                    return Err(Stop::damaged(&"a second table of cells"));
                 }
+                _ if ended => {}
                 Event::Start(tag) if tag.local_name().as_ref() == "row" => {
                     let given = attribute(&tag, "r").map(|text| text.trim().parse());
                     self.row = match given {

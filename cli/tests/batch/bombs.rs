@@ -192,7 +192,7 @@ fn places_of_fixed_width_are_bounded() {
         ["start = 17, width = 18446744073709551615", "start = 18446744073709551615, width = 8"]
     {
         let batch = small();
-        batch.write("vendor.toml", &format!("schema = 1\n[columns]\nuid = {{ {place} }}\n"));
+        batch.write("vendor.toml", format!("schema = 1\n[columns]\nuid = {{ {place} }}\n"));
         batch.edit_manifest(|manifest| {
             let file = manifest["file"][0].as_table_mut().unwrap();
             file.insert("mapping".to_owned(), "vendor.toml".into());
