@@ -98,6 +98,6 @@ fn remove(args: &RemoveArgs, out: &Output) -> Outcome<Code> {
         }
     };
     quiet_token(&args.uri)?.remove(&args.key, kcv)?;
-    out.text(format_args!("{}  removed\n", label::emit(&args.key)))?;
+    out.lines(&format_args!("{}  removed", label::emit(&args.key)))?;
     Ok(Code::AsExpected)
 }
