@@ -110,6 +110,15 @@ impl Number {
         Unit([self.0[1], self.0[2], self.0[3]])
     }
 
+    /// 1 primary, 2 junior, 3 senior: by digit 9, the pupil's category.
+    pub(crate) const fn stage(self) -> i8 {
+        match self.0[4] >> 4 {
+            0 | 4 | 7 => 1,
+            1 | 5 | 8 => 2,
+            _ => 3,
+        }
+    }
+
     /// All but the seat: what EF 08 repeats.
     pub(crate) fn class(self) -> [u8; 7] {
         let [a, b, c, d, e, f, g, _] = self.0;

@@ -65,6 +65,8 @@ pub(crate) struct Card {
     pub(crate) state: State,
     /// The state under a freeze.
     pub(crate) under: State,
+    /// The state in which it broke.
+    pub(crate) broke_in: State,
     /// The state from which the personalisation began.
     pub(crate) begun_from: State,
     /// The school in whose charge the card is.
@@ -107,6 +109,7 @@ impl Card {
         Self {
             state: if blank { State::Blank } else { State::Stock },
             under: State::Stock,
+            broke_in: State::Stock,
             begun_from: State::Stock,
             home: None,
             left_by: None,
@@ -230,11 +233,19 @@ impl Card {
                 self.wipe();
                 (self.state, self.mark) = (State::Recalled, mark);
             }
-            Event::Restock => {
+            Event::Restock if self.state == State::Recalled => {
                 (self.state, self.mark) = (State::Stock, None);
                 self.generation += 1;
             }
+            Event::Restock => {
+                self.state = self.broke_in;
+                self.mark = mark.filter(|_| self.state == State::Recalled);
+                if self.state == State::Personalising {
+                    self.home = self.left_by.take();
+                }
+            }
             Event::Fault => {
+                self.broke_in = self.state;
                 self.give_up();
                 (self.state, self.mark) = (State::Faulty, mark);
             }
@@ -298,6 +309,10 @@ impl Card {
                 push(&mut self.moves, record::transfer_in(&moving, from, act, body.number), MOVES);
                 (self.state, self.home) = (State::In, Some(act.unit));
                 (self.awaited, self.moving) = (Some(body.number), None);
+                // Applications of another district stay behind.
+                for sector in &mut self.sectors {
+                    *sector = sector.filter(|sector| sector.owner.covers(act.unit));
+                }
             }
             _ => {
                 let moving = self.moving.unwrap();

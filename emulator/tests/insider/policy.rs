@@ -89,7 +89,7 @@ const fn states_of(event: Event) -> &'static [State] {
         Event::Reclaim => &[Active, Out, Frozen],
         Event::TransferIn | Event::Withdraw => &[Out],
         Event::Recall => &[Stock, Personalising, Active, Out, In, Frozen, Recalled],
-        Event::Restock => &[Recalled],
+        Event::Restock => &[Recalled, Faulty],
         Event::TemporaryReturn => &[Personalising, Active, Frozen],
         Event::Fault => &[
             State::Blank,
@@ -121,6 +121,18 @@ const OF_THE_SCHOOL: [Event; 10] = [
     Event::Withdraw,
     Event::TransferIn,
     Event::Replace,
+];
+
+/// Events that put a card to use, or keep it there.
+const OF_USE: [Event; 8] = [
+    Event::Begin,
+    Event::Commit,
+    Event::TemporaryIssue,
+    Event::Register,
+    Event::Open,
+    Event::TransferOut,
+    Event::TransferIn,
+    Event::Withdraw,
 ];
 
 /// Events under the status key, which the districts and the city hold too.
@@ -191,15 +203,6 @@ impl Case<'_> {
             && self.card.awaited.is_none_or(|number| number == identity.number)
     }
 
-    /// Whether data that was never completed names a school this unit has charge of.
-    fn is_named(&self) -> bool {
-        self.card.left_by.is_some()
-            && self
-                .card
-                .enrolment
-                .is_some_and(|enrolment| self.act.unit.covers(enrolment.number.school()))
-    }
-
     /// The key that PUT KEY loads, and its version.
     fn loaded(&self) -> Option<(u8, u8)> {
         match self.act.deed {
@@ -226,15 +229,26 @@ impl Case<'_> {
         matches!(self.act.deed, Deed::ReadSector | Deed::WriteSector(_))
     }
 
-    /// Whether the day of a registration is at the beginning of the term or later in it.
-    fn term_is_current(&self) -> bool {
+    /// Whether the term of a registration may be that of its day, or the one before. Terms are counted
+    /// through: autumn of school year Y is 2 Y, spring 2 Y + 1. In the holidays the day may belong to
+    /// either term.
+    fn term(&self) -> Option<Verdict> {
         let (year, term) = self.body().term;
-        let (day, in_year) = (self.act.day, self.act.day.in_year());
-        match (term, day.year().wrapping_sub(year)) {
-            (1, 0) => in_year >= 901,
-            (1, 1) => in_year <= 110,
-            (2, 1) => (301..=710).contains(&in_year),
-            _ => false,
+        let wanted = 2 * year + u16::from(term) - 1;
+        let spring = 2 * self.act.day.year() - 1;
+        let (earliest, latest) = match self.act.day.in_year() {
+            ..=110 => (spring - 1, spring - 1),
+            111..=229 => (spring - 1, spring),
+            301..=710 => (spring, spring),
+            711..=831 => (spring, spring + 1),
+            _ => (spring + 1, spring + 1),
+        };
+        if wanted == earliest || (wanted + 1 == earliest && earliest == latest) {
+            None
+        } else if wanted + 1 == earliest || wanted == latest {
+            Some(Verdict::Open)
+        } else {
+            Some(Verdict::MustNot)
         }
     }
 }

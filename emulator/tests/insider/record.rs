@@ -75,6 +75,16 @@ pub(crate) fn enrolment(number: Number, form: Form) -> Vec<u8> {
     spoil(bytes.concat(), form)
 }
 
+/// The day on which every card of the walk was initialised.
+pub(crate) fn made() -> Day {
+    Day::new(2026, 7, 1)
+}
+
+/// The last day of a card that is good until this year.
+pub(crate) const fn last_day(until: u8) -> Day {
+    Day([0x20, until, 0x08, 0x31])
+}
+
 /// The second half of EF 05 of a test card: group 3, from the validity on.
 pub(crate) fn validity(until: u8) -> Vec<u8> {
     group(&[&[0x20, 0x26, 0x09, 0x01, 0x20, until, 0x08, 0x31]], 16)

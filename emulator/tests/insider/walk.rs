@@ -235,7 +235,7 @@ fn is_possible(card: &Card, act: &Act) -> bool {
 }
 
 fn any_day(rng: &mut Rng) -> Day {
-    let year = 2005 + u16::try_from(rng.below(30)).unwrap();
+    let year = 2005 + u16::try_from(rng.below(40)).unwrap();
     let [month, day] = [rng.below(12), rng.below(28)].map(|n| u8::try_from(n + 1).unwrap());
     Day::new(year, month, day)
 }

@@ -1,8 +1,9 @@
 //! The sentences of the policy.
 
-use super::super::deed::{Deed, Event, Form, Kind};
-use super::super::ledger::{Purse, State};
-use super::{OF_THE_SCHOOL, OF_THE_STATUS, Rule, key_of, no, open, states_of};
+use super::super::deed::{Deed, Event, Form, Kind, Unit};
+use super::super::ledger::{Move, Purse, State};
+use super::super::record;
+use super::{OF_THE_SCHOOL, OF_THE_STATUS, OF_USE, Rule, Verdict, key_of, no, open, states_of};
 
 /// The policy.
 pub(crate) const RULES: &[Rule] = &[
@@ -118,6 +119,17 @@ pub(crate) const RULES: &[Rule] = &[
         "an event that has no meaning for a card as it is",
         |case| case.event().is_some_and(|(event, _)| !case.state(states_of(event))),
     ),
+    // Events: on which day.
+    no("操作规程 二/六 初始化", "nothing happens to a card before it was made", |case| {
+        case.event().is_some_and(|(event, _)| {
+            event != Event::Initialise && case.act.day < record::made()
+        })
+    }),
+    no(
+        "暂行办法 一(二) 有效期限",
+        "a card past its last day is taken out of use, and put to none",
+        |case| case.is(&OF_USE) && case.act.day > record::last_day(case.card.good_until),
+    ),
     // Events: of which unit.
     no(
         "操作规程 四/一, 四/二",
@@ -156,17 +168,12 @@ pub(crate) const RULES: &[Rule] = &[
                 && case.card.keeper().is_some()
                 && !case.covers_keeper()
                 && !case.has_left()
-                && !case.is_named()
         },
     ),
     open(
         "操作规程 一/八(三)2 故障卡",
-        "nothing is said of a card handed up half-written: of the school, and of whom the data names",
-        |case| {
-            case.is(&OF_THE_STATUS)
-                && case.card.home.is_none()
-                && (case.has_left() || case.is_named())
-        },
+        "nothing is said of the school that gave up a card half-written",
+        |case| case.is(&OF_THE_STATUS) && case.card.home.is_none() && case.has_left(),
     ),
     open(
         "操作规程 一/八(三)2 故障卡",
@@ -248,13 +255,22 @@ pub(crate) const RULES: &[Rule] = &[
         },
     ),
     // Registration.
-    open(
+    no(
         "暂行办法 六(五)",
-        "a pupil registers for the term that begins; which that is a card without a clock cannot know",
+        "a pupil registers for the term that begins, or late for the one before",
         |case| {
             case.is(&[Event::Register])
                 && !case.card.is_registered(case.body().term)
-                && !case.term_is_current()
+                && case.term() == Some(Verdict::MustNot)
+        },
+    ),
+    open(
+        "暂行办法 六(五)",
+        "nothing is said of the day in the holidays on which a term ends and the next begins",
+        |case| {
+            case.is(&[Event::Register])
+                && !case.card.is_registered(case.body().term)
+                && case.term() == Some(Verdict::Open)
         },
     ),
     // Extension sectors.
@@ -297,10 +313,16 @@ pub(crate) const RULES: &[Rule] = &[
                     || !case.state(states))
         },
     ),
-    open(
-        "操作规程 一/七",
-        "nothing is said of the units whose readers serve an application; its key is what counts",
-        |case| case.is_in_sector() && case.owner() != Some(case.act.unit),
+    no(
+        "操作规程 一/七, 三/七",
+        "an application's data is written by its own unit, and read by the units it serves",
+        |case| {
+            let serves = |owner: Unit| match case.act.deed {
+                Deed::WriteSector(_) => owner == case.act.unit,
+                _ => owner.covers(case.act.unit),
+            };
+            case.is_in_sector() && !case.owner().is_some_and(serves)
+        },
     ),
     // Transfer.
     no("暂行办法 六(二) 临时卡", "a temporary card does not leave its school", |case| {
@@ -331,12 +353,12 @@ pub(crate) const RULES: &[Rule] = &[
         "a pupil taken in has a number of the new school",
         |case| case.is(&[Event::TransferIn]) && case.body().number.school() != case.act.unit,
     ),
-    open(
-        "暂行办法 四(一) 学籍号",
-        "an old number is given to no other pupil; nothing is said of the same pupil, promoted",
+    no(
+        "暂行办法 四(一) 学籍号, 操作规程 四/八",
+        "a promotion leads to the next stage and its new number, a transfer stays in the stage",
         |case| {
-            case.is(&[Event::TransferIn])
-                && case.card.moving.is_some_and(|it| it.promotion && it.old == case.body().number)
+            let up = |it: Move| case.body().number.stage() - it.old.stage() == i8::from(it.promotion);
+            case.is(&[Event::TransferIn]) && case.card.moving.is_some_and(|it| !up(it))
         },
     ),
     no("操作规程 四/八 转入", "a pupil is not taken in before leaving", |case| {
@@ -377,13 +399,22 @@ pub(crate) const RULES: &[Rule] = &[
         |case| case.is(&[Event::Recall]) && case.card.temporary,
     ),
     no(
-        "操作规程 三/五",
-        "the district inspects a recalled card and takes it into stock, no school",
+        "操作规程 一/八(三)2, 一/八(三)3 解冻",
+        "a fault found to be none does not lift a freeze",
+        |case| {
+            case.is(&[Event::Restock])
+                && case.state(&[State::Faulty])
+                && case.card.broke_in == State::Frozen
+        },
+    ),
+    no(
+        "操作规程 三/五, 一/八(三)2",
+        "the district inspects recalled and faulty cards, no school",
         |case| case.is(&[Event::Restock]) && case.kind() == Kind::School,
     ),
     no(
         "操作规程 三/五",
-        "a recalled card goes into the stock of those who recalled it",
+        "a card is inspected by those who have charge of the unit that handed it up",
         |case| case.is(&[Event::Restock]) && !case.covers_maker(),
     ),
     open(
