@@ -304,7 +304,7 @@ fn a_flipped_bit_is_always_refused() {
     a_flipped_bit_is_refused();
 }
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[test]
 fn every_seeded_fault_is_noticed() {
     use std::panic::catch_unwind;

@@ -18,12 +18,12 @@
     reason = "a broken premise fails the test"
 )]
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod faults;
 #[path = "model.rs"]
 #[allow(dead_code, reason = "some of it is for the fuzz targets")]
 mod reference;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod seeded;
 
@@ -110,12 +110,12 @@ fn compare_cards(options: &Options) -> (Tally, Option<Divergence>) {
     (sum.into_inner().unwrap(), found.into_inner().unwrap())
 }
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 fn hunt(options: &Options) -> ExitCode {
     faults::hunt(options.only.as_deref(), options.steps)
 }
 
-#[cfg(not(feature = "faults"))]
+#[cfg(not(faults))]
 fn hunt(options: &Options) -> ExitCode {
     println!("no faults in this build for {:?}; --features faults has them", options.only);
     ExitCode::FAILURE

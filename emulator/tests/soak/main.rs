@@ -22,7 +22,7 @@ mod bugs;
 mod case;
 mod client;
 mod cuts;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod faults;
 mod invariants;
