@@ -1,5 +1,5 @@
 //! Power goes anywhere in the last command of a purse transaction: the card is the old one or the new
-//! one, GET TRANSACTION PROVE says which, and the wallet goes on. With the feature `faults`, each
+//! one, GET TRANSACTION PROVE says which, and the wallet goes on. In the copy that `.ci/faults` patches, each
 //! seeded fault about money and its persistence is noticed.
 #![allow(
     clippy::unwrap_used,

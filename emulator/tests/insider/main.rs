@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo test --release -p xuejika-emulator --test insider -- --steps N --seed S
-//! cargo test --release -p xuejika-emulator --features faults --test insider -- --faults
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test insider -- --faults
 //! ```
 #![allow(
     clippy::unwrap_used,

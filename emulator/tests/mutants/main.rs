@@ -2,7 +2,7 @@
 //! to fail. Prints which.
 //!
 //! ```text
-//! cargo test -p xuejika-emulator --features faults --test mutants [-- FAULT]
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test mutants [-- FAULT]
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -27,5 +27,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(faults))]
 fn main() {
-    println!("no faults in this build; --features faults has them");
+    println!("no faults in these sources: bash .ci/faults run");
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo test -p xuejika-emulator --release --test reference [-- --runs N --seed N --steps N]
-//! cargo test -p xuejika-emulator --release --features faults --test reference [-- --faults [NAME]]
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test reference [-- --faults [NAME]]
 //! ```
 //!
 //! With `--seed` that one sequence runs, and is printed as far as it went when the cards part.
@@ -117,7 +117,7 @@ fn hunt(options: &Options) -> ExitCode {
 
 #[cfg(not(faults))]
 fn hunt(options: &Options) -> ExitCode {
-    println!("no faults in this build for {:?}; --features faults has them", options.only);
+    println!("no faults in these sources for {:?}: bash .ci/faults run", options.only);
     ExitCode::FAILURE
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo test --release -p xuejika-emulator --test wallet_walk -- --steps N --seed S
-//! cargo test --release -p xuejika-emulator --features faults --test wallet_walk -- --faults
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test wallet_walk -- --faults
 //! ```
 #![allow(
     clippy::unwrap_used,
