@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use xuejika_keyscheme::fault::{Fault, seeded};
-
 use crate::class::Class;
 use crate::command::Command;
 
@@ -74,15 +72,14 @@ impl Assembler {
                 self.data.clear();
                 self.header = Some(header);
             }
-            Some(first) if first != header && !seeded(Fault::ChainMixed) => {
+            Some(first) if first != header => {
                 self.clear();
                 return Err(ChainError::Mixed);
             }
             Some(_) => {}
         }
         let length = self.data.len() + command.data.len();
-        let limit = self.limit + usize::from(seeded(Fault::ChainLimitOffByOne));
-        if length > limit && !seeded(Fault::ChainUnlimited) {
+        if length > self.limit {
             self.clear();
             return Err(ChainError::TooLong { limit: self.limit });
         }

@@ -17,7 +17,6 @@ use xuejika_keyscheme::algorithm::BLOCK_LEN;
 use xuejika_keyscheme::algorithm::cipher::Block;
 use xuejika_keyscheme::auth::SessionKeys;
 use xuejika_keyscheme::bytes::concat;
-use xuejika_keyscheme::fault::{Fault, seeded};
 use xuejika_keyscheme::{CardCipher, cbc, padding};
 
 use crate::class::Security;
@@ -158,7 +157,6 @@ impl<C: Profile> Engine<C> {
     fn decrypt(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), SmError> {
         let body = match value {
             [PADDED, body @ ..] => body,
-            [_, body @ ..] if seeded(Fault::SmIndicatorIgnored) => body,
             _ => return Err(SmError::Incorrect),
         };
         let start = out.len();
@@ -167,7 +165,6 @@ impl<C: Profile> Engine<C> {
         cbc::decrypt(&self.cipher, &self.iv(), plain).map_err(|_| SmError::Incorrect)?;
         let length = match padding::unpad(plain) {
             Ok(plain) => plain.len(),
-            Err(_) if seeded(Fault::SmPaddingIgnored) => plain.len(),
             Err(_) => return Err(SmError::Incorrect),
         };
         out.truncate(start + length);
@@ -267,11 +264,10 @@ impl<C: Profile> CardSm<C> {
         self.0.start_command()?;
         let objects = Objects::parse(command.data, LE)?;
         let full = if command.extended { MAX_NE } else { 256 };
-        if command.ne != full && !seeded(Fault::SmOuterLeIgnored) {
+        if command.ne != full {
             return Err(SmError::Incorrect);
         }
-        let verified = self.0.verify(Some(command.header()), &objects);
-        verified.or_else(|error| self.forgive(command.header(), &objects).ok_or(error))?;
+        self.0.verify(Some(command.header()), &objects)?;
         let (ne, extended) = match objects.control {
             None => (0, false),
             Some([0]) => (256, false),
@@ -286,18 +282,6 @@ impl<C: Profile> CardSm<C> {
         }
         let class = command.class.without_secure_messaging();
         Ok(Command { class, data: buffer, ne, extended, ..*command })
-    }
-
-    /// Takes a wrong checksum: with a seeded fault only.
-    fn forgive(&mut self, header: [u8; 4], objects: &Objects<'_>) -> Option<()> {
-        let half = |checksum: &[u8]| checksum.first_chunk::<{ CHECKSUM_LEN / 2 }>().copied();
-        let right = self.0.checksum(Some(header), objects.authenticated);
-        let halves = seeded(Fault::SmMacHalfCompared) && half(&right) == half(objects.checksum);
-        if seeded(Fault::SmReplayAccepted) {
-            self.0.ssc = self.0.ssc.checked_sub(2)?;
-            return self.0.verify(Some(header), objects).ok();
-        }
-        (halves || seeded(Fault::SmMacSkipped)).then_some(())
     }
 
     /// Protects a response and appends it, with the status word behind it, to `out`.

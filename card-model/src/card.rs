@@ -9,7 +9,6 @@ use xuejika_keyscheme::slots::{InvalidSlots, KeySlots, SlotsHeader};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 
 use crate::event::{Actor, Condition};
-use crate::fault::{Fault, seeded};
 use crate::file::tree::{CardKind, PROFILE_VERSION, Tree, sfi, wallet_sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
@@ -60,9 +59,6 @@ impl<N: Nvm> Card<N> {
 
     /// Of two status copies one may be damaged; the good one takes its place.
     fn heal(&mut self) -> Result<(), NvmError> {
-        if seeded(Fault::StatusNotHealed) {
-            return Ok(());
-        }
         let (Some(file), Ok(pair)) = (self.education(sfi::STATUS), self.status()) else {
             return Ok(());
         };
@@ -219,10 +215,6 @@ impl<N: Nvm> Card<N> {
         let offset = df.key_offset(number).ok_or(CardError::KeyNotFound)?;
         let slots = slots.emit();
         let mut txn = self.store.begin();
-        if let (true, Some(header)) = (seeded(Fault::KeyHeaderOutside), slots.first_chunk::<5>()) {
-            txn.write(offset, header);
-            txn = txn.apart()?;
-        }
         txn.write(offset, &slots);
         if let Some((offset, uses)) = uses {
             txn.write(offset, &uses);
@@ -239,9 +231,6 @@ impl<N: Nvm> Card<N> {
             return Err(CardError::Structure);
         };
         let caller = caller.into();
-        if seeded(Fault::ReadRightIgnored) {
-            return Ok(self.contents(file));
-        }
         file.read.check(caller, || self.state())?;
         self.check_application(file, caller)?;
         Ok(self.contents(file))
@@ -260,10 +249,7 @@ impl<N: Nvm> Card<N> {
         if let Structure::Transparent { .. } | Structure::Purse { .. } = file.structure {
             return Err(CardError::Structure);
         }
-        if !seeded(Fault::ReadRightIgnored) {
-            file.read.check(caller.into(), || self.state())?;
-        }
-        let number = if seeded(Fault::RecordZeroTaken) { number.max(1) } else { number };
+        file.read.check(caller.into(), || self.state())?;
         self.stored_record(file, number).ok_or(CardError::RecordNotFound)
     }
 
@@ -293,7 +279,7 @@ impl<N: Nvm> Card<N> {
         if let Some(before) = before {
             let after = Issuance::parse(&txn.read(file.offset..file.offset + Issuance::LEN))?;
             let same = (after.card_serial, after.profile) == (before.card_serial, before.profile);
-            if !same && !seeded(Fault::ForeignIssuanceTaken) {
+            if !same {
                 return Err(CardError::ForeignSerial);
             }
         }
@@ -327,9 +313,6 @@ impl<N: Nvm> Card<N> {
         let Structure::Transparent { size } = file.structure else {
             return Err(CardError::Structure);
         };
-        if seeded(Fault::UpdateRightIgnored) {
-            return Ok(size.into());
-        }
         file.update.check(caller, || self.state())?;
         self.check_application(file, caller)?;
         Ok(size.into())
@@ -342,7 +325,7 @@ impl<N: Nvm> Card<N> {
             return actor.ok_or(Denied::Security)?.check_city();
         }
         let of_pupil = [sfi::IDENTITY, sfi::ENROLMENT].map(|sfi| self.education(sfi));
-        if !of_pupil.contains(&Some(file)) || seeded(Fault::WriterUnitIgnored) {
+        if !of_pupil.contains(&Some(file)) {
             return Ok(());
         }
         let acting = actor.ok_or(Denied::Security)?.unit()?;
@@ -361,11 +344,7 @@ impl<N: Nvm> Card<N> {
         }
         let kept = self.contents(file).get(offset..number.end).unwrap_or(&[]);
         let same = kept.iter().zip(bytes).all(|(old, new)| old == new);
-        if same || seeded(Fault::PupilReplaced) {
-            Ok(())
-        } else {
-            Err(Condition::OtherPupil.into())
-        }
+        if same { Ok(()) } else { Err(Condition::OtherPupil.into()) }
     }
 
     /// All bytes of a file as stored, without asking who may.
@@ -408,8 +387,7 @@ fn check_range(size: usize, offset: usize, bytes: &[u8]) -> Result<(), CardError
     if offset >= size {
         return Err(CardError::Offset);
     }
-    let fits = bytes.len() <= size - offset || seeded(Fault::UpdateBeyondEnd);
-    if fits { Ok(()) } else { Err(CardError::Outside) }
+    if bytes.len() <= size - offset { Ok(()) } else { Err(CardError::Outside) }
 }
 
 /// Plans to append a record to a cyclic file with these contents: the oldest gives way.

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use crate::card::{Card, CardError, Denied};
 use crate::event::Actor;
-use crate::fault::{Fault, seeded};
 use crate::file::{Df, StateSet};
 use crate::nvm::Nvm;
 use crate::state::LifeCycleState;
@@ -80,7 +79,7 @@ impl<N: Nvm> Card<N> {
         self.check_takes_keys(df, actor)?;
         let mut slots = self.key_slots(df, number)?.ok_or(CardError::KeyNotFound)?;
         let kcv = data.key.kcv().bytes();
-        if kcv != data.kcv && !seeded(Fault::KeyCheckIgnored) {
+        if kcv != data.kcv {
             return Err(CardError::KeyCheck);
         }
         slots.load(version, data.key).map_err(|_| CardError::EventData)?;
@@ -106,13 +105,10 @@ impl<N: Nvm> Card<N> {
 
     fn check_takes_keys(&self, df: &Df, actor: Option<Actor>) -> Result<(), CardError> {
         let actor = actor.filter(|_| df.zone() == Zone::EDUCATION).ok_or(Denied::Security)?;
-        if !seeded(Fault::KeyLoadUnderAnyKey) {
-            if actor.key != KeyNumber::MASTER {
-                return Err(Denied::Security.into());
-            }
-            actor.check_city()?;
+        if actor.key != KeyNumber::MASTER {
+            return Err(Denied::Security.into());
         }
-        let takes = TAKES_KEYS.contains(self.state()?) || seeded(Fault::DeadCardTakesKeys);
-        if takes { Ok(()) } else { Err(Denied::State.into()) }
+        actor.check_city()?;
+        if TAKES_KEYS.contains(self.state()?) { Ok(()) } else { Err(Denied::State.into()) }
     }
 }

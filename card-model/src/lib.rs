@@ -50,4 +50,3 @@ pub mod verdict;
 pub mod wallet;
 
 pub use card::{Card, CardError, OpenError};
-pub use xuejika_keyscheme::fault;

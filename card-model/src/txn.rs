@@ -18,7 +18,6 @@ use core::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::crc::crc32;
-use crate::fault::{Fault, seeded};
 use crate::nvm::{Nvm, NvmError};
 
 /// Length of the journal record's header, in bytes.
@@ -60,23 +59,15 @@ impl<N: Nvm> Store<N> {
         let region = self.nvm.bytes().get(self.journal.clone()).ok_or(NvmError::OutOfRange)?;
         let entries = Zeroizing::new(Entries::of_record(region).rest.to_vec());
         // What is read of the record need not be kept yet.
-        self.barrier(Fault::RecoveryBarrierOmitted)?;
-        for (index, (offset, bytes)) in Entries::new(&entries).enumerate() {
-            if is_forgotten(index) {
-                continue;
-            }
+        self.nvm.barrier()?;
+        for (offset, bytes) in Entries::new(&entries) {
             let place = self.nvm.bytes().get(offset..offset + bytes.len());
             if place != Some(&*bytes) {
                 self.nvm.write(offset, &bytes)?;
             }
         }
         // Power may have gone between the last write and the sync.
-        if seeded(Fault::RecoveryNotSynced) { Ok(()) } else { self.nvm.sync() }
-    }
-
-    /// Has the journal record kept before the changes, unless the fault is seeded.
-    fn barrier(&mut self, omitted: Fault) -> Result<(), NvmError> {
-        if seeded(omitted) { Ok(()) } else { self.nvm.barrier() }
+        self.nvm.sync()
     }
 
     /// The committed bytes.
@@ -186,18 +177,6 @@ impl<N: Nvm> Transaction<'_, N> {
     /// Returns an [`NvmError`] when the changes exceed the journal or the memory (nothing changed
     /// then), when power goes (the next [`Store::open`] decides which), or when the store fails.
     pub fn commit(mut self) -> Result<(), NvmError> {
-        self.write_out()
-    }
-
-    /// Makes the changes so far permanent and goes on with none: what a seeded fault does to one
-    /// change of several.
-    pub(crate) fn apart(mut self) -> Result<Self, NvmError> {
-        self.write_out()?;
-        self.record = empty_record();
-        Ok(self)
-    }
-
-    fn write_out(&mut self) -> Result<(), NvmError> {
         if self.record.len() == HEADER_LEN && !self.overflow {
             return Ok(());
         }
@@ -210,18 +189,12 @@ impl<N: Nvm> Transaction<'_, N> {
             return Err(NvmError::OutOfRange);
         }
         self.seal()?;
-        let journal_late = seeded(Fault::DataBeforeJournal);
-        if !journal_late && !seeded(Fault::JournalOmitted) {
-            self.store.nvm.write(journal.start, &self.record)?;
-        }
-        self.store.barrier(Fault::BarrierOmitted)?;
+        self.store.nvm.write(journal.start, &self.record)?;
+        self.store.nvm.barrier()?;
         for (offset, bytes) in Entries::new(self.record.get(HEADER_LEN..).unwrap_or(&[])) {
             self.store.nvm.write(offset, &bytes)?;
         }
-        if journal_late {
-            self.store.nvm.write(journal.start, &self.record)?;
-        }
-        if seeded(Fault::CommitNotSynced) { Ok(()) } else { self.store.nvm.sync() }
+        self.store.nvm.sync()
     }
 
     /// Whether every entry stays inside the memory and off the journal, but for what lies behind this
@@ -254,16 +227,7 @@ fn empty_record() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(record)
 }
 
-/// Whether recovery leaves out an entry: with a seeded fault only.
-fn is_forgotten(index: usize) -> bool {
-    seeded(Fault::RecoveryOmitted)
-        || (index > 0 && seeded(Fault::RecoveryStopsEarly))
-        || (index == 0 && seeded(Fault::RecoveryForgetsFirst))
-}
-
 fn checksum(length: [u8; 2], entries: &[u8]) -> [u8; 4] {
-    let partial = entries.get(..ENTRY_LEN).filter(|_| seeded(Fault::JournalCheckPartial));
-    let entries = partial.unwrap_or(entries);
     crc32(&[&length, entries]).to_be_bytes()
 }
 
@@ -283,8 +247,7 @@ impl<'a> Entries<'a> {
             let (length, rest) = record.split_first_chunk::<2>()?;
             let (crc, rest) = rest.split_first_chunk::<4>()?;
             let entries = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
-            let whole = checksum(*length, entries) == *crc || seeded(Fault::JournalCheckIgnored);
-            whole.then_some(entries)
+            (checksum(*length, entries) == *crc).then_some(entries)
         };
         Self::new(whole().unwrap_or(&[]))
     }

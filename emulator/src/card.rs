@@ -2,7 +2,6 @@
 
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_card_model::card::Header;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm};
 use xuejika_card_model::{Card, OpenError};
 
@@ -66,22 +65,14 @@ impl<N: Nvm> VirtualCard<N> {
     /// # Errors
     /// Returns an [`NvmError`] when power goes again or the memory cannot be had; the card stays off.
     pub fn power_on(&mut self) -> Result<&[u8], NvmError> {
-        let before = self.power.take();
+        let warm = self.power.take().is_some();
         self.card.power_on()?;
-        let mut power = Power::new(self.card.tree());
-        if let (true, Some(before)) = (seeded(Fault::SecurityStateSurvivesReset), &before) {
-            power.state.security = before.state.security;
+        // Only power makes a new one, a reset does not (ISO/IEC 14443-3 §6.5.4).
+        if !warm && self.header().privacy.random_uid {
+            let [a, b, c] = self.env.random();
+            self.random_uid = [RANDOM_UID, a, b, c];
         }
-        match before {
-            Some(before) => power.keep(before.state),
-            // Only power makes a new one, a reset does not (ISO/IEC 14443-3 §6.5.4).
-            None if self.header().privacy.random_uid => {
-                let [a, b, c] = self.env.random();
-                self.random_uid = [RANDOM_UID, a, b, c];
-            }
-            None => {}
-        }
-        self.power = Some(power);
+        self.power = Some(Power::new(self.card.tree()));
         Ok(&self.atr)
     }
 

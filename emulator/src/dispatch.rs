@@ -6,7 +6,6 @@ use xuejika_apdu::command::Command;
 use xuejika_apdu::{Response, StatusWord};
 use xuejika_card_model::Card;
 use xuejika_card_model::event::Actor;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::{Application, Caller};
 use xuejika_card_model::nvm::{Nvm, NvmError};
 use xuejika_card_model::wallet::{Operator, Pending};
@@ -288,9 +287,7 @@ pub(crate) fn run<N: Nvm>(
         if is_get_response(&command) && splitter.remaining() > 0 {
             return get_response(&command, splitter, *pending, out).map(Step::Done);
         }
-        if !seeded(Fault::PendingResponseSurvives) {
-            splitter.clear();
-        }
+        splitter.clear();
         accept(command, assembler, plain, state)
     });
     let (command, outer_ne, carriage) = match accepted {
@@ -300,13 +297,9 @@ pub(crate) fn run<N: Nvm>(
             return Ok(None);
         }
         Err(refusal) => {
-            if !seeded(Fault::ChainSurvivesFailure) {
-                assembler.clear();
-            }
+            assembler.clear();
             splitter.clear();
-            if !seeded(Fault::SmSessionSurvivesError) {
-                state.session = None;
-            }
+            state.session = None;
             out.extend_from_slice(&refusal.status().bytes());
             return Ok(Some(refusal));
         }
@@ -336,8 +329,7 @@ pub(crate) fn run<N: Nvm>(
         _ => out.extend_from_slice(data),
     }
     let ne = if outer_ne == 0 { out.len() } else { outer_ne as usize };
-    let stays = seeded(Fault::PendingResponseSurvives) && out.len() <= ne;
-    let kept = if stays { 0 } else { splitter.cut(out, 0, ne) };
+    let kept = splitter.cut(out, 0, ne);
     *pending = status;
     let status = if kept > 0 { StatusWord::more_data(kept) } else { status };
     out.extend_from_slice(&status.bytes());
@@ -352,7 +344,7 @@ fn accept<'a>(
     state: &mut State,
 ) -> Result<Step<'a>, Refusal> {
     let class = command.class.fields().ok_or(Refusal::Class)?;
-    if class.channel != 0 && !seeded(Fault::ChannelIgnored) {
+    if class.channel != 0 {
         return Err(Refusal::Channel);
     }
     let line = TRANSIT.contains(&state.df.application);
@@ -373,9 +365,7 @@ fn accept<'a>(
             Ok(Step::Execute { command, outer_ne, carriage: Carriage::Session })
         }
         Security::None => {
-            if !seeded(Fault::SmSessionSurvivesPlain) {
-                state.session = None;
-            }
+            state.session = None;
             Ok(match assembler.push(command, class.chaining)? {
                 Assembled::Pending => Step::Done(StatusWord::SUCCESS),
                 Assembled::Complete(command) => {
@@ -400,13 +390,9 @@ fn execute<N: Nvm>(
         .filter(|spec| (spec.family, spec.instruction) == key)
         .find(|spec| spec.applications.contains(&context.state.df.application))
         .ok_or(Refusal::Instruction)?;
-    let survivor = if may_survive() { context.transaction.clone() } else { None };
     let result = carry_out(context, spec, command, carriage, out);
     if result.is_ok() && spec.operation.keeps_transaction() {
         context.state.transaction = context.transaction.take();
-    }
-    if let Some(survivor) = survivor.filter(|_| survives(spec.operation, result.is_ok())) {
-        context.state.transaction.get_or_insert(survivor);
     }
     result
 }
@@ -421,9 +407,7 @@ fn carry_out<N: Nvm>(
 ) -> Result<(), Refusal> {
     command::check_application(context, spec.operation)?;
     match (spec.protection, carriage) {
-        (Protection::Plain, Carriage::Session | Carriage::Line)
-            if !seeded(Fault::PlainOnlyTakenProtected) =>
-        {
+        (Protection::Plain, Carriage::Session | Carriage::Line) => {
             return Err(Refusal::SecureMessaging);
         }
         (Protection::Protected, Carriage::Plain) => return Err(Refusal::SessionNeeded),
@@ -492,23 +476,6 @@ fn perform<N: Nvm>(
     }
 }
 
-const SURVIVAL: [Fault; 3] =
-    [Fault::PendingSurvivesError, Fault::PendingSurvivesSuccess, Fault::PendingSurvivesOthers];
-
-fn may_survive() -> bool {
-    SURVIVAL.into_iter().any(seeded)
-}
-
-/// Whether a transaction goes on that should have ended: with a seeded fault only.
-fn survives(operation: Operation, success: bool) -> bool {
-    let completes = matches!(operation, Operation::CreditForLoad | Operation::Debit);
-    match (success, completes) {
-        (false, _) => seeded(Fault::PendingSurvivesError),
-        (true, true) => seeded(Fault::PendingSurvivesSuccess),
-        (true, false) => seeded(Fault::PendingSurvivesOthers),
-    }
-}
-
 fn is_get_response(command: &Command<'_>) -> bool {
     command.class.0 == 0x00 && command.instruction == GET_RESPONSE
 }
@@ -521,7 +488,7 @@ fn get_response(
     pending: StatusWord,
     out: &mut Vec<u8>,
 ) -> Result<StatusWord, Refusal> {
-    if (command.p1, command.p2) != (0, 0) && !seeded(Fault::GetResponseParametersIgnored) {
+    if (command.p1, command.p2) != (0, 0) {
         return Err(Refusal::P1P2);
     }
     if command.ne == 0 || !command.data.is_empty() {

@@ -4,7 +4,6 @@ use xuejika_apdu::StatusWord;
 use xuejika_apdu::chain::{Assembler, Splitter};
 use xuejika_apdu::sm::{CardSm, ReaderSm};
 use xuejika_card_model::event::Actor;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::tree::Tree;
 use xuejika_card_model::file::{Application, Df, Ef};
 use xuejika_card_model::psam::PsamSession;
@@ -46,21 +45,6 @@ impl Power {
                 psam: PsamSession::START,
                 sam: SamSession::START,
             },
-        }
-    }
-}
-
-impl Power {
-    /// Keeps something over a reset: with a seeded fault only.
-    pub(crate) fn keep(&mut self, before: State) {
-        if seeded(Fault::PendingSurvivesReset) {
-            self.state.select(before.df);
-            self.state.transaction = before.transaction;
-        } else if seeded(Fault::SelectionSurvivesReset) {
-            self.state.select(before.df);
-        } else if seeded(Fault::SessionSurvivesReset) {
-            self.state.select(before.df);
-            self.state.session = before.session;
         }
     }
 }
@@ -126,33 +110,18 @@ pub(crate) enum Challenge {
 impl State {
     /// The challenge for the command that has come, and for this one alone.
     pub(crate) fn take_challenge(&mut self) -> Option<Challenge> {
-        if seeded(Fault::ZoneChallengeReusable)
-            && matches!(self.challenge, Some(Challenge::Zone(_)))
-        {
-            return None;
-        }
-        let challenge = self.challenge.take();
-        if let (true, Some(Challenge::Transit(used))) =
-            (seeded(Fault::ChallengeNotConsumed), &challenge)
-        {
-            self.challenge = Some(Challenge::Transit(used.block().into()));
-        }
-        challenge
+        self.challenge.take()
     }
 
     /// Selects a DF: whatever was proved in the one before is void.
     pub(crate) fn select(&mut self, df: &'static Df) {
-        let security = match seeded(Fault::SecurityStateSurvivesSelect) {
-            true => self.security,
-            false => self.security.selected(df.application == Application::Master),
-        };
         *self = Self {
             df,
-            ef: self.ef.filter(|_| seeded(Fault::FileSurvivesSelect)),
-            key: self.key.filter(|_| seeded(Fault::KeyChoiceSurvivesSelect)),
+            ef: None,
+            key: None,
             challenge: None,
             session: None,
-            security,
+            security: self.security.selected(df.application == Application::Master),
             transaction: None,
             psam: PsamSession::START,
             sam: SamSession::START,

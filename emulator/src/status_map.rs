@@ -7,7 +7,6 @@ use xuejika_apdu::sm::SmError;
 use xuejika_apdu::tlv::TlvError;
 use xuejika_card_model::CardError;
 use xuejika_card_model::card::Denied;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::nvm::NvmError;
 use xuejika_card_model::psam::PsamError;
 use xuejika_card_model::sam::SamError;
@@ -113,9 +112,6 @@ impl Refusal {
             Self::Sm(SmError::Missing) => Sw::SM_OBJECT_MISSING,
             Self::OutOfOrder | Self::Sm(SmError::OutOfTurn) => Sw::CONDITIONS_OF_USE,
             Self::NoSession | Self::Sm(_) => Sw::SM_OBJECT_INCORRECT,
-            Self::Instruction if seeded(Fault::UnknownInstructionAnswersClass) => {
-                Sw::CLASS_NOT_SUPPORTED
-            }
             Self::Instruction => Sw::INSTRUCTION_NOT_SUPPORTED,
             Self::P1P2 => Sw::WRONG_P1_P2,
             Self::ExactLength(length) => Sw::exact_length(*length),

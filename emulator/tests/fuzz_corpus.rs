@@ -39,7 +39,7 @@ fn nothing_that_a_fuzzer_found_once_is_found_again() {
 }
 
 /// What the reference says about such a card is not looked at.
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[test]
 fn cards_that_take_any_mac_do_not_panic() {
     assert!(replay("card_mock", targets::card_mock) > 0);

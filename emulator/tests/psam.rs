@@ -695,7 +695,7 @@ fn a_damaged_key_is_no_key() {
 }
 
 /// Each proof above fails when what it proves is broken.
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[test]
 fn every_seeded_fault_is_noticed() {
     use xuejika_card_model::fault::{Fault, seed};

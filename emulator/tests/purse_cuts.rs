@@ -1,5 +1,5 @@
 //! Power goes anywhere in the last command of a purse transaction: the card is the old one or the new
-//! one, GET TRANSACTION PROVE says which, and the wallet goes on. With the feature `faults`, each
+//! one, GET TRANSACTION PROVE says which, and the wallet goes on. In the copy that `.ci/faults` patches, each
 //! seeded fault about money and its persistence is noticed.
 #![allow(
     clippy::unwrap_used,
@@ -306,7 +306,7 @@ fn what_was_told_survives_the_end_of_the_process() {
 
 // --- Rules, each as a function that fails when it is broken --------------------------------------
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 fn cuts_are_harmless() {
     for case in cases() {
         sweep(&case);
@@ -400,7 +400,7 @@ fn every_rule_holds() {
     a_transaction_ends_once();
 }
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[test]
 fn every_seeded_fault_is_noticed() {
     use std::panic::catch_unwind;

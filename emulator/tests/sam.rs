@@ -680,7 +680,7 @@ fn damaged_secrets_are_no_card() {
 }
 
 /// Each proof above fails when what it proves is broken.
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[test]
 fn every_seeded_fault_is_noticed() {
     use xuejika_card_model::fault::{Fault, seed};

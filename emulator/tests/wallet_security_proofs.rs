@@ -1,6 +1,6 @@
 //! What holds of the wallet's security commands wherever power goes and whatever is sent: no try is
 //! refunded, no verdict is told before its price is paid, no challenge serves twice, nothing passes
-//! under a wrong MAC, and blocks are whole. Each rule is broken on purpose with the feature `faults`.
+//! under a wrong MAC, and blocks are whole. Each rule is broken on purpose in the copy that `.ci/faults` patches.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -304,7 +304,7 @@ fn a_flipped_bit_is_always_refused() {
     a_flipped_bit_is_refused();
 }
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[test]
 fn every_seeded_fault_is_noticed() {
     use std::panic::catch_unwind;

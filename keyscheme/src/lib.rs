@@ -30,8 +30,6 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "faults")]
-extern crate std;
 
 pub mod algorithm;
 pub mod an10922;
@@ -43,7 +41,6 @@ pub mod ceremony;
 pub mod cmac;
 pub mod diversify;
 mod error;
-pub mod fault;
 pub mod iso9797;
 pub mod kcv;
 pub mod kdf;

@@ -8,7 +8,6 @@
 use crate::algorithm::{Algorithm, BLOCK_LEN};
 use crate::bytes::concat;
 use crate::error::InvalidLength;
-use crate::fault::{Fault, seeded};
 use crate::key::{Card, Key, KeyVersion};
 
 /// Where the count of failed authentications stops, so that wrong proofs do not wear the memory out.
@@ -149,7 +148,7 @@ impl KeySlots {
         if key.algorithm() != self.algorithm() {
             return Err(InvalidSlots::Algorithm(key.algorithm().code()));
         }
-        if version <= self.active.version && !seeded(Fault::OldVersionLoaded) {
+        if version <= self.active.version {
             return Err(InvalidSlots::Version(version.number()));
         }
         self.other = Some(Slot { version, key });
@@ -159,9 +158,7 @@ impl KeySlots {
 
     /// Forgets the old version that stayed as fall-back; a next version not used yet stays.
     pub fn retire(&mut self) {
-        let kept =
-            |other: &Slot| other.version > self.active.version || seeded(Fault::FallBackKept);
-        self.other = self.other.take().filter(kept);
+        self.other = self.other.take().filter(|other| other.version > self.active.version);
     }
 
     /// Failures counted so far.
@@ -173,9 +170,7 @@ impl KeySlots {
     /// Counts a failed authentication, up to [`FAILURE_CAP`]. Says whether anything changed.
     pub fn count_failure(&mut self) -> bool {
         let before = self.failures;
-        if !seeded(Fault::ZoneFailureNotCounted) {
-            self.failures = before.saturating_add(1).min(FAILURE_CAP);
-        }
+        self.failures = before.saturating_add(1).min(FAILURE_CAP);
         self.failures != before
     }
 

@@ -7,7 +7,6 @@ use zeroize::Zeroizing;
 
 use super::{Actor, Body, Condition, Outcome, OwnerKey, Request};
 use crate::card::{Card, CardError, Denied, append};
-use crate::fault::{Fault, seeded};
 use crate::file::Ef;
 use crate::file::tree::sfi;
 use crate::ident::UnitCode;
@@ -95,32 +94,27 @@ impl<N: Nvm> Card<N> {
         actor: Actor,
     ) -> Result<Outcome, CardError> {
         let rule = request.event.rule();
-        if actor.key != rule.key && !seeded(Fault::EventUnderAnyKey) {
+        if actor.key != rule.key {
             return Err(Denied::Security.into());
         }
         let acting = actor.unit()?;
         let pair = self.status()?;
         let before = pair.current;
-        let next = match request.event.next(before.state, before.previous) {
-            Some(next) => next,
-            None if seeded(Fault::EventInAnyState) => before.state,
-            None => return Err(CardError::Event(rule.name)),
-        };
+        let next = request.event.next(before.state, before.previous);
+        let next = next.ok_or(CardError::Event(rule.name))?;
         self.check_unit(request.event, &before, acting)?;
         let occasion = Occasion { request, key, acting, before, next };
         let Some(plan) = self.plan(&occasion)? else {
             return Ok(Outcome { state: before.state, counter: before.counter, repeated: true });
         };
-        let counter = before.counter.wrapping_add(u16::from(!seeded(Fault::StatusCounterStuck)));
+        let counter = before.counter.wrapping_add(1);
         let stands = Status { flags: plan.flags, counter, ..before };
         // Date, unit and reason say who brought the card into its state: they stay while it does.
         let after = if next == before.state {
             stands
         } else {
-            let lost = seeded(Fault::PreviousStateLost);
-            let previous = if lost { before.previous } else { before.state };
             let Request { date, reason, .. } = *request;
-            Status { state: next, previous, date, unit: acting, reason, ..stands }
+            Status { state: next, previous: before.state, date, unit: acting, reason, ..stands }
         };
         self.write_event(&occasion, &pair, &after, plan)?;
         Ok(Outcome { state: next, counter: after.counter, repeated: false })
@@ -201,7 +195,7 @@ impl<N: Nvm> Card<N> {
         term: Term,
     ) -> Result<Option<Plan>, CardError> {
         let done = self.registrations().any(|record| record.period() == (school_year, term));
-        if done && !seeded(Fault::RegisteredTwice) {
+        if done {
             return Ok(None);
         }
         let Request { date, terminal, .. } = *occasion.request;
@@ -231,20 +225,14 @@ impl<N: Nvm> Card<N> {
         let (status, log) = (self.education_file(sfi::STATUS)?, self.education_file(sfi::LOG)?);
         let mut txn = self.begin();
         txn.write(status.offset + pair.slot.other().offset(), &after.emit());
-        if seeded(Fault::StatusOutside) {
-            txn = txn.apart()?;
-        }
         for step in plan.steps {
             match step {
                 Step::Write(offset, bytes) => txn.write(offset, &bytes),
                 Step::Append(file, bytes) => append(&mut txn, file, &bytes),
-                Step::Zero(_) if seeded(Fault::WipeOmitted) => {}
                 Step::Zero(range) => txn.zero(range),
             }
         }
-        if !seeded(Fault::EventNotLogged) {
-            append(&mut txn, log, &entry.emit());
-        }
+        append(&mut txn, log, &entry.emit());
         if plan.scrub {
             txn.scrub();
         }

@@ -11,7 +11,6 @@ use super::execute::{Occasion, Plan};
 use super::{Condition, Opening, OwnerKey};
 use crate::card::{Card, CardError, Denied};
 use crate::date::ShortDate;
-use crate::fault::{Fault, seeded};
 use crate::file::tree::sfi;
 use crate::file::{Caller, Df, Ef};
 use crate::nvm::Nvm;
@@ -36,14 +35,13 @@ impl<N: Nvm> Card<N> {
         if !opening.owner.covers(occasion.acting) {
             return Err(CardError::ForeignUnit);
         }
-        let closed = self.entry(opening.index)?.sector == Sector::Closed;
-        if !closed && !seeded(Fault::SectorOpenedTwice) {
+        if self.entry(opening.index)?.sector != Sector::Closed {
             return Err(Condition::SectorInUse.into());
         }
         if data.key.algorithm() != self.header().algorithm {
             return Err(CardError::EventData);
         }
-        if data.key.kcv().bytes() != data.kcv && !seeded(Fault::SectorKeyCheckIgnored) {
+        if data.key.kcv().bytes() != data.kcv {
             return Err(CardError::KeyCheck);
         }
         let opened =
@@ -101,7 +99,6 @@ impl<N: Nvm> Card<N> {
         let Caller::Peer(actor) = caller else { return Err(Denied::Security.into()) };
         let acting = actor.unit()?;
         match self.entry(index)?.sector {
-            Sector::Open(_) if seeded(Fault::ForeignSectorReadable) => Ok(()),
             Sector::Open(grant) if grant.owner.covers(acting) => Ok(()),
             Sector::Open(_) => Err(CardError::ForeignUnit),
             Sector::Closed | Sector::Reclaiming(_) => Err(Denied::State.into()),

@@ -7,7 +7,6 @@ use super::execute::{Occasion, Plan};
 use super::request::out_operation;
 use crate::card::{Card, CardError};
 use crate::code::Reason;
-use crate::fault::{Fault, seeded};
 use crate::file::tree::sfi;
 use crate::ident::{StudentNumber, UnitCode};
 use crate::nvm::Nvm;
@@ -37,8 +36,7 @@ impl<N: Nvm> Card<N> {
         if occasion.before.flags.temporary {
             return Err(Condition::Temporary.into());
         }
-        let held = self.has_sector(|grant| grant.owner.is_school());
-        if held && !seeded(Fault::TransferIgnoresSectors) {
+        if self.has_sector(|grant| grant.owner.is_school()) {
             return Err(Condition::SectorsOpen.into());
         }
         let usual = if promotion { Reason::Promoted } else { Reason::TransferredOut };

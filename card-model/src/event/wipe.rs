@@ -6,7 +6,6 @@
 use super::Condition;
 use super::execute::{Occasion, Plan};
 use crate::card::{Card, CardError};
-use crate::fault::{Fault, seeded};
 use crate::file::tree::sfi;
 use crate::nvm::Nvm;
 use crate::record::{Issuance, StatusFlags};
@@ -19,7 +18,7 @@ const OF_PUPIL: [u8; 5] =
 impl<N: Nvm> Card<N> {
     /// A card of the stock has nothing to wipe.
     pub(super) fn recall(&self, occasion: &Occasion<'_>) -> Result<Plan, CardError> {
-        if !self.wallet_is_settled()? && !seeded(Fault::RecallIgnoresWallet) {
+        if !self.wallet_is_settled()? {
             return Err(Condition::WalletInUse.into());
         }
         if self.has_sector(|_| true) {

@@ -9,7 +9,6 @@ pub mod tree;
 use xuejika_keyscheme::slots::KeySlots;
 use xuejika_keyscheme::{KeyNumber, Zone};
 
-use crate::fault::{Fault, seeded};
 use crate::wallet::store;
 
 pub use rights::{Caller, Denied, KeySet, Right, StateSet};
@@ -176,8 +175,7 @@ impl Df {
     /// Whether `name` selects it.
     #[must_use]
     pub fn is_called(&self, name: &[u8]) -> bool {
-        let partial = seeded(Fault::PartialNameSelects) && self.name.starts_with(name);
-        !name.is_empty() && (self.name == name || self.alias == name || partial)
+        !name.is_empty() && (self.name == name || self.alias == name)
     }
 
     /// The file with this short identifier.

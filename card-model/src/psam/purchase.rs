@@ -11,7 +11,6 @@ use super::key::{InvalidPsamKey, KeyKind, PsamKey};
 use super::{Factors, PsamError, PurchaseProof, PurchaseRequest};
 use crate::card::{Card, CardError};
 use crate::date::DateError;
-use crate::fault::{Fault, seeded};
 use crate::file::Ef;
 use crate::file::tree::{CardKind, psam};
 use crate::nvm::Nvm;
@@ -38,7 +37,6 @@ impl PsamSession {
 /// A purchase between its two steps. The number in it is used up.
 #[derive(Debug)]
 struct PendingPurchase {
-    sequence: u32,
     session: DesKey<PurchaseKey>,
     purchase: Purchase,
 }
@@ -72,25 +70,20 @@ impl<'a, N: Nvm> Psam<'a, N> {
         &mut self,
         request: &PurchaseRequest,
     ) -> Result<PurchaseProof, PsamError> {
-        let given_up = self.session.pending.take();
+        self.session.pending = None;
         self.check_lock()?;
-        let mut sequence = self.view().sequence();
-        if let Some(last) = given_up.filter(|_| seeded(Fault::TerminalSequenceVolatile)) {
-            sequence = last.sequence + 1;
-        }
+        let sequence = self.view().sequence();
         if sequence == u32::MAX {
             return Err(PsamError::Exhausted);
         }
         let key = self
             .key(KeyKind::Purchase, request.version, &request.factors)?
             .derive::<PurchaseKey>(&request.factors);
-        if !seeded(Fault::TerminalSequenceReused) && !seeded(Fault::TerminalSequenceVolatile) {
-            self.use_up(sequence)?;
-        }
+        self.use_up(sequence)?;
         let session = key.session(request.random, request.sequence, sequence);
         let purchase = request.purchase(self.view().terminal());
         let mac1 = session.code(&purchase.mac1(request.at));
-        self.session.pending = Some(Box::new(PendingPurchase { sequence, session, purchase }));
+        self.session.pending = Some(Box::new(PendingPurchase { session, purchase }));
         Ok(PurchaseProof { sequence, mac1 })
     }
 
@@ -103,12 +96,9 @@ impl<'a, N: Nvm> Psam<'a, N> {
     pub fn credit_purchase(&mut self, mac2: Mac2) -> Result<(), PsamError> {
         let pending = self.session.pending.take().ok_or(PsamError::NoPurchase)?;
         self.check_lock()?;
-        if seeded(Fault::TerminalSequenceReused) || seeded(Fault::TerminalSequenceVolatile) {
-            self.use_up(pending.sequence)?;
-        }
         let failures = self.view().mac2_failures();
         let verified = pending.session.verify(&pending.purchase.mac2(), mac2);
-        if verified.is_err() && !seeded(Fault::Mac2NotChecked) {
+        if verified.is_err() {
             self.write(&psam::KEYS, &[failures.saturating_add(1)])?;
             return Err(PsamError::Mac2);
         }
@@ -159,8 +149,7 @@ impl<'a, N: Nvm> Psam<'a, N> {
     }
 
     fn check_lock(&self) -> Result<(), PsamError> {
-        let locked = self.view().is_locked() && !seeded(Fault::Mac2LimitIgnored);
-        if locked { Err(PsamError::Locked) } else { Ok(()) }
+        if self.view().is_locked() { Err(PsamError::Locked) } else { Ok(()) }
     }
 
     fn key(&self, kind: KeyKind, version: u8, factors: &Factors) -> Result<PsamKey, PsamError> {

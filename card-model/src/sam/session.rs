@@ -13,7 +13,6 @@ use super::store::NamedRoot;
 use super::{Grant, Respond, SamError, SamStore};
 use crate::date::Date;
 use crate::event::{self, Body, OwnerKey};
-use crate::fault::{Fault, seeded};
 use crate::key_load::KeyData;
 use crate::management::{Authorisation, AuthorisationError, key_path};
 
@@ -263,9 +262,7 @@ impl<M> SamSession<M> {
     /// Locks: every key is forgotten, the session ends.
     pub fn lock(&mut self) {
         self.close();
-        if !seeded(Fault::SamStaysUnlocked) {
-            self.unlocked = None;
-        }
+        self.unlocked = None;
     }
 
     fn peer(&self) -> Result<Peer, SamError> {
@@ -304,11 +301,11 @@ impl<M> SamSession<M> {
             return store.management_root(id).ok_or(SamError::NoVersion(id.number));
         }
         let Unlocked { grant, roots } = self.unlocked.as_ref().ok_or(SamError::Locked)?;
-        if !grant.permitted.contains(id.number) && !seeded(Fault::SamMaskIgnored) {
+        if !grant.permitted.contains(id.number) {
             return Err(SamError::NotPermitted(id.number));
         }
         let floor = grant.floor.get(usize::from(id.number.0)).copied().unwrap_or(u8::MAX);
-        let recent = id.version.number() >= floor || seeded(Fault::SamFloorIgnored);
+        let recent = id.version.number() >= floor;
         roots
             .iter()
             .find(|(known, _)| recent && known == id)
@@ -319,8 +316,7 @@ impl<M> SamSession<M> {
 
 /// The last day of a grant is still valid.
 fn check_validity(today: Date, valid_until: Date) -> Result<(), SamError> {
-    let valid = today <= valid_until || seeded(Fault::SamValidityIgnored);
-    if valid { Ok(()) } else { Err(SamError::Expired(valid_until)) }
+    if today <= valid_until { Ok(()) } else { Err(SamError::Expired(valid_until)) }
 }
 
 impl<M> core::fmt::Debug for SamSession<M> {

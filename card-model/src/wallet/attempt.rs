@@ -9,7 +9,6 @@ use xuejika_keyscheme::Mismatch;
 use xuejika_keyscheme::legacy::{TdesKey, WalletPurpose};
 
 use crate::card::{Card, CardError};
-use crate::fault::{Fault, seeded};
 use crate::nvm::Nvm;
 
 use super::WalletError;
@@ -17,8 +16,7 @@ use super::store::{self, StoredKey, Tries, write_tries};
 
 /// Checks that a try is left.
 pub(super) fn check_left(tries: Tries) -> Result<(), WalletError> {
-    let left = !tries.is_blocked() || seeded(Fault::LastTryDoesNotBlock);
-    if left { Ok(()) } else { Err(WalletError::KeyBlocked) }
+    if tries.is_blocked() { Err(WalletError::KeyBlocked) } else { Ok(()) }
 }
 
 impl<N: Nvm> Card<N> {
@@ -35,16 +33,8 @@ impl<N: Nvm> Card<N> {
         check: impl FnOnce(&TdesKey<P>) -> Result<T, Mismatch>,
     ) -> Result<(T, StoredKey<P>), CardError> {
         check_left(key.tries)?;
-        let spent = if seeded(Fault::FailureNotCounted) { key.tries } else { key.tries.failed() };
-        if seeded(Fault::TryRefundedByCut) {
-            let verdict = check(&key.key);
-            self.write_wallet_tries::<P>(if verdict.is_ok() { key.tries } else { spent })?;
-            return verdict.map(|value| (value, key)).map_err(|Mismatch| wrong.into());
-        }
-        match self.write_wallet_tries::<P>(spent) {
-            Err(_) if seeded(Fault::VerdictBeforeCounter) => {}
-            written => written?,
-        }
+        let spent = key.tries.failed();
+        self.write_wallet_tries::<P>(spent)?;
         let value = check(&key.key).map_err(|Mismatch| wrong)?;
         Ok((value, StoredKey { tries: spent, ..key }))
     }

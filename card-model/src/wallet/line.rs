@@ -12,14 +12,12 @@ use xuejika_keyscheme::legacy::{Challenge, LineKey, LineMac, WalletPurpose};
 use zeroize::Zeroizing;
 
 use crate::card::{Card, CardError};
-use crate::fault::{Fault, seeded};
 use crate::file::{Ef, Right};
 use crate::nvm::Nvm;
 
 use super::{Operator, WalletError, store};
 
 /// Bytes of a command in front of its data.
-const COMMAND_HEADER: usize = 5;
 
 /// Whether the contents of this file are enciphered under line protection.
 #[must_use]
@@ -39,16 +37,8 @@ impl<N: Nvm> Card<N> {
         message: &[u8],
         mac: LineMac,
     ) -> Result<Operator, CardError> {
-        let covered = match message.get(..COMMAND_HEADER) {
-            Some(header) if seeded(Fault::LineMacOverHeaderOnly) => header,
-            _ => message,
-        };
         self.attempt::<P, _>(WalletError::LineMac, |key| {
-            let mac = match seeded(Fault::LineMacSkipped) {
-                true => key.line_mac(challenge, covered),
-                false => mac,
-            };
-            key.verify_line(challenge, covered, mac).map(|verified| Operator::from(&verified))
+            key.verify_line(challenge, message, mac).map(|verified| Operator::from(&verified))
         })
     }
 

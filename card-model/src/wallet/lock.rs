@@ -8,7 +8,6 @@ use xuejika_keyscheme::legacy::{LoadKey, UnloadKey};
 
 use crate::card::{Card, CardError};
 use crate::crc;
-use crate::fault::{Fault, seeded};
 use crate::nvm::Nvm;
 
 use super::store::{self, write_tries};
@@ -132,7 +131,7 @@ impl<N: Nvm> Card<N> {
     }
 
     fn write_lock(&mut self, lock: Lock) -> Result<(), CardError> {
-        if seeded(Fault::BlockNotPersisted) || self.wallet_lock()? == lock {
+        if self.wallet_lock()? == lock {
             return Ok(());
         }
         let offset = self.store_offset()? + store::LOCK_OFFSET;

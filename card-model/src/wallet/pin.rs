@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use crate::card::{Card, CardError};
 use crate::crc;
-use crate::fault::{Fault, seeded};
 use crate::nvm::Nvm;
 
 use super::store::{self, Tries};
@@ -179,13 +178,7 @@ impl<N: Nvm> Card<N> {
             return Err(WalletError::KeyBlocked.into());
         }
         let spent = StoredPin { tries: pin.tries.failed(), ..pin.clone() };
-        if seeded(Fault::TryRefundedByCut) && pin.is(candidate) {
-            return Ok(pin);
-        }
-        match self.write_pin(&spent) {
-            Err(_) if seeded(Fault::PinVerdictBeforeCounter) => {}
-            written => written?,
-        }
+        self.write_pin(&spent)?;
         if pin.is(candidate) { Ok(pin) } else { Err(WalletError::Wrong(spent.tries.left()).into()) }
     }
 

@@ -15,7 +15,6 @@ use xuejika_keyscheme::legacy::{
 };
 
 use crate::card::{Card, CardError, append};
-use crate::fault::{Fault, seeded};
 use crate::file::tree::wallet_sfi;
 use crate::nvm::Nvm;
 
@@ -89,7 +88,6 @@ pub struct PendingCompound(PendingPurchase);
 
 /// What a finished transaction changes beside the purse record.
 struct Settlement<'a> {
-    before: PurseRecord,
     after: PurseRecord,
     log: LogRecord,
     flag: Option<EnableFlag>,
@@ -113,7 +111,6 @@ impl<N: Nvm> Card<N> {
         credited(purse.balance, request.amount)?;
         let (amount, terminal) = (request.amount, request.terminal);
         let load = Load { purse: Purse::Wallet, amount, terminal };
-        let random = if seeded(Fault::RandomRepeats) { [0; 4] } else { random };
         let session = key.key.session(random, purse.online);
         let mac1 = session.code(&load.mac1(purse.balance));
         Ok((online_answer(&key, &purse, random, mac1), PendingLoad { load, session }))
@@ -131,23 +128,21 @@ impl<N: Nvm> Card<N> {
         let PendingLoad { load, session } = pending;
         let (key, before) = (self.wallet_key::<LoadKey>(KID)?, self.purse()?);
         let input = load.mac2(consent.at);
-        let mac2 = as_compared(consent.mac2, || session.code(&input));
         // The try is spent first: a cut must not make guesses at free money unlimited.
         let (verified, key) =
-            self.spend(key, WalletError::Code, |_| session.verify(&input, mac2))?;
+            self.spend(key, WalletError::Code, |_| session.verify(&input, consent.mac2))?;
         let balance = credited(before.balance, load.amount)?;
-        let certified = if seeded(Fault::TacOverOldBalance) { before.balance } else { balance };
-        let tac = self.tac_key()?.code(&load.tac(certified, before.online, consent.at));
+        let tac = self.tac_key()?.code(&load.tac(balance, before.online, consent.at));
         let online = next(before.online)?;
         let kind = load.transaction_type();
-        let proof = proof(kind, before.online, online, [0; 4], tac.into());
+        let proof = Some(Proof { kind, sequence: online, mac: [0; 4], tac: tac.into() });
         let after = PurseRecord { online, balance, proof, ..before };
         let flag = match self.enable_flag()? {
             EnableFlag::NotOpened => Some(EnableFlag::Open),
             _ => None,
         };
         let log = log_record(online, load.amount, kind, load.terminal, consent.at);
-        self.settle(&key, verified, &Settlement { before, after, log, flag, records: &[] })?;
+        self.settle(&key, verified, &Settlement { after, log, flag, records: &[] })?;
         Ok(tac)
     }
 
@@ -189,7 +184,6 @@ impl<N: Nvm> Card<N> {
         let (key, purse) = self.ready::<PurchaseKey>(request, security, &[EnableFlag::Open])?;
         next(purse.offline)?;
         debited(purse.balance, request.amount)?;
-        let random = if seeded(Fault::RandomRepeats) { [0; 4] } else { random };
         let answer = PurchaseAnswer {
             balance: purse.balance,
             sequence: purse.offline,
@@ -250,7 +244,6 @@ impl<N: Nvm> Card<N> {
         let (key, before) = (self.wallet_key::<PurchaseKey>(KID)?, self.purse()?);
         let session = key.key.session(random, before.offline, terminal_sequence).expand();
         let input = purchase.mac1(at);
-        let mac1 = as_compared(mac1, || session.code(&input));
         // No try is counted: who guesses right is not paid for it, and whoever could use the tries up
         // would take the pupil's money out of use.
         let verified = session.verify(&input, mac1).map_err(|Mismatch| WalletError::Code)?;
@@ -261,15 +254,11 @@ impl<N: Nvm> Card<N> {
         let after = PurseRecord {
             offline,
             balance: debited(before.balance, purchase.amount)?,
-            proof: proof(kind, before.offline, offline, mac2.into(), tac.into()),
+            proof: Some(Proof { kind, sequence: offline, mac: mac2.into(), tac: tac.into() }),
             ..before
         };
         let log = log_record(offline, purchase.amount, kind, purchase.terminal, at);
-        self.settle(
-            &key,
-            verified,
-            &Settlement { before, after, log, flag: None, records: &records },
-        )?;
+        self.settle(&key, verified, &Settlement { after, log, flag: None, records: &records })?;
         Ok((tac, mac2))
     }
 
@@ -288,7 +277,6 @@ impl<N: Nvm> Card<N> {
         next(purse.online)?;
         debited(purse.balance, request.amount)?;
         let unload = Unload { amount: request.amount, terminal: request.terminal };
-        let random = if seeded(Fault::RandomRepeats) { [0; 4] } else { random };
         let session = key.key.session(random, purse.online);
         let mac1 = session.code(&unload.mac1(purse.balance));
         Ok((online_answer(&key, &purse, random, mac1), PendingUnload { unload, session }))
@@ -307,21 +295,20 @@ impl<N: Nvm> Card<N> {
         let session = session.expand();
         let (key, before) = (self.wallet_key::<UnloadKey>(KID)?, self.purse()?);
         let input = unload.mac2(consent.at);
-        let mac2 = as_compared(consent.mac2, || session.code(&input));
         let (verified, key) =
-            self.spend(key, WalletError::Code, |_| session.verify(&input, mac2))?;
+            self.spend(key, WalletError::Code, |_| session.verify(&input, consent.mac2))?;
         let balance = debited(before.balance, unload.amount)?;
         let mac3: Mac3 = session.code(&unload.mac3(balance, before.online, consent.at));
         let online = next(before.online)?;
         let kind = Unload::TRANSACTION_TYPE;
-        let proof = proof(kind, before.online, online, mac3.into(), [0; 4]);
+        let proof = Some(Proof { kind, sequence: online, mac: mac3.into(), tac: [0; 4] });
         let after = PurseRecord { online, balance, proof, ..before };
         let flag = match self.enable_flag()? {
             EnableFlag::Suspended if balance == Fen(0) => Some(EnableFlag::Closed),
             _ => None,
         };
         let log = log_record(online, unload.amount, kind, unload.terminal, consent.at);
-        self.settle(&key, verified, &Settlement { before, after, log, flag, records: &[] })?;
+        self.settle(&key, verified, &Settlement { after, log, flag, records: &[] })?;
         Ok(mac3)
     }
 
@@ -332,9 +319,8 @@ impl<N: Nvm> Card<N> {
     /// Returns [`WalletError::NoProof`] for any other.
     pub fn prove(&self, kind: TransactionType, sequence: u16) -> Result<Proof, CardError> {
         let proof = self.purse()?.proof.ok_or(WalletError::NoProof)?;
-        let kind_matches = proof.kind == kind || seeded(Fault::ProveAnyType);
-        let sequence_matches = proof.sequence == sequence || seeded(Fault::ProveAnySequence);
-        if kind_matches && sequence_matches { Ok(proof) } else { Err(WalletError::NoProof.into()) }
+        let asked = (proof.kind, proof.sequence) == (kind, sequence);
+        if asked { Ok(proof) } else { Err(WalletError::NoProof.into()) }
     }
 
     /// The key of an INITIALIZE command and the purse, if a transaction may begin.
@@ -350,21 +336,10 @@ impl<N: Nvm> Card<N> {
         }
         check_left(key.tries)?;
         let flag = self.enable_flag()?;
-        if !allowed.contains(&flag) && !seeded(Fault::FlagIgnored) {
+        if !allowed.contains(&flag) {
             return Err(WalletError::NotEnabled(flag).into());
         }
-        let purse = self.purse()?;
-        if seeded(Fault::InitialiseForgetsProof) {
-            self.write_purse(&PurseRecord { proof: None, ..purse })?;
-        }
-        Ok((key, purse))
-    }
-
-    fn write_purse(&mut self, record: &PurseRecord) -> Result<(), CardError> {
-        let file = self.wallet_file(wallet_sfi::PURSE).ok_or(WalletError::Absent)?;
-        let mut txn = self.begin();
-        txn.write(file.offset, &record.emit());
-        Ok(txn.commit()?)
+        Ok((key, self.purse()?))
     }
 
     fn tac_key(&self) -> Result<DesKey<TacKey>, CardError> {
@@ -378,39 +353,22 @@ impl<N: Nvm> Card<N> {
         _verified: Verified<M>,
         settlement: &Settlement<'_>,
     ) -> Result<(), CardError> {
-        let Settlement { before, after, log, flag, records } = settlement;
+        let Settlement { after, log, flag, records } = settlement;
         let file = |sfi| self.wallet_file(sfi).ok_or(WalletError::Absent);
         let (purse, control) = (file(wallet_sfi::PURSE)?, file(wallet_sfi::CONTROL)?);
         let log_file = file(wallet_sfi::LOG)?;
         let base = self.store_offset()?;
-        let early = half_done(*before, after);
         let mut txn = self.begin();
-        if let Some(early) = early {
-            txn.write(purse.offset, &early.emit());
-            txn = txn.apart()?;
-        }
         txn.write(purse.offset, &after.emit());
-        if seeded(Fault::LogOutside) {
-            txn = txn.apart()?;
-        }
         append(&mut txn, log_file, &log.emit());
         if let Some(flag) = flag {
-            if seeded(Fault::FlagOutside) {
-                txn = txn.apart()?;
-            }
             txn.write(control.offset, &[flag.code()]);
         }
         for record in *records {
-            if seeded(Fault::RecordsOutside) {
-                txn = txn.apart()?;
-            }
             txn.write(record.offset, &record.bytes);
         }
         store::write_tries(&mut txn, base, key, key.tries.restored());
-        match txn.commit() {
-            Err(_) if seeded(Fault::RevealBeforeCommit) => Ok(()),
-            result => Ok(result?),
-        }
+        Ok(txn.commit()?)
     }
 }
 
@@ -440,72 +398,18 @@ const fn log_record(
     LogRecord { sequence, amount, kind, terminal, at }
 }
 
-/// The proof of a transaction whose counter went from `before` to `after`.
-fn proof(
-    kind: TransactionType,
-    before: u16,
-    after: u16,
-    mac: [u8; 4],
-    tac: [u8; 4],
-) -> Option<Proof> {
-    let sequence = if seeded(Fault::ProofOfOldSequence) { before } else { after };
-    Some(Proof { kind, sequence, mac, tac })
-}
-
 /// The counter after a transaction. At its maximum there is none any more.
 fn next(counter: u16) -> Result<u16, WalletError> {
-    if seeded(Fault::SequenceNotAdvanced) {
-        return Ok(counter);
-    }
-    if seeded(Fault::SequenceWraps) {
-        return Ok(counter.wrapping_add(1));
-    }
     counter.checked_add(1).ok_or(WalletError::Counter)
 }
 
 /// The balance after a load.
 fn credited(balance: Fen, amount: Fen) -> Result<Fen, WalletError> {
-    if seeded(Fault::CreditWraps) {
-        return Ok(Fen(balance.0.wrapping_add(amount.0)));
-    }
     let sum = balance.checked_add(amount).filter(|sum| *sum <= MAX_BALANCE);
     sum.ok_or(WalletError::Ceiling)
 }
 
 /// The balance after a payment.
 fn debited(balance: Fen, amount: Fen) -> Result<Fen, WalletError> {
-    if seeded(Fault::DebitSaturates) {
-        return Ok(Fen(balance.0.saturating_sub(amount.0)));
-    }
-    if seeded(Fault::LastFenRefused) && amount == balance {
-        return Err(WalletError::Funds);
-    }
     balance.checked_sub(amount).ok_or(WalletError::Funds)
-}
-
-/// The received code. With a seeded fault, the right one when the first half is right.
-fn as_compared<M: Code>(received: M, expected: impl FnOnce() -> M) -> M {
-    if !seeded(Fault::MacHalfCompared) {
-        return received;
-    }
-    let half = |code: M| -> [u8; 2] {
-        let [a, b, _, _] = code.into();
-        [a, b]
-    };
-    let expected = expected();
-    if half(received) == half(expected) { expected } else { received }
-}
-
-/// With a seeded fault, the record as it stands in between: one of its parts is late.
-fn half_done(before: PurseRecord, after: &PurseRecord) -> Option<PurseRecord> {
-    let after = *after;
-    if seeded(Fault::BalanceOutside) {
-        Some(PurseRecord { balance: before.balance, ..after })
-    } else if seeded(Fault::CounterOutside) {
-        Some(PurseRecord { online: before.online, offline: before.offline, ..after })
-    } else if seeded(Fault::ProofOutside) {
-        Some(PurseRecord { proof: before.proof, ..after })
-    } else {
-        None
-    }
 }

@@ -3,7 +3,6 @@
 
 use xuejika_apdu::command::Command;
 use xuejika_card_model::Card;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::Application;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_card_model::wallet::WalletError;
@@ -35,7 +34,7 @@ pub(crate) fn check_application<N: Nvm>(
 ) -> Result<(), Refusal> {
     use ApplicationLock as Lock;
     use Operation as O;
-    if context.state.df.application != Application::Wallet || seeded(Fault::BlockIgnored) {
+    if context.state.df.application != Application::Wallet {
         return Ok(());
     }
     match (context.card.wallet_lock()?.application, operation) {

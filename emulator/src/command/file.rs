@@ -3,7 +3,6 @@
 use xuejika_apdu::command::Command;
 use xuejika_apdu::fci::{ACTIVATED, Fci, KeyInfo, PurseFci, SecurityInfo};
 use xuejika_card_model::Card;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::tree::{MF_FID, PROFILE_VERSION, wallet_sfi};
 use xuejika_card_model::file::{Application, Caller, Df, Ef};
 use xuejika_card_model::nvm::Nvm;
@@ -131,8 +130,7 @@ fn binary_target<N: Nvm>(
 ) -> Result<(&'static Ef, usize), Refusal> {
     if command.p1 & SHORT_IDENTIFIER == 0 {
         let file = context.state.ef.ok_or(Refusal::NoCurrentEf)?;
-        let high = if seeded(Fault::OffsetHighByteIgnored) { 0 } else { command.p1 };
-        return Ok((file, usize::from(u16::from_be_bytes([high, command.p2]))));
+        return Ok((file, usize::from(u16::from_be_bytes([command.p1, command.p2]))));
     }
     let sfi = command.p1 & !SHORT_IDENTIFIER;
     if sfi > 0x1F {
@@ -153,14 +151,11 @@ pub(crate) fn read_binary<N: Nvm>(
     let bytes = context.card.read(file, context.caller())?;
     let rest = match bytes.get(offset..) {
         Some(rest @ [_, ..]) => rest,
-        Some([]) if seeded(Fault::OffsetAtEndTaken) => return Ok(()),
         _ => return Err(xuejika_card_model::CardError::Offset.into()),
     };
     let bytes = match command.ne {
         0 => return Err(Refusal::Length),
-        ne if ne >= 256 || seeded(Fault::LeBeyondEndTaken) => {
-            rest.get(..ne as usize).unwrap_or(rest)
-        }
+        ne if ne >= 256 => rest.get(..ne as usize).unwrap_or(rest),
         ne => rest.get(..ne as usize).ok_or(Refusal::ExactLength(rest.len()))?,
     };
     out.extend_from_slice(bytes);

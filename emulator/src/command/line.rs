@@ -5,7 +5,6 @@
 
 use xuejika_apdu::command::Command;
 use xuejika_apdu::sm::SmError;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::file::Ef;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_card_model::wallet::Operator;
@@ -51,8 +50,7 @@ pub(crate) fn transit_challenge<N: Nvm>(
         }
         _ => return Err(Refusal::ExactLength(LONG as usize)),
     };
-    let previous = context.challenge.take().filter(|_| seeded(Fault::PreviousChallengeAccepted));
-    context.state.challenge = Some(previous.unwrap_or(Challenge::Transit(challenge)));
+    context.state.challenge = Some(Challenge::Transit(challenge));
     Ok(())
 }
 

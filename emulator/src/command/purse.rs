@@ -5,7 +5,6 @@
 
 use xuejika_apdu::command::Command;
 use xuejika_card_model::CardError;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::nvm::Nvm;
 use xuejika_card_model::wallet::compound::RecordName;
 use xuejika_card_model::wallet::message::{
@@ -169,9 +168,7 @@ fn debit_unload<N: Nvm>(
 
 /// FMCOS: what was verified serves one transaction.
 fn used_up<N: Nvm>(context: &mut Context<'_, N>) {
-    if !seeded(Fault::SecurityStateKept) {
-        context.state.security = context.state.security.used_up();
-    }
+    context.state.security = context.state.security.used_up();
 }
 
 /// P2 of UPDATE CAPP DATA CACHE, low bits: P1 is the tag or the number of the record.

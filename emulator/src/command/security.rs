@@ -5,7 +5,6 @@ use xuejika_apdu::command::Command;
 use xuejika_apdu::sm::CardSm;
 use xuejika_apdu::tlv::{Tag, TlvReader};
 use xuejika_card_model::event::Actor;
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::nvm::Nvm;
 use xuejika_keyscheme::auth::{CardChallenge, Request, TOKEN_LEN};
@@ -62,7 +61,7 @@ fn usable_slots<N: Nvm>(context: &Context<'_, N>, id: &KeyId) -> Result<KeySlots
     context
         .card
         .key_slots(context.state.df, id.number)?
-        .filter(|slots| slots.algorithm() == id.algorithm || seeded(Fault::AlgorithmNotCompared))
+        .filter(|slots| slots.algorithm() == id.algorithm)
         .filter(|slots| slots.key(id.version).is_some())
         .ok_or(Refusal::KeyNotFound)
 }
@@ -80,7 +79,6 @@ pub(crate) fn challenge<N: Nvm>(
     exact_le(command, TOKEN_LEN)?;
     let id = context.state.key.ok_or(Refusal::OutOfOrder)?;
     let random = context.env.random();
-    let random = if seeded(Fault::ZoneChallengeRepeats) { [0; TOKEN_LEN] } else { random };
     let challenge = CardChallenge::new(id, context.card.header().serial, random);
     out.extend_from_slice(&challenge.nonce());
     context.state.challenge = Some(Challenge::Zone(challenge));
@@ -98,8 +96,7 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
     }
     let request = Request::parse(command.data)?;
     exact_le(command, TOKEN_LEN)?;
-    let reused = context.state.challenge.take().filter(|_| seeded(Fault::ZoneChallengeReusable));
-    let Some(Challenge::Zone(challenge)) = context.challenge.take().or(reused) else {
+    let Some(Challenge::Zone(challenge)) = context.challenge.take() else {
         return Err(Refusal::OutOfOrder);
     };
     let id = challenge.id();
@@ -117,13 +114,8 @@ pub(crate) fn mutual_authenticate<N: Nvm>(
             Ok(())
         }
         Err(_) => {
-            if !seeded(Fault::KeyChoiceSurvivesFailure) {
-                context.state.key = None;
-            }
-            match context.card.count_failure(context.state.df, id.number) {
-                Err(_) if seeded(Fault::FailureToldBeforeCounter) => {}
-                counted => counted?,
-            }
+            context.state.key = None;
+            context.card.count_failure(context.state.df, id.number)?;
             Err(Refusal::AuthenticationFailed)
         }
     }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo test --release -p xuejika-emulator --test insider -- --steps N --seed S
-//! cargo test --release -p xuejika-emulator --features faults --test insider -- --faults
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test insider -- --faults
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -15,13 +15,13 @@
 )]
 
 mod deed;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod faults;
 mod hand;
 mod ledger;
 mod policy;
 mod record;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod seeded;
 mod shrink;
@@ -92,10 +92,10 @@ fn unreached(tally: &Tally) -> Vec<String> {
 
 /// Whether the walk finds what is seeded.
 fn find_faults() -> ExitCode {
-    #[cfg(feature = "faults")]
+    #[cfg(faults)]
     let (found, missed) = faults::find();
     // Without the feature nothing can be seeded.
-    #[cfg(not(feature = "faults"))]
+    #[cfg(not(faults))]
     let (found, missed) = (0, 1);
     println!("{found} passed, {missed} failed");
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -2,7 +2,7 @@
 //! to fail. Prints which.
 //!
 //! ```text
-//! cargo test -p xuejika-emulator --features faults --test mutants [-- FAULT]
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test mutants [-- FAULT]
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -12,20 +12,20 @@
     reason = "a broken premise fails the test"
 )]
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod bench;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod faults;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod hunt;
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 fn main() -> std::process::ExitCode {
     hunt::run(std::env::args().nth(1).filter(|name| !name.starts_with('-')).as_deref())
 }
 
-#[cfg(not(feature = "faults"))]
+#[cfg(not(faults))]
 fn main() {
-    println!("no faults in this build; --features faults has them");
+    println!("no faults in these sources: bash .ci/faults run");
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo test -p xuejika-emulator --release --test reference [-- --runs N --seed N --steps N]
-//! cargo test -p xuejika-emulator --release --features faults --test reference [-- --faults [NAME]]
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test reference [-- --faults [NAME]]
 //! ```
 //!
 //! With `--seed` that one sequence runs, and is printed as far as it went when the cards part.
@@ -18,12 +18,12 @@
     reason = "a broken premise fails the test"
 )]
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod faults;
 #[path = "model.rs"]
 #[allow(dead_code, reason = "some of it is for the fuzz targets")]
 mod reference;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod seeded;
 
@@ -110,14 +110,14 @@ fn compare_cards(options: &Options) -> (Tally, Option<Divergence>) {
     (sum.into_inner().unwrap(), found.into_inner().unwrap())
 }
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 fn hunt(options: &Options) -> ExitCode {
     faults::hunt(options.only.as_deref(), options.steps)
 }
 
-#[cfg(not(feature = "faults"))]
+#[cfg(not(faults))]
 fn hunt(options: &Options) -> ExitCode {
-    println!("no faults in this build for {:?}; --features faults has them", options.only);
+    println!("no faults in these sources for {:?}: bash .ci/faults run", options.only);
     ExitCode::FAILURE
 }
 

@@ -10,15 +10,15 @@ pub(crate) struct Hunt {
 }
 
 /// Without the feature there are no bugs to seed.
-#[cfg(not(feature = "faults"))]
+#[cfg(not(faults))]
 pub(crate) fn hunt_all(_: Option<&str>, _: Option<&str>) -> Vec<Hunt> {
     Vec::new()
 }
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 pub(crate) use seeded::hunt_all;
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod seeded {
     use xuejika_card_model::fault::Fault;
 

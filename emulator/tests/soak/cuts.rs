@@ -63,7 +63,7 @@ impl Effort {
     };
 
     /// To find a seeded bug.
-    #[cfg(feature = "faults")]
+    #[cfg(faults)]
     pub(crate) const HUNT: Self = Self { process: 29, losses: 6, ..Self::QUICK };
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Every command of the dispatch table is cut everywhere ([`cuts`]) and judged by the invariants
 //! ([`invariants`]); a town of cards, terminals and a host keeps its money under every kind of
-//! trouble ([`ledger`]); and, with the feature `faults`, both are judged in turn: every seeded bug has
+//! trouble ([`ledger`]); and, in the copy that `.ci/faults` patches, both are judged in turn: every seeded bug has
 //! to be found ([`bugs`]).
 //!
 //! ```text
-//! cargo test --release -p xuejika-emulator --features faults --test soak -- --soak
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test soak -- --soak
 //!     --seed N --only NAME    one seed of one command, of `ledger`, or of the bug with this name
 //!     --without W4            leave an invariant out
 //! ```
@@ -22,7 +22,7 @@ mod bugs;
 mod case;
 mod client;
 mod cuts;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod faults;
 mod invariants;

@@ -47,7 +47,7 @@ impl Report {
         println!("invariant breaches    {}", self.breaches.len());
         self.print_ledger();
         if self.bugs.is_empty() {
-            println!("seeded bugs           none: needs --features faults");
+            println!("seeded bugs           none in these sources: bash .ci/faults run");
         } else {
             println!(
                 "seeded bugs killed    {}/{}",

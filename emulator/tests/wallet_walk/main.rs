@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo test --release -p xuejika-emulator --test wallet_walk -- --steps N --seed S
-//! cargo test --release -p xuejika-emulator --features faults --test wallet_walk -- --faults
+//! bash .ci/faults run cargo test --release -p xuejika-emulator --test wallet_walk -- --faults
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ mod cipher;
 mod codes;
 mod commands;
 mod desk;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 mod faults;
 #[path = "../reference/keys.rs"]
 #[allow(dead_code, reason = "the wallet's keys alone")]
@@ -29,7 +29,7 @@ mod keys;
 mod ledger;
 mod psam;
 mod security;
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 #[path = "../support/faults.rs"]
 mod seeded;
 #[path = "../support/mod.rs"]
@@ -75,10 +75,10 @@ fn main() -> ExitCode {
 
 /// Whether the walk finds what is seeded.
 fn find_faults() -> ExitCode {
-    #[cfg(feature = "faults")]
+    #[cfg(faults)]
     let (found, missed) = faults::find();
     // Without the feature nothing can be seeded.
-    #[cfg(not(feature = "faults"))]
+    #[cfg(not(faults))]
     let (found, missed) = (0, 1);
     println!("{found} passed, {missed} failed");
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -29,7 +29,7 @@ pub fn card_reference(bytes: &[u8]) {
 
 /// As [`card_reference`], on a card that takes any MAC, or any event, so that states behind one are
 /// reached with the wrong one too. What the reference says no longer counts; nothing may panic.
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 pub fn card_mock(bytes: &[u8]) {
     use xuejika_card_model::fault::{Fault, seed};
     const MOCKS: [Fault; 4] = [

@@ -16,7 +16,7 @@ mod protection;
 mod reference;
 mod wire;
 
-#[cfg(feature = "faults")]
+#[cfg(faults)]
 pub use cards::card_mock;
 pub use cards::{card_image, card_raw, card_reference, file_tree, records};
 pub use data::{batch_row, case_file, key_block, list};

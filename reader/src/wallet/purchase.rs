@@ -10,7 +10,6 @@
 //! the transaction.
 
 use xuejika_apdu::{CardChannel, Class, Command};
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_card_model::wallet::message::{Demand, PurchaseAnswer};
 use xuejika_keyscheme::legacy::{
     Fen, Mac2, Moment, Purchase, PurchaseKind, Tac, TerminalId, TransactionType,
@@ -216,13 +215,6 @@ impl<P: Psam> Terminal<P> {
         order: &Order<'_>,
     ) -> Result<Debited, Stopped> {
         match self.attempt(wallet, order) {
-            Err(Stopped::InDoubt { cause, .. }) if seeded(Fault::LostAnswerTakenForRefusal) => {
-                Err(cause.not_done())
-            }
-            Err(Stopped::InDoubt { .. }) if seeded(Fault::LostAnswerPaidAgain) => {
-                wallet.select_again()?;
-                self.attempt(wallet, order)
-            }
             Err(Stopped::InDoubt { doubt, cause }) => match self.settle(wallet, doubt) {
                 Err(Stopped::NotDone(_)) => Err(cause.not_done()),
                 settled => settled,

@@ -4,7 +4,6 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use xuejika_card_model::fault::{Fault, seeded};
 use xuejika_keyscheme::legacy::{
     Challenge, LineKey, LineMac, Load, LoadKey, Moment, NoWalletRoot, Purchase, PurchaseKind,
     Purse, Root, TacKey, TdesKey, TransactionType, Unload, UnloadKey, WalletRoots, test_keys,
@@ -115,9 +114,7 @@ impl SoftLoadHost {
             .map_err(|_| HostError::NotGenuine)?;
         let name = name(&transaction);
         if let Some(entry) = self.books.get(&name) {
-            return if seeded(Fault::RepeatedPurchaseBooked) {
-                Ok(Booking::First)
-            } else if same_tac(&entry.transaction, &transaction) {
+            return if same_tac(&entry.transaction, &transaction) {
                 Ok(Booking::Repeated)
             } else {
                 Err(HostError::Booked)
@@ -137,7 +134,7 @@ impl SoftLoadHost {
 
     /// Will not agree to this attempt any more, should its request come late or again.
     fn forget(&mut self, attempt: Attempt) {
-        if !self.cancelled.contains(&attempt) && !seeded(Fault::LateRequestBooked) {
+        if !self.cancelled.contains(&attempt) {
             self.cancelled.push(attempt);
         }
     }
@@ -237,9 +234,7 @@ impl LoadHost for SoftLoadHost {
         let entry =
             self.books.get(&name).filter(|entry| entry.transaction == *transaction).copied();
         match entry.map(|entry| entry.state) {
-            Some(EntryState::Final) if !seeded(Fault::FinalEntryCancelled) => {
-                return Err(HostError::Booked);
-            }
+            Some(EntryState::Final) => return Err(HostError::Booked),
             Some(_) => {
                 self.books.remove(&name);
             }

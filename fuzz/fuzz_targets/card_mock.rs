@@ -1,4 +1,0 @@
-//! See `xuejika_fuzz::card_mock`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xuejika_fuzz::card_mock(bytes));
