@@ -8,7 +8,7 @@ mod header;
 use xuejika_keyscheme::slots::{InvalidSlots, KeySlots, SlotsHeader};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 
-use crate::event::{Actor, Condition};
+use crate::event::{Actor, Condition, Untimely};
 use crate::fault::{Fault, seeded};
 use crate::file::tree::{CardKind, PROFILE_VERSION, Tree, sfi, wallet_sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
@@ -243,7 +243,7 @@ impl<N: Nvm> Card<N> {
             return Ok(self.contents(file));
         }
         file.read.check(caller, || self.state())?;
-        self.check_application(file, caller)?;
+        self.check_reading(file, caller)?;
         Ok(self.contents(file))
     }
 
@@ -331,7 +331,7 @@ impl<N: Nvm> Card<N> {
             return Ok(size.into());
         }
         file.update.check(caller, || self.state())?;
-        self.check_application(file, caller)?;
+        self.check_writing(file, caller)?;
         Ok(size.into())
     }
 
@@ -346,7 +346,8 @@ impl<N: Nvm> Card<N> {
             return Ok(());
         }
         let acting = actor.ok_or(Denied::Security)?.unit()?;
-        if acting == self.status()?.current.unit { Ok(()) } else { Err(CardError::ForeignUnit) }
+        let owner = self.owner(&self.status()?.current);
+        if owner == Some(acting) { Ok(()) } else { Err(CardError::ForeignUnit) }
     }
 
     /// Whoever corrects the data of a card in use keeps its student number: what else is on the card
@@ -455,6 +456,9 @@ pub enum CardError {
     /// A condition of the event is not met.
     #[error(transparent)]
     Condition(#[from] Condition),
+    /// The date of the event cannot be true.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
     /// The acting unit is not the one the card belongs to.
     #[error("the card belongs to another unit")]
     ForeignUnit,
