@@ -20,7 +20,8 @@ impl<N: Nvm> Card<N> {
         Transfer::parse(bytes).ok()
     }
 
-    fn open_transfer(&self) -> Result<Transfer, CardError> {
+    /// The transfer out that nobody has completed or withdrawn.
+    pub(super) fn open_transfer(&self) -> Result<Transfer, CardError> {
         use TransferOperation::{OutPromotion, OutTransfer};
         self.newest_transfer()
             .filter(|record| matches!(record.operation, OutTransfer | OutPromotion))
@@ -66,9 +67,6 @@ impl<N: Nvm> Card<N> {
         new_number: StudentNumber,
     ) -> Result<Plan, CardError> {
         let out = self.open_transfer()?;
-        if out.to.is_some_and(|to| to != occasion.acting) {
-            return Err(CardError::ForeignUnit);
-        }
         let stage = match out.operation {
             TransferOperation::OutPromotion => out.old_number.stage().next(),
             _ => Some(out.old_number.stage()),

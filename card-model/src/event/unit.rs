@@ -49,7 +49,10 @@ impl<N: Nvm> Card<N> {
             // The district inspects what its schools, or it, recalled or found faulty (操作规程 三/五).
             (Event::Restock, ..) => !acting.is_school() && acting.covers(status.unit),
             // Which school takes the pupil in is for the transfer record to say.
-            (Event::TransferIn, ..) => acting.is_school(),
+            (Event::TransferIn, ..) => {
+                let to = self.open_transfer().ok().and_then(|out| out.to);
+                acting.is_school() && to.is_none_or(|to| to == acting)
+            }
             // District and city keep the books of the stock (操作规程 三/五).
             (Event::Cancel, _, None) => !acting.is_school(),
             (_, KeyNumber::STATUS, None) => true,
