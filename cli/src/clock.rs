@@ -45,7 +45,8 @@ pub(crate) fn period(
     given: Option<Term>,
 ) -> Outcome<(SchoolYear, Term)> {
     let of_date = calendar::term_of(date);
-    let (year, term) = of_date.context("the date lies in no school year").map_err(Failure::usage)?;
+    let (year, term) =
+        of_date.context("the date lies in no school year").map_err(Failure::usage)?;
     let year = school_year.map_or(Ok(year), SchoolYear::new).map_err(Failure::usage)?;
     Ok((year, given.unwrap_or(term)))
 }
