@@ -1,7 +1,7 @@
 //! Leaving a pupil: recall (回收), inspection (检验入库) and return of a temporary card (临时卡交回).
 //!
-//! A card that leaves a pupil wipes itself in the one transaction of the event. What it held is not left in the
-//! journal either.
+//! A card that leaves a pupil wipes itself in the one transaction of the event. What it held is not
+//! left in the journal either.
 
 use super::Condition;
 use super::execute::{Occasion, Plan};
