@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use xuejika_card_model::event::Condition;
-use xuejika_card_model::lifecycle::{Rule, STATES, TABLE, Transition};
+use xuejika_card_model::lifecycle::{Dated, Rule, STATES, TABLE, Transition};
 use xuejika_card_model::state::LifeCycleState;
 
 const HEAD: &str = "\
@@ -41,7 +41,7 @@ fn states(text: &mut String) {
 fn transitions(text: &mut String) {
     text.push_str(
         "\n## What each event does in each state\n\n✗ is refused and writes nothing, = keeps the \
-         state, a name is the new state, *back* is the state before the freeze.\n\n",
+         state, a name is the new state, *back* is the state before the mark.\n\n",
     );
     let head: Vec<_> = ["event", "中文"].into_iter().chain(STATES.map(short)).collect();
     line(text, &head);
@@ -60,18 +60,32 @@ fn transitions(text: &mut String) {
 fn events(text: &mut String) {
     text.push_str(
         "\n## Under which key, by which article, on which condition\n\nAn event comes in a session \
-         under its key and from a unit that may send it (card-profile.md, 12.3 and 12.8). All it \
-         writes, status and log included, changes together.\n\n",
+         under its key and from a unit that may send it (card-profile.md, 12.3 and 12.8), dated \
+         within the life of the card: from its initialisation on, and up to the end of its validity \
+         where the event puts the card to use or keeps it there. All it writes, status and log \
+         included, changes together.\n\n",
     );
-    let head =
-        ["code", "event", "key", "article", "records besides status and log", "refused with"];
+    let head = [
+        "code",
+        "event",
+        "key",
+        "article",
+        "dated",
+        "records besides status and log",
+        "refused with",
+    ];
     line(text, &head);
-    line(text, &["---"; 6]);
+    line(text, &["---"; 7]);
     for rule in &TABLE {
         let code = format!("{:02X}", rule.event.code());
         let key = rule.key.to_string();
         let (records, conditions) = (records(rule), conditions(rule));
-        line(text, &[&code, rule.name, &key, rule.article, &records, &conditions]);
+        let dated = match rule.event.dated() {
+            Dated::Any => "any day",
+            Dated::SinceInitialisation => "from initialisation",
+            Dated::WhileValid => "from initialisation to valid_until",
+        };
+        line(text, &[&code, rule.name, &key, rule.article, dated, &records, &conditions]);
     }
 }
 

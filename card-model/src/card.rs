@@ -8,7 +8,7 @@ mod header;
 use xuejika_keyscheme::slots::{InvalidSlots, KeySlots, SlotsHeader};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 
-use crate::event::{Actor, Condition};
+use crate::event::{Actor, Condition, Untimely};
 use crate::file::tree::{CardKind, PROFILE_VERSION, Tree, sfi, wallet_sfi};
 use crate::file::{CYCLIC_HEADER_LEN, Caller, Df, Ef, Structure};
 use crate::nvm::{Nvm, NvmError};
@@ -232,7 +232,7 @@ impl<N: Nvm> Card<N> {
         };
         let caller = caller.into();
         file.read.check(caller, || self.state())?;
-        self.check_application(file, caller)?;
+        self.check_reading(file, caller)?;
         Ok(self.contents(file))
     }
 
@@ -314,7 +314,7 @@ impl<N: Nvm> Card<N> {
             return Err(CardError::Structure);
         };
         file.update.check(caller, || self.state())?;
-        self.check_application(file, caller)?;
+        self.check_writing(file, caller)?;
         Ok(size.into())
     }
 
@@ -329,7 +329,8 @@ impl<N: Nvm> Card<N> {
             return Ok(());
         }
         let acting = actor.ok_or(Denied::Security)?.unit()?;
-        if acting == self.status()?.current.unit { Ok(()) } else { Err(CardError::ForeignUnit) }
+        let owner = self.owner(&self.status()?.current);
+        if owner == Some(acting) { Ok(()) } else { Err(CardError::ForeignUnit) }
     }
 
     /// Whoever corrects the data of a card in use keeps its student number: what else is on the card
@@ -433,6 +434,9 @@ pub enum CardError {
     /// A condition of the event is not met.
     #[error(transparent)]
     Condition(#[from] Condition),
+    /// The date of the event cannot be true.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
     /// The acting unit is not the one the card belongs to.
     #[error("the card belongs to another unit")]
     ForeignUnit,

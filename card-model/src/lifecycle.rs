@@ -62,8 +62,21 @@ pub enum Transition {
     Stay,
     /// Allowed, the state becomes this one.
     To(LifeCycleState),
-    /// Allowed, the state before the freeze comes back.
+    /// Allowed, the state before the mark comes back.
     Previous,
+}
+
+/// Between which dates of EF 05 an event may be dated. The card has no clock, but no terminal's clock
+/// can be right before the card was made, and none may use a card that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dated {
+    /// On any day: the event makes the card.
+    Any,
+    /// From the initialisation date on: the event takes the card out of use, or marks it.
+    SinceInitialisation,
+    /// From the initialisation date to the end of the card's validity: the event puts the card to
+    /// use, or keeps it there.
+    WhileValid,
 }
 
 /// One row of the table.
@@ -142,7 +155,7 @@ pub const TABLE: [Rule; 18] = {
         rule(E::TransferIn,        ("transfer in", "转入"),               "操作规程 四/八",       K::TRANSFER,    [X,    X,   X,   X,   IN,  X,   X,   X,  X,   X]),
         rule(E::TransferWithdraw,  ("transfer withdraw", "撤销转出"),     "project-defined",      K::TRANSFER,    [X,    X,   X,   X,   ACT, X,   X,   X,  X,   X]),
         rule(E::Recall,            ("recall", "回收"),                    "操作规程 四/七",       K::STATUS,      [X,    S,   RCL, RCL, RCL, RCL, RCL, X,  S,   X]),
-        rule(E::Restock,           ("restock", "检验入库"),               "操作规程 三/五",       K::STATUS,      [X,    X,   X,   X,   X,   X,   X,   X,  INIT, X]),
+        rule(E::Restock,           ("restock", "检验入库"),               "操作规程 三/五",       K::STATUS,      [X,    X,   X,   X,   X,   X,   X,   X,  INIT, BACK]),
         rule(E::Fault,             ("fault", "故障登记"),                 "操作规程 一/八(三)2",  K::STATUS,      [FLT,  FLT, FLT, FLT, FLT, FLT, FLT, S,  FLT, S]),
         rule(E::TemporaryReturn,   ("temporary return", "临时卡交回"),    "操作规程 四/六",       K::STATUS,      [X,    X,   INIT, INIT, X, X,   INIT, X, X,   X]),
     ]
@@ -169,9 +182,34 @@ impl Event {
         &ROWS[self as usize - 1]
     }
 
-    /// Records it writes beside status and log. A recall that leaves the state as it is writes none;
-    /// [`Self::ExtensionOpen`], [`Self::ExtensionReclaim`] and [`Self::TemporaryReturn`] change
-    /// sectors and their keys too.
+    /// Between which dates of the card it may be dated.
+    #[must_use]
+    pub const fn dated(self) -> Dated {
+        match self {
+            Self::Initialise => Dated::Any,
+            Self::PersonaliseBegin
+            | Self::PersonaliseCommit
+            | Self::TemporaryIssue
+            | Self::Register
+            | Self::ExtensionOpen
+            | Self::TransferOut
+            | Self::TransferIn
+            | Self::TransferWithdraw => Dated::WhileValid,
+            Self::Freeze
+            | Self::Unfreeze
+            | Self::Cancel
+            | Self::Replace
+            | Self::ExtensionReclaim
+            | Self::Recall
+            | Self::Restock
+            | Self::Fault
+            | Self::TemporaryReturn => Dated::SinceInitialisation,
+        }
+    }
+
+    /// Records it may write beside status and log. A recall that leaves the state as it is writes
+    /// none, a restock those of what it finds; [`Self::ExtensionOpen`], [`Self::ExtensionReclaim`],
+    /// [`Self::TransferIn`] and [`Self::TemporaryReturn`] change sectors and their keys too.
     #[must_use]
     pub const fn records(self) -> &'static [RecordKind] {
         use RecordKind as R;
@@ -187,9 +225,10 @@ impl Event {
             Self::PersonaliseCommit => &[R::Personalisation],
             Self::Register => &[R::Registration],
             Self::ExtensionOpen | Self::ExtensionReclaim => &[R::Extension],
-            Self::TransferOut | Self::TransferIn | Self::TransferWithdraw => &[R::Transfer],
+            Self::TransferOut | Self::TransferWithdraw => &[R::Transfer],
+            Self::TransferIn => &[R::Transfer, R::Extension],
             Self::Recall => PUPIL.split_at(5).0,
-            Self::Restock => &[R::Issuance],
+            Self::Restock => &[R::Issuance, R::Identity, R::Enrolment],
             Self::TemporaryReturn => &PUPIL,
             Self::Initialise
             | Self::PersonaliseBegin
@@ -202,7 +241,7 @@ impl Event {
         }
     }
 
-    /// What it does to a card in `state` whose state before was `previous`.
+    /// What it does to a card in `state` under which `previous` stands: the state before a mark.
     #[must_use]
     pub fn next(self, state: LifeCycleState, previous: LifeCycleState) -> Option<LifeCycleState> {
         let column = STATES.iter().position(|&column| column == state)?;
@@ -252,6 +291,16 @@ mod tests {
         assert_eq!(Event::PersonaliseBegin.next(TransferredOut, Active), None);
         assert_eq!(Event::TransferIn.next(TransferredOut, Active), Some(TransferredIn));
         assert_eq!(Event::PersonaliseBegin.next(TransferredIn, Active), Some(Personalising));
+    }
+
+    /// What is out of stock only comes back by way of it (操作规程 三/五), or as it was.
+    #[test]
+    fn a_restock_ends_a_fault_or_a_recall() {
+        for before in [Blank, Initialised, Active, TransferredOut, TransferredIn, Recalled] {
+            assert_eq!(Event::Fault.next(before, Initialised), Some(Fault));
+            assert_eq!(Event::Restock.next(Fault, before), Some(before));
+        }
+        assert_eq!(Event::Restock.next(Recalled, Active), Some(Initialised));
     }
 
     #[test]

@@ -154,10 +154,69 @@ fn a_pupil_goes_where_the_record_says_or_anywhere_when_it_says_nothing() {
     }
     // The new number is one of the new school.
     let mut card = with(None);
-    assert!(matches!(refused(&mut card, &request, OWN_SCHOOL), CardError::Records(_)));
+    let other = CardError::Condition(Condition::OtherPupil);
+    assert_eq!(refused(&mut card, &request, OWN_SCHOOL), other);
     // A date before the transfer out is a mistake.
     let early = Request { date: Date::new(2006, 9, 1).unwrap(), ..request };
     assert!(matches!(refused(&mut card, &early, OTHER_SCHOOL), CardError::Records(_)));
+}
+
+/// 新学段新号: the number after a move is one of the new school, of the next stage after a promotion,
+/// of the same stage after a transfer, whatever the pupil's residence.
+#[test]
+fn the_new_number_fits_the_move() {
+    use TransferOperation::{OutPromotion, OutTransfer};
+    // Type 3 schools have all stages; categories 0, 1, 2, and 4 to 6, 7 to 9 for guests.
+    let number = |unit: &str, category: u8| format!("01{unit}{category}0903175");
+    for (operation, old, fits) in [
+        (OutPromotion, 0, &[1, 5, 8][..]),
+        (OutPromotion, 8, &[2, 6, 9]),
+        (OutPromotion, 2, &[]),
+        (OutTransfer, 4, &[0, 4, 7]),
+        (OutTransfer, 1, &[1, 5, 8]),
+        (OutTransfer, 9, &[2, 6, 9]),
+    ] {
+        for (from, to) in [("083012", "083013"), ("083012", "083012")] {
+            let mut memory = card_in(S::TransferredOut);
+            let old_number = number(from, old).parse().unwrap();
+            let out = Transfer { operation, from: unit(from), old_number, ..out_record(None) };
+            put_transfers(&mut memory, &[out]);
+            let take_in = |of: &str, number: &str| {
+                let body = Body::TransferIn { new_number: number.parse().unwrap() };
+                let request = Request { body, ..request(Event::TransferIn) };
+                carry_out(&mut open(&memory), &request, of).map(drop)
+            };
+            let other = Err(CardError::Condition(Condition::OtherPupil));
+            for category in [0, 1, 2, 4, 5, 6, 7, 8, 9] {
+                let expected = if fits.contains(&category) { Ok(()) } else { other.clone() };
+                let new = number(to, category);
+                assert_eq!(take_in(to, &new), expected, "{operation} from {old} to {new}");
+                assert_eq!(take_in("083014", &new), other, "{new} at another school");
+            }
+        }
+    }
+}
+
+/// A pupil who comes back in the same stage has the old number again.
+#[test]
+fn a_pupil_who_comes_back_may_have_the_old_number() {
+    let mut card = open(&scene(Event::TransferIn, S::TransferredOut));
+    execute(&mut card, Event::TransferIn, OTHER_SCHOOL).unwrap();
+    execute(&mut card, Event::PersonaliseBegin, OTHER_SCHOOL).unwrap();
+    write_pupil(&mut card, &pupil_taken_in(), OTHER_SCHOOL).unwrap();
+    execute(&mut card, Event::PersonaliseCommit, OTHER_SCHOOL).unwrap();
+    let back = Body::TransferOut { promotion: false, to: Some(unit(OWN_SCHOOL)) };
+    let out = Request { body: back, ..request(Event::TransferOut) };
+    carry_out(&mut card, &out, OTHER_SCHOOL).unwrap();
+    // Called back once, and sent again.
+    execute(&mut card, Event::TransferWithdraw, OTHER_SCHOOL).unwrap();
+    carry_out(&mut card, &out, OTHER_SCHOOL).unwrap();
+    let body = Body::TransferIn { new_number: pupil().identity.student_number };
+    carry_out(&mut card, &Request { body, ..request(Event::TransferIn) }, OWN_SCHOOL).unwrap();
+    execute(&mut card, Event::PersonaliseBegin, OWN_SCHOOL).unwrap();
+    write_pupil(&mut card, &pupil(), OWN_SCHOOL).unwrap();
+    execute(&mut card, Event::PersonaliseCommit, OWN_SCHOOL).unwrap();
+    execute(&mut card, Event::Register, OWN_SCHOOL).unwrap();
 }
 
 #[test]
@@ -272,9 +331,9 @@ fn a_pupil_who_was_taken_in_gets_the_number_of_the_transfer() {
     write_pupil(&mut card, &pupil_taken_in(), OTHER_SCHOOL).unwrap();
     execute(&mut card, Event::PersonaliseCommit, OTHER_SCHOOL).unwrap();
 
-    // Inside one school, as in a promotion, both sides are the same.
+    // Inside one school, where a number was wrong, both sides are the same.
     let old = pupil().identity.student_number;
-    let number = "0108401210903175".parse().unwrap();
+    let number = "0108401220903183".parse().unwrap();
     put_transfers(&mut memory, &[out_record(Some(OWN_SCHOOL))]);
     put_status(&mut memory, &status(S::TransferredOut));
     let mut card = open(&memory);

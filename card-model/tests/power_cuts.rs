@@ -17,14 +17,14 @@ use std::collections::HashSet;
 use support::scene::{put_sector, right_unit, scene};
 use support::{
     CITY, OWN_SCHOOL, actor, card_in, committed, education, file, issuance, key, management_card,
-    new_card, open, put, tree,
+    new_card, open, put, put_status, status, tree,
 };
 use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::file::{CYCLIC_HEADER_LEN, Df, Ef, Right, Structure};
 use xuejika_card_model::key_load::KeyData;
 use xuejika_card_model::lifecycle::{Event, STATES, TABLE};
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm, Torn};
-use xuejika_card_model::record::Issuance;
+use xuejika_card_model::record::{Issuance, Status};
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::txn::Store;
 use xuejika_card_model::{Card, CardError};
@@ -195,8 +195,15 @@ fn sweep_events(effort: Effort) -> Tally {
             let next = move |state| event.next(state, LifeCycleState::TransferredOut);
             STATES.into_iter().find(|&from| next(from).is_some_and(|to| (from != to) == moves))
         };
-        for start in [start(true), start(false)].into_iter().flatten() {
+        // A restock has two beginnings, and the second wipes.
+        let fault = (event == Event::Restock).then_some(LifeCycleState::Fault);
+        for start in [start(true), start(false), fault].into_iter().flatten() {
             let mut memory = scene(event, start);
+            if fault == Some(start) {
+                let previous = LifeCycleState::Personalising;
+                put_status(&mut memory, &Status { previous, ..status(start) });
+                put(&mut memory, file(sfi::PERSONALISATION), &[0; 16]);
+            }
             fill_ring(&mut memory, file(sfi::LOG));
             let name = format!("{} in state {}", event.rule().name, start.english());
             let of = right_unit(event, start);

@@ -11,7 +11,7 @@ mod support;
 
 use proptest::prelude::*;
 use support::scene::{execute, in_record, out_record, put_entry, put_ring, put_transfers};
-use support::{OTHER_SCHOOL, OWN_SCHOOL, card_in, file, open, put, put_status, status};
+use support::{OTHER_SCHOOL, OWN_SCHOOL, card_in, file, open, put_status, status};
 use xuejika_card_model::Card;
 use xuejika_card_model::card::CardError;
 use xuejika_card_model::date::Date;
@@ -19,8 +19,8 @@ use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::record::{
-    ExtensionEntry, ExtensionIndex, LogEntry, Personalisation, Profile, Registration, SchoolYear,
-    Sector, Slot, Term, TerminalId, Transfer,
+    ExtensionEntry, ExtensionIndex, LogEntry, Profile, Registration, SchoolYear, Sector, Slot,
+    Term, TerminalId, Transfer, TransferOperation,
 };
 use xuejika_card_model::s70::{
     ACCESS, BLOCK_LEN, Contents, Extension, LEN, Place, S70Error, S70Problem, TRANSFERS,
@@ -37,15 +37,9 @@ fn offset(sector: u8, block: u8) -> usize {
 /// A card in use with a transfer behind it, a registration, and a sector open.
 fn card() -> Card<RamNvm> {
     let mut memory = card_in(S::Active);
-    let record = Personalisation {
-        count: 2,
-        date: Date::new(2006, 9, 1).unwrap(),
-        unit: support::unit(OWN_SCHOOL),
-        terminal: TerminalId([0, 0, 0, 9]),
-        issued: true,
-    };
-    put(&mut memory, file(sfi::PERSONALISATION), &record.emit());
-    put_transfers(&mut memory, &[out_record(Some(OTHER_SCHOOL)), in_record()]);
+    let out = out_record(Some(OTHER_SCHOOL));
+    let withdrawn = Transfer { operation: TransferOperation::Withdrawn, ..out };
+    put_transfers(&mut memory, &[out, withdrawn]);
     let mut card = open(&memory);
     execute(&mut card, Event::Register, OWN_SCHOOL).unwrap();
     execute(&mut card, Event::ExtensionOpen, OWN_SCHOOL).unwrap();

@@ -10,12 +10,12 @@
 mod support;
 
 use support::scene::{
-    SECTOR, application_key, carry_out, execute, opening, owner_key, put_entry, put_sector, scene,
-    sector,
+    SECTOR, application_key, carry_out, execute, opening, out_record, owner_key, put_entry,
+    put_sector, put_transfers, scene, sector,
 };
 use support::{
-    CITY, OTHER_DISTRICT, OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, actor, card_in, file, open,
-    request, tree, unit,
+    CITY, OTHER_DISTRICT, OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, actor, card_in, file, issuance,
+    open, put, put_status, request, status, tree, unit,
 };
 use xuejika_card_model::card::Denied;
 use xuejika_card_model::date::Date;
@@ -24,7 +24,7 @@ use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::file::{Caller, Df, Ef};
 use xuejika_card_model::lifecycle::{Event, STATES};
 use xuejika_card_model::nvm::{Nvm, RamNvm};
-use xuejika_card_model::record::{ExtensionEntry, ExtensionIndex, Grant, Sector};
+use xuejika_card_model::record::{ExtensionEntry, ExtensionIndex, Grant, Issuance, Sector};
 use xuejika_card_model::state::LifeCycleState as S;
 use xuejika_card_model::{Card, CardError};
 use xuejika_keyscheme::key::Key;
@@ -129,6 +129,10 @@ fn opening_checks_the_key_it_loads() {
     foreign.data.kcv = foreign.data.key.kcv().bytes();
     assert_eq!(refused(&mut card, &request, Some(&foreign), OWN_SCHOOL), CardError::EventData);
     // The directory has short dates.
+    let mut old = card_in(S::Active);
+    let init_date = Date::new(1999, 7, 1).unwrap();
+    put(&mut old, file(sfi::ISSUANCE), &Issuance { init_date, ..issuance() }.emit());
+    let mut card = open(&old);
     let early = Request { date: Date::new(1999, 12, 31).unwrap(), ..request };
     let error = refused(&mut card, &early, Some(&owner_key(OWN_SCHOOL)), OWN_SCHOOL);
     assert_eq!(error, CardError::EventData);
@@ -204,10 +208,57 @@ fn an_interrupted_reclaim_is_no_longer_the_applications_and_is_completed() {
     assert!(!card.status().unwrap().current.flags.extension_open);
 }
 
+/// A pupil carries no other district's application away: what the new school has no part in is wiped
+/// when it takes the pupil in, in the same commit.
 #[test]
-fn a_sector_is_used_by_the_units_of_its_owner() {
+fn a_transfer_in_wipes_the_sectors_that_the_new_school_has_no_part_in() {
+    for (gone, stays) in [(&[2, 8][..], &[5][..]), (&[2], &[]), (&[], &[5]), (&[], &[])] {
+        let mut memory = card_in(S::TransferredOut);
+        put_transfers(&mut memory, &[out_record(Some(OTHER_SCHOOL))]);
+        for &index in gone {
+            put_sector(&mut memory, index, OTHER_DISTRICT);
+        }
+        for &index in stays {
+            put_sector(&mut memory, index, OWN_DISTRICT);
+        }
+        let mut start = status(S::TransferredOut);
+        start.flags.extension_open = true;
+        put_status(&mut memory, &start);
+        // What an application wrote may have gone through the journal.
+        let end = memory.len();
+        memory[end - 40..].fill(0xD2);
+        let mut card = open(&memory);
+        execute(&mut card, Event::TransferIn, OTHER_SCHOOL).unwrap();
+        let bytes = card.nvm().bytes();
+        for &index in gone {
+            assert_eq!(entry(&card, index).sector, Sector::Closed);
+            assert_eq!(card.key_slots(df(index), KeyNumber::APPLICATION), Ok(None));
+            let key = *application_key(index, OTHER_DISTRICT).expose();
+            for left in [&[0xD0 + index; 16][..], &key] {
+                assert!(!bytes.windows(16).any(|window| window == left), "sector {index}");
+            }
+        }
+        for &index in stays {
+            assert!(matches!(entry(&card, index).sector, Sector::Open(_)));
+            assert!(card.read(contents(index), application(OTHER_SCHOOL)).is_ok());
+        }
+        let flag = card.status().unwrap().current.flags.extension_open;
+        assert_eq!(flag, !stays.is_empty());
+    }
+    // A sector whose owner cannot be read goes as well.
+    let mut memory = card_in(S::TransferredOut);
+    put_transfers(&mut memory, &[out_record(Some(OTHER_SCHOOL))]);
+    put_sector(&mut memory, SECTOR, CITY);
+    memory[file(sfi::DIRECTORY).offset + usize::from(SECTOR - 1) * ExtensionEntry::LEN + 3] ^= 1;
+    let mut card = open(&memory);
+    execute(&mut card, Event::TransferIn, OTHER_SCHOOL).unwrap();
+    assert_eq!(entry(&card, SECTOR).sector, Sector::Closed);
+}
+
+#[test]
+fn a_sector_is_read_by_the_units_of_its_owner_and_written_by_the_owner() {
     let all = [OWN_SCHOOL, OTHER_SCHOOL, OWN_DISTRICT, OTHER_DISTRICT, CITY];
-    for (owner, users) in [
+    for (owner, readers) in [
         (OWN_SCHOOL, &[OWN_SCHOOL][..]),
         (OWN_DISTRICT, &[OWN_SCHOOL, OTHER_SCHOOL, OWN_DISTRICT]),
         (CITY, &all),
@@ -219,14 +270,11 @@ fn a_sector_is_used_by_the_units_of_its_owner() {
             let read = card.read(contents(SECTOR), application(of)).map(<[u8]>::to_vec);
             let actor = Some(actor(KeyNumber::APPLICATION, of));
             let written = card.update(contents(SECTOR), 239, &[7], actor);
-            if users.contains(&of) {
-                assert_eq!(read.unwrap(), [0xD3; 240]);
-                assert_eq!(written, Ok(()));
-            } else {
-                assert_eq!(read, Err(CardError::ForeignUnit), "{of} in a sector of {owner}");
-                assert_eq!(written, Err(CardError::ForeignUnit));
-                assert!(card.nvm().bytes() == memory);
-            }
+            let what = format!("{of} in a sector of {owner}");
+            let right = |holds| if holds { Ok(()) } else { Err(CardError::ForeignUnit) };
+            assert_eq!(read.map(drop), right(readers.contains(&of)), "{what}");
+            assert_eq!(written, right(of == owner), "{what}");
+            assert_eq!(card.nvm().bytes() == memory, of != owner, "{what}");
         }
     }
 }

@@ -161,6 +161,7 @@ fn card_status(error: &CardError) -> StatusWord {
         CardError::KeyNotFound => Sw::REFERENCE_NOT_FOUND,
         CardError::ForeignSerial
         | CardError::EventData
+        | CardError::Untimely(_)
         | CardError::KeyCheck
         | CardError::Records(_) => Sw::WRONG_DATA,
         CardError::Corrupt | CardError::Key(_) => Sw::EXECUTION_ERROR,

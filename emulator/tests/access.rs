@@ -90,8 +90,11 @@ fn every_file_in_every_state_under_every_key() {
             }
             for &key in df.keys {
                 let mut card = power_up(RamNvm::new(memory.clone()));
-                // K0 acts for the city only.
-                let of = if key == KeyNumber::MASTER { CITY } else { OWN_SCHOOL };
+                // K0 acts for the city only, and the sectors are the city's.
+                let of = match key {
+                    KeyNumber::MASTER | KeyNumber::APPLICATION => CITY,
+                    _ => OWN_SCHOOL,
+                };
                 let mut session = authenticate(&mut card, df, key, sam(of));
                 for file in df.files {
                     check(&mut card, Some(&mut session), file, Some(key), state);

@@ -9,7 +9,7 @@
 
 mod support;
 
-use support::model::{self, OWN_SCHOOL, education, file};
+use support::model::{self, CITY, OWN_SCHOOL, education, file};
 use support::{
     Reply, Session, active_card, ask, authenticate, bytes, card_in, change, key_id, memory,
     mutual_authenticate, power_up_with, prepare, prove, read, sam, select, send, session, sw,
@@ -327,7 +327,7 @@ fn what_was_not_fetched_is_gone() {
 fn an_extended_command_gets_a_long_answer_at_once() {
     let sector = &CardKind::Student.tree().dfs[1];
     let mut card = active_card();
-    let mut session = authenticate(&mut card, sector, KeyNumber::APPLICATION, sam(OWN_SCHOOL));
+    let mut session = authenticate(&mut card, sector, KeyNumber::APPLICATION, sam(CITY));
     let data = [0x5A; 240];
     let write = update(&sector.files[0], &data).with_extended_lengths();
     assert_eq!(session.send(&mut card, &write), sw(0x9000));

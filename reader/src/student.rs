@@ -99,9 +99,7 @@ impl CardContents {
     /// The unit the card belongs to; none while it is in stock.
     #[must_use]
     pub fn owner(&self) -> Option<UnitCode> {
-        let number = self.pupil.as_ref().map(|pupil| pupil.identity.student_number);
-        let school = self.pupil.as_ref().map(|pupil| pupil.enrolment.unit);
-        event::owner(&self.status, (number, school), self.transfers.first())
+        event::owner(&self.status, self.personalisation.as_ref(), self.transfers.first())
     }
 
     /// Decides by the card alone, without lists, whether it is accepted in education today.

@@ -64,6 +64,27 @@ pub fn registered_until(personalised: Date, registrations: &[Registration]) -> O
     }
 }
 
+/// Returns the term a date lies in: autumn from August to January, spring from February to July, so
+/// that a swipe in the opening days belongs to the term that begins. `None` in January 1900.
+#[must_use]
+pub fn term_of(date: Date) -> Option<(SchoolYear, Term)> {
+    let term = if (2..8).contains(&date.month()) { Term::Spring } else { Term::Autumn };
+    Some((SchoolYear::new(date.school_year()).ok()?, term))
+}
+
+/// Tells whether a swipe on this date can be the registration for a term: the one it lies in, or the
+/// one before, late. A later term would carry a card past the day on which it lapses (暂行办法 六(五)).
+#[must_use]
+pub fn can_register(date: Date, period: (SchoolYear, Term)) -> bool {
+    term_of(date).is_some_and(|(year, term)| {
+        let before = match term {
+            Term::Autumn => SchoolYear::new(year.value() - 1).map(|year| (year, Term::Spring)),
+            Term::Spring => Ok((year, Term::Autumn)),
+        };
+        period == (year, term) || Ok(period) == before
+    })
+}
+
 /// Returns the day to which the registration for a term carries: autumn of year Y to 20 March Y+1,
 /// spring to 20 September Y+1 (暂行办法 六(五)). `None` beyond the range of dates.
 #[must_use]
@@ -157,6 +178,44 @@ mod tests {
         // A swipe after the day of lapse revives the card to the same day as one in time.
         let late = registration(2007, Term::Autumn, "2007-09-25");
         assert_eq!(until("2007-09-01", &[late]), "2008-03-20");
+    }
+
+    #[test]
+    fn terms_turn_in_august_and_february() {
+        for (day, expected) in [
+            ("2026-07-31", (2025, Term::Spring)),
+            ("2026-08-01", (2026, Term::Autumn)),
+            ("2027-01-31", (2026, Term::Autumn)),
+            ("2027-02-01", (2026, Term::Spring)),
+        ] {
+            let found = term_of(date(day)).map(|(year, term)| (year.value(), term));
+            assert_eq!(found, Some(expected), "{day}");
+        }
+        assert_eq!(term_of(date("1900-01-31")), None);
+    }
+
+    #[test]
+    fn a_swipe_is_for_its_term_or_the_one_before() {
+        const TERMS: [(u16, Term); 5] = [
+            (2006, Term::Spring),
+            (2007, Term::Autumn),
+            (2007, Term::Spring),
+            (2008, Term::Autumn),
+            (2008, Term::Spring),
+        ];
+        for (day, own) in [
+            ("2007-08-01", 1), // late for the spring before
+            ("2008-01-31", 1),
+            ("2008-02-01", 2),
+            ("2008-07-31", 2),
+            ("2008-08-25", 3), // the opening days
+        ] {
+            for (place, (year, term)) in TERMS.into_iter().enumerate() {
+                let allowed = place == own || place + 1 == own;
+                let period = (SchoolYear::new(year).unwrap(), term);
+                assert_eq!(can_register(date(day), period), allowed, "{day}: {year} {term}");
+            }
+        }
     }
 
     /// Correcting a pupil's data personalises again; it does not stand in for the swipe.

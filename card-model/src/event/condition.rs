@@ -23,8 +23,9 @@ pub enum Condition {
     /// 转入 and 撤销转出 need an open transfer out on the card (操作规程 四/八).
     #[error("the card holds no open transfer out")]
     NoOpenTransfer,
-    /// The student number (学籍号) is not the one the card must have: a correction keeps it, after a
-    /// transfer it is that of the transfer in.
+    /// The student number (学籍号) is not the one the card must have: a correction keeps it; a
+    /// transfer in gives one of the receiving school, of the next stage after a promotion (新学段新号),
+    /// of the same stage after a transfer; and that one is then personalised (暂行办法 四(一)).
     #[error("the student number is not the one this card must have")]
     OtherPupil,
     /// 开放扩展扇区 needs a closed sector.
@@ -33,6 +34,10 @@ pub enum Condition {
     /// 回收扩展扇区 needs a sector in use.
     #[error("the extension sector is closed")]
     SectorClosed,
+    /// 检验入库 of a faulty card brings back what it was before, but lifts no freeze that the fault
+    /// covered: such a card is replaced or cancelled (操作规程 一/八(三)2).
+    #[error("what the card was before the fault does not come back: replace or cancel it")]
+    NoWayBack,
     /// 检验入库 counts generations; the counter is at its end.
     #[error("the card was recalled too often to go back to stock")]
     WornOut,
@@ -47,9 +52,10 @@ impl Condition {
             Event::ExtensionOpen => &[Self::SectorInUse],
             Event::ExtensionReclaim => &[Self::SectorClosed],
             Event::TransferOut => &[Self::Temporary, Self::SectorsOpen],
-            Event::TransferIn | Event::TransferWithdraw => &[Self::NoOpenTransfer],
+            Event::TransferIn => &[Self::NoOpenTransfer, Self::OtherPupil],
+            Event::TransferWithdraw => &[Self::NoOpenTransfer],
             Event::Recall => &[Self::WalletInUse, Self::SectorsOpen],
-            Event::Restock => &[Self::WornOut],
+            Event::Restock => &[Self::NoWayBack, Self::WornOut],
             Event::TemporaryReturn => &[Self::NotTemporary, Self::WalletOpened],
             Event::Initialise
             | Event::PersonaliseBegin

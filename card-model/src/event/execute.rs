@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Actor, Body, Condition, Outcome, OwnerKey, Request};
+use super::{Actor, Body, Condition, Outcome, OwnerKey, Request, Untimely};
 use crate::card::{Card, CardError, Denied, append};
 use crate::file::Ef;
 use crate::file::tree::sfi;
@@ -37,7 +37,8 @@ pub(super) struct Occasion<'a> {
 impl Occasion<'_> {
     /// Status and log only.
     pub(super) const fn plan(&self) -> Plan {
-        Plan { flags: self.before.flags, steps: Vec::new(), scrub: false }
+        let Status { flags, state, .. } = self.before;
+        Plan { flags, previous: state, steps: Vec::new(), scrub: false }
     }
 }
 
@@ -45,6 +46,8 @@ impl Occasion<'_> {
 pub(super) struct Plan {
     /// Flags afterwards.
     pub(super) flags: StatusFlags,
+    /// The state before, where the state changes.
+    pub(super) previous: LifeCycleState,
     steps: Vec<Step>,
     /// Whether earlier contents of the journal go as well.
     pub(super) scrub: bool,
@@ -100,9 +103,10 @@ impl<N: Nvm> Card<N> {
         let acting = actor.unit()?;
         let pair = self.status()?;
         let before = pair.current;
-        let next = request.event.next(before.state, before.previous);
+        let next = request.event.next(before.state, self.under(&before));
         let next = next.ok_or(CardError::Event(rule.name))?;
         self.check_unit(request.event, &before, acting)?;
+        self.check_date(request)?;
         let occasion = Occasion { request, key, acting, before, next };
         let Some(plan) = self.plan(&occasion)? else {
             return Ok(Outcome { state: before.state, counter: before.counter, repeated: true });
@@ -114,7 +118,7 @@ impl<N: Nvm> Card<N> {
             stands
         } else {
             let Request { date, reason, .. } = *request;
-            Status { state: next, previous: before.state, date, unit: acting, reason, ..stands }
+            Status { state: next, previous: plan.previous, date, unit: acting, reason, ..stands }
         };
         self.write_event(&occasion, &pair, &after, plan)?;
         Ok(Outcome { state: next, counter: after.counter, repeated: false })
@@ -163,6 +167,10 @@ impl<N: Nvm> Card<N> {
     /// A pupil who was taken in gets the number of the transfer record and no other.
     fn commit(&self, occasion: &Occasion<'_>, issued: bool) -> Result<Plan, CardError> {
         let pupil = self.pupil()?;
+        let date = occasion.request.date;
+        if date < pupil.identity.birth_date {
+            return Err(Untimely::BeforeBirth(date).into());
+        }
         if pupil.enrolment.unit != occasion.acting {
             return Err(CardError::ForeignUnit);
         }
@@ -173,10 +181,10 @@ impl<N: Nvm> Card<N> {
             }
         }
         let file = self.education_file(sfi::PERSONALISATION)?;
-        let earlier = Personalisation::parse(self.contents(file)).ok();
+        let earlier = self.personalisation();
         let record = Personalisation {
             count: earlier.map_or(0, |record| record.count).saturating_add(1),
-            date: occasion.request.date,
+            date,
             unit: occasion.acting,
             terminal: occasion.request.terminal,
             issued: issued || earlier.is_some_and(|record| record.issued),
@@ -250,6 +258,12 @@ impl<N: Nvm> Card<N> {
     /// Returns every field that breaks a rule.
     pub fn pupil(&self) -> Result<Pupil, CardError> {
         Ok(Pupil::parse(self.file(sfi::IDENTITY), self.file(sfi::ENROLMENT))?)
+    }
+
+    /// The record of the last personalisation that was committed; `None` when there was none, or it
+    /// cannot be read.
+    pub(super) fn personalisation(&self) -> Option<Personalisation> {
+        Personalisation::parse(self.file(sfi::PERSONALISATION)).ok()
     }
 
     /// What was written about the card itself when it was initialised.

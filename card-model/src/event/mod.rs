@@ -3,10 +3,11 @@
 //! Every event changes state, records, keys and operation log in one transaction. The acting unit is
 //! not taken from the data: it is the unit inside the SAM's number, which the authentication has
 //! proved. An event is refused, and writes nothing, unless its key, the table
-//! ([`crate::lifecycle`]), the unit ([`owner`]) and its own condition ([`Condition`]) allow it, in
-//! this order. Layouts project-defined.
+//! ([`crate::lifecycle`]), the unit ([`owner`]), its date ([`Untimely`]) and its own condition
+//! ([`Condition`]) allow it, in this order. Layouts project-defined.
 
 mod condition;
+mod date;
 mod execute;
 mod request;
 mod sector;
@@ -23,6 +24,7 @@ use crate::management::SamSerial;
 use crate::state::LifeCycleState;
 
 pub use condition::Condition;
+pub use date::Untimely;
 pub use request::{Body, Opening, OwnerKey, Request};
 pub use unit::owner;
 

@@ -13,6 +13,7 @@ use crate::card::{Card, CardError, Denied};
 use crate::date::ShortDate;
 use crate::file::tree::sfi;
 use crate::file::{Caller, Df, Ef};
+use crate::ident::UnitCode;
 use crate::nvm::Nvm;
 use crate::record::{ExtensionEntry, ExtensionIndex, Grant, Sector};
 
@@ -66,16 +67,29 @@ impl<N: Nvm> Card<N> {
             return Err(Condition::SectorClosed.into());
         }
         let mut plan = occasion.plan();
-        self.close_sector(&mut plan, index)?;
-        plan.flags.extension_open = ExtensionIndex::all()
-            .filter(|&other| other != index)
-            .any(|other| !matches!(self.entry(other), Ok(entry) if entry.sector == Sector::Closed));
+        self.close_sectors(&mut plan, |other, _| other == index)?;
         Ok(plan)
     }
 
-    /// Plans to close every sector.
-    pub(super) fn close_sectors(&self, plan: &mut Plan) -> Result<(), CardError> {
-        ExtensionIndex::all().try_for_each(|index| self.close_sector(plan, index))
+    /// Plans to close those sectors in use that `closes` names, by their number and their owner if
+    /// the entry can be read.
+    pub(super) fn close_sectors(
+        &self,
+        plan: &mut Plan,
+        closes: impl Fn(ExtensionIndex, Option<UnitCode>) -> bool,
+    ) -> Result<(), CardError> {
+        let mut open = false;
+        for index in ExtensionIndex::all() {
+            let sector = self.entry(index).map(|entry| entry.sector);
+            let owner = sector.as_ref().ok().and_then(Sector::grant).map(|grant| grant.owner);
+            match sector {
+                Ok(Sector::Closed) => {}
+                _ if closes(index, owner) => self.close_sector(plan, index)?,
+                _ => open = true,
+            }
+        }
+        plan.flags.extension_open = open;
+        Ok(())
     }
 
     /// Wipes the sector, destroys its owner's key and closes its entry.
@@ -89,8 +103,23 @@ impl<N: Nvm> Card<N> {
         self.write_entry(plan, ExtensionEntry { index, sector: Sector::Closed })
     }
 
-    /// An application uses a sector while it is open, and only one of the owner's units does.
-    pub(crate) fn check_application(&self, file: &Ef, caller: Caller) -> Result<(), CardError> {
+    /// An application reads a sector while it is open, for a unit that the owner covers.
+    pub(crate) fn check_reading(&self, file: &Ef, caller: Caller) -> Result<(), CardError> {
+        self.check_application(file, caller, |owner, acting| owner.covers(acting))
+    }
+
+    /// An application writes a sector while it is open, for its owner alone: a school does not write
+    /// into the application of its district (操作规程 一/七).
+    pub(crate) fn check_writing(&self, file: &Ef, caller: Caller) -> Result<(), CardError> {
+        self.check_application(file, caller, |owner, acting| owner == acting)
+    }
+
+    fn check_application(
+        &self,
+        file: &Ef,
+        caller: Caller,
+        is_user: impl Fn(UnitCode, UnitCode) -> bool,
+    ) -> Result<(), CardError> {
         // No two files begin at one place.
         let of_file = |df: &&Df| df.files.iter().any(|own| own.offset == file.offset);
         let zone = self.tree().dfs.iter().find(of_file).map(Df::zone);
@@ -99,7 +128,7 @@ impl<N: Nvm> Card<N> {
         let Caller::Peer(actor) = caller else { return Err(Denied::Security.into()) };
         let acting = actor.unit()?;
         match self.entry(index)?.sector {
-            Sector::Open(grant) if grant.owner.covers(acting) => Ok(()),
+            Sector::Open(grant) if is_user(grant.owner, acting) => Ok(()),
             Sector::Open(_) => Err(CardError::ForeignUnit),
             Sector::Closed | Sector::Reclaiming(_) => Err(Denied::State.into()),
         }

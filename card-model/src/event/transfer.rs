@@ -19,14 +19,15 @@ impl<N: Nvm> Card<N> {
         Transfer::parse(bytes).ok()
     }
 
-    fn open_transfer(&self) -> Result<Transfer, CardError> {
+    /// The transfer out that nobody has completed or withdrawn.
+    pub(super) fn open_transfer(&self) -> Result<Transfer, CardError> {
         use TransferOperation::{OutPromotion, OutTransfer};
         self.newest_transfer()
             .filter(|record| matches!(record.operation, OutTransfer | OutPromotion))
             .ok_or(CardError::Condition(Condition::NoOpenTransfer))
     }
 
-    /// Sectors of the school go with the school, those of district and city stay.
+    /// Sectors of the school go with the school, those of district and city stay on the card.
     pub(super) fn transfer_out(
         &self,
         occasion: &Occasion<'_>,
@@ -55,14 +56,21 @@ impl<N: Nvm> Card<N> {
         self.with_transfer(occasion, &record)
     }
 
+    /// The pupil's number is that of the new school. After a promotion it is one of the next stage
+    /// (新学段新号), else of the same: a pupil who comes back has the old one again. Sectors of units
+    /// that the new school does not belong to are wiped, as nobody reclaims them here.
     pub(super) fn transfer_in(
         &self,
         occasion: &Occasion<'_>,
         new_number: StudentNumber,
     ) -> Result<Plan, CardError> {
         let out = self.open_transfer()?;
-        if out.to.is_some_and(|to| to != occasion.acting) {
-            return Err(CardError::ForeignUnit);
+        let stage = match out.operation {
+            TransferOperation::OutPromotion => out.old_number.stage().next(),
+            _ => Some(out.old_number.stage()),
+        };
+        if new_number.unit() != occasion.acting || Some(new_number.stage()) != stage {
+            return Err(Condition::OtherPupil.into());
         }
         let record = Transfer {
             operation: TransferOperation::In,
@@ -71,7 +79,11 @@ impl<N: Nvm> Card<N> {
             in_date: Some(occasion.request.date),
             ..out
         };
-        self.with_transfer(occasion, &record)
+        let mut plan = self.with_transfer(occasion, &record)?;
+        self.close_sectors(&mut plan, |_, owner| {
+            owner.is_none_or(|owner| !owner.covers(occasion.acting))
+        })?;
+        Ok(plan)
     }
 
     pub(super) fn withdraw(&self, occasion: &Occasion<'_>) -> Result<Plan, CardError> {

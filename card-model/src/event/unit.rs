@@ -3,37 +3,33 @@
 use xuejika_keyscheme::KeyNumber;
 
 use crate::card::{Card, CardError};
-use crate::file::tree::sfi;
-use crate::ident::{StudentNumber, UnitCode};
+use crate::ident::UnitCode;
 use crate::lifecycle::Event;
 use crate::nvm::Nvm;
-use crate::record::{Enrolment, Identity, Status, Transfer, TransferOperation};
-use crate::state::LifeCycleState::{Active, Blank, Frozen, Initialised, Personalising, Recalled};
+use crate::record::{Personalisation, Status, Transfer, TransferOperation};
+use crate::state::LifeCycleState::{Blank, Frozen, Initialised};
 
 /// The unit a card belongs to; a card of the stock belongs to none, a blank one to the city.
 ///
-/// It is the unit that is personalising the card, or that recalled it; of a pupil who was taken in and
-/// is not yet personalised there, the receiving school of the transfer record; otherwise the pupil's
-/// school. `pupil` gives student number and school as far as they can be read, `newest` the newest
-/// transfer record.
+/// Only what was committed names it: the receiving school of a transfer in (`newest` is the newest
+/// transfer record), or else the school that personalised the card (`personalised`). On a card with
+/// neither it is the unit that brought it into its state: the one that is personalising it, or
+/// recalled it. What stands in EF 07 and EF 08 may be half written and names nobody.
 #[must_use]
 pub fn owner(
     status: &Status,
-    pupil: (Option<StudentNumber>, Option<UnitCode>),
+    personalised: Option<&Personalisation>,
     newest: Option<&Transfer>,
 ) -> Option<UnitCode> {
-    let (number, school) = pupil;
     match status.state {
         Blank => Some(UnitCode::CITY),
         Initialised => None,
-        Personalising | Recalled => Some(status.unit),
-        Active => Some(school.unwrap_or(status.unit)),
         _ => {
             let taken_in = newest
                 .filter(|transfer| transfer.operation == TransferOperation::In)
-                .filter(|transfer| transfer.new_number != number)
                 .and_then(|transfer| transfer.to);
-            Some(taken_in.or(school).unwrap_or(status.unit))
+            let school = taken_in.or(personalised.map(|record| record.unit));
+            Some(school.unwrap_or(status.unit))
         }
     }
 }
@@ -49,10 +45,13 @@ impl<N: Nvm> Card<N> {
     ) -> Result<(), CardError> {
         let allowed = match (event, event.rule().key, self.owner(status)) {
             (_, KeyNumber::MASTER, _) => acting == UnitCode::CITY,
-            // The district inspects what its schools, or it, recalled (操作规程 三/五).
+            // The district inspects what its schools, or it, recalled or found faulty (操作规程 三/五).
             (Event::Restock, ..) => !acting.is_school() && acting.covers(status.unit),
             // Which school takes the pupil in is for the transfer record to say.
-            (Event::TransferIn, ..) => acting.is_school(),
+            (Event::TransferIn, ..) => {
+                let to = self.open_transfer().ok().and_then(|out| out.to);
+                acting.is_school() && to.is_none_or(|to| to == acting)
+            }
             // District and city keep the books of the stock (操作规程 三/五).
             (Event::Cancel, _, None) => !acting.is_school(),
             (_, KeyNumber::STATUS, None) => true,
@@ -67,9 +66,7 @@ impl<N: Nvm> Card<N> {
         if allowed { Ok(()) } else { Err(CardError::ForeignUnit) }
     }
 
-    fn owner(&self, status: &Status) -> Option<UnitCode> {
-        let number = Identity::parse(self.file(sfi::IDENTITY)).ok().map(|id| id.student_number);
-        let school = Enrolment::parse(self.file(sfi::ENROLMENT)).ok().map(|e| e.unit);
-        owner(status, (number, school), self.newest_transfer().as_ref())
+    pub(crate) fn owner(&self, status: &Status) -> Option<UnitCode> {
+        owner(status, self.personalisation().as_ref(), self.newest_transfer().as_ref())
     }
 }

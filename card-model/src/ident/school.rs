@@ -87,6 +87,16 @@ codes! {
 }
 
 impl Stage {
+    /// Returns the stage after this one; `None` after the last of the schools that give cards.
+    #[must_use]
+    pub const fn next(self) -> Option<Self> {
+        match self {
+            Self::Primary => Some(Self::Junior),
+            Self::Junior => Some(Self::Senior),
+            Self::Senior => None,
+        }
+    }
+
     /// Returns the grades of the stage, for a stage that takes `years`. Where the primary stage
     /// takes five years and the junior stage four, grade 6 is a junior grade.
     #[must_use]

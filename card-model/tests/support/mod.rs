@@ -23,7 +23,7 @@ use xuejika_card_model::management::{Authorisation, Role, SamSerial};
 use xuejika_card_model::nvm::{Nvm, RamNvm};
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{
-    CardType, Issuance, Profile, SchoolYear, Status, StatusFlags, Term, TerminalId,
+    CardType, Issuance, Personalisation, Profile, SchoolYear, Status, StatusFlags, Term, TerminalId,
 };
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::wallet::{WalletKeys, WalletSetup};
@@ -137,6 +137,7 @@ pub(crate) fn pupil() -> Pupil {
 pub(crate) fn status(state: LifeCycleState) -> Status {
     let previous = match state {
         LifeCycleState::Frozen => LifeCycleState::TransferredOut,
+        LifeCycleState::Fault => LifeCycleState::Active,
         _ => LifeCycleState::Initialised,
     };
     Status {
@@ -166,12 +167,27 @@ pub(crate) fn put_pupil(memory: &mut [u8], pupil: &Pupil) {
     put(memory, file(sfi::ENROLMENT), &pupil.enrolment.emit());
 }
 
-/// A card in this state, with a pupil where the state has one.
+/// The commit of the pupil at this school.
+pub(crate) fn personalisation(of: &str) -> Personalisation {
+    Personalisation {
+        count: 1,
+        date: Date::new(2006, 9, 1).unwrap(),
+        unit: unit(of),
+        terminal: TerminalId([0, 0, 0, 9]),
+        issued: true,
+    }
+}
+
+/// A card in this state, with a pupil where the state has one. While a school is personalising it,
+/// nothing has been committed yet.
 pub(crate) fn card_in(state: LifeCycleState) -> Vec<u8> {
-    use LifeCycleState::{Blank, Initialised, Recalled};
+    use LifeCycleState::{Blank, Initialised, Personalising, Recalled};
     let mut memory = new_card();
     if !matches!(state, Blank | Initialised | Recalled) {
         put_pupil(&mut memory, &pupil());
+    }
+    if !matches!(state, Blank | Initialised | Recalled | Personalising) {
+        put(&mut memory, file(sfi::PERSONALISATION), &personalisation(OWN_SCHOOL).emit());
     }
     put_status(&mut memory, &status(state));
     memory

@@ -175,6 +175,12 @@ pub(crate) fn scene(event: Event, state: LifeCycleState) -> Vec<u8> {
         _ => {}
     }
     status.flags.temporary = event == Event::TemporaryReturn;
+    if event == Event::TransferIn {
+        // The one goes, the other stays.
+        put_sector(&mut memory, SECTOR, OTHER_DISTRICT);
+        put_sector(&mut memory, SECTOR + 1, CITY);
+        status.flags.extension_open = true;
+    }
     if matches!(event, Event::ExtensionReclaim | Event::TemporaryReturn) {
         put_sector(&mut memory, SECTOR, OWN_SCHOOL);
         status.flags.extension_open = true;

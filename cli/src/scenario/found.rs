@@ -136,6 +136,7 @@ const fn condition(condition: Condition) -> &'static str {
         Condition::OtherPupil => "other-pupil",
         Condition::SectorInUse => "sector-in-use",
         Condition::SectorClosed => "sector-closed",
+        Condition::NoWayBack => "no-way-back",
         Condition::WornOut => "worn-out",
     }
 }

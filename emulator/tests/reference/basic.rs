@@ -125,7 +125,7 @@ impl RefCard {
         file.is_ok_and(|file| matches!(file.read, Right::Operator))
     }
 
-    fn check(&self, right: Right, road: Road) -> Result<(), u16> {
+    fn check(&self, right: Right, road: Road, writes: bool) -> Result<(), u16> {
         let session = self.v.session.as_ref().filter(|_| road == Road::Session);
         match right {
             Right::Free => Ok(()),
@@ -138,14 +138,14 @@ impl RefCard {
                 if !states.contains(&state) {
                     return Err(0x6985);
                 }
-                self.check_sector()
+                self.check_sector(writes)
             }
             Right::Never | Right::Operator => Err(0x6982),
         }
     }
 
-    /// An application uses an open sector, from a unit that the owner covers.
-    fn check_sector(&self) -> Result<(), u16> {
+    /// An application reads an open sector for a unit that the owner covers, and writes for the owner.
+    fn check_sector(&self, writes: bool) -> Result<(), u16> {
         let Some(number) = files::sector(self.v.df) else { return Ok(()) };
         let entry = &self.records(files::ZONE, 0x0C)[usize::from(number) - 1];
         if entry[1] != 1 {
@@ -153,7 +153,8 @@ impl RefCard {
         }
         let unit = self.acting().ok_or(0x6982_u16)?;
         let owner = entry[4..7].try_into().unwrap();
-        if record::covers(owner, unit) { Ok(()) } else { Err(0x6982) }
+        let allowed = if writes { owner == unit } else { record::covers(owner, unit) };
+        if allowed { Ok(()) } else { Err(0x6982) }
     }
 
     fn read_binary(&mut self, command: &Command, road: Road) -> Answer {
@@ -162,7 +163,7 @@ impl RefCard {
         if file.structure != Structure::Transparent {
             return Err(0x6981);
         }
-        self.check(file.read, road)?;
+        self.check(file.read, road, false)?;
         let bytes = self.bytes(self.v.df, file.fid);
         if offset >= bytes.len() {
             return Err(0x6B00);
@@ -189,7 +190,7 @@ impl RefCard {
         if matches!(file.structure, Structure::Transparent | Structure::Purse) {
             return Err(0x6981);
         }
-        self.check(file.read, road)?;
+        self.check(file.read, road, false)?;
         let records = self.records(self.v.df, file.fid);
         let index = usize::from(command.p1).checked_sub(1).ok_or(0x6A83_u16)?;
         let record = records.get(index).ok_or(0x6A83_u16)?;
@@ -208,10 +209,10 @@ impl RefCard {
         if file.structure != Structure::Transparent {
             return Err(0x6981);
         }
-        self.check(file.update, road)?;
+        self.check(file.update, road, true)?;
         let df = self.v.df;
         let pupil = df == files::ZONE && matches!(file.fid, 7 | 8);
-        if pupil && self.acting() != self.status().map(|status| status.unit) {
+        if pupil && self.acting() != self.status().and_then(|status| self.owner(&status)) {
             return Err(0x6982);
         }
         if (df, file.fid) == (files::ZONE, 5) && self.acting() != Some(record::CITY) {

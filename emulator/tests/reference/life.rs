@@ -49,7 +49,7 @@ const EVENTS: [(u8, [u8; 10]); 18] = [
     (4, [NO, NO, NO, NO, IN, NO, NO, NO, NO, NO]),
     (4, [NO, NO, NO, NO, ACT, NO, NO, NO, NO, NO]),
     (5, [NO, STAY, RCL, RCL, RCL, RCL, RCL, NO, STAY, NO]),
-    (5, [NO, NO, NO, NO, NO, NO, NO, NO, INIT, NO]),
+    (5, [NO, NO, NO, NO, NO, NO, NO, NO, INIT, PREV]),
     (5, [FLT, FLT, FLT, FLT, FLT, FLT, FLT, STAY, FLT, STAY]),
     (5, [NO, NO, INIT, INIT, NO, NO, INIT, NO, NO, NO]),
 ];
@@ -68,7 +68,9 @@ struct Run<'a> {
     body: &'a [u8],
     unit: Unit,
     status: Status,
+    /// What comes of it, and what is written as the state before.
     state: u8,
+    previous: u8,
 }
 
 impl Run<'_> {
@@ -148,14 +150,19 @@ impl RefCard {
         let unit = self.acting().ok_or(0x6982_u16)?;
         let status = self.status().ok_or(0x6400_u16)?;
         let place = STATES.iter().position(|state| *state == status.state).unwrap();
-        let state = match column[place] {
+        let (state, previous) = match column[place] {
             NO => return Err(0x6985),
-            STAY => status.state,
-            PREV => status.previous,
-            state => state,
+            STAY => (status.state, status.previous),
+            PREV if (status.state, status.previous) == (FLT, PZG) => match self.begun_from() {
+                INIT => (INIT, FLT),
+                from => (PZG, from),
+            },
+            PREV => (status.previous, status.state),
+            state => (state, status.state),
         };
-        let run = Run { event, data, body: &data[12..], unit, status, state };
+        let run = Run { event, data, body: &data[12..], unit, status, state, previous };
         self.check_unit(&run, key)?;
+        self.check_dates(&run)?;
         self.execute(&run)
     }
 
@@ -164,20 +171,36 @@ impl RefCard {
         match status.state {
             BLANK => Some(CITY),
             INIT => None,
-            PZG | RCL => Some(status.unit),
-            state => {
-                if state != ACT
-                    && let Some(newest) = self.records(ZONE, 0x0B).first()
-                    && newest[0] == 3
-                    && newest[16..24] != self.bytes(ZONE, 7)[..8]
-                {
-                    return Some(newest[5..8].try_into().unwrap());
+            _ => {
+                let newest = self.records(ZONE, 0x0B).first();
+                if let Some(taken_in) = newest.filter(|record| record[0] == 3) {
+                    return Some(taken_in[5..8].try_into().unwrap());
                 }
-                let enrolment = self.bytes(ZONE, 8);
-                let valid = record::is_enrolment(enrolment);
-                Some(if valid { enrolment[69..72].try_into().unwrap() } else { status.unit })
+                let commit = self.bytes(ZONE, 9);
+                let made = record::sealed(commit);
+                Some(if made { commit[6..9].try_into().unwrap() } else { status.unit })
             }
         }
+    }
+
+    /// Where the personalising began that is under way, from what was committed before: 12.5.
+    fn begun_from(&self) -> u8 {
+        let newest = self.records(ZONE, 0x0B).first();
+        match newest {
+            _ if !record::sealed(self.bytes(ZONE, 9)) => INIT,
+            Some(record) if record[0] == 3 && record[16..24] != self.bytes(ZONE, 7)[..8] => IN,
+            _ => ACT,
+        }
+    }
+
+    /// Whether the day can be true: 12.6.
+    fn check_dates(&self, run: &Run<'_>) -> Result<(), u16> {
+        let (issuance, date) = (self.bytes(ZONE, 5), run.date());
+        let in_use = matches!(run.event, 2 | 3 | 4 | 5 | 0x0A | 0x0C | 0x0D | 0x0E);
+        let early = run.event != 1 && date < &issuance[16..20];
+        let late = in_use && date > &issuance[36..40];
+        let term = run.event != 5 || is_near(date, run.body);
+        if early || late || !term { Err(0x6A80) } else { Ok(()) }
     }
 
     fn check_unit(&self, run: &Run<'_>, key: u8) -> Result<(), u16> {
@@ -221,9 +244,10 @@ impl RefCard {
             }
             0x0B => flags = self.reclaim_sector(run)?,
             0x0C => self.transfer_out(run)?,
-            0x0D | 0x0E => self.end_transfer(run)?,
+            0x0D => flags = self.take_in(run)?,
+            0x0E => self.withdraw(run)?,
             0x0F => flags = self.recall(run)?,
-            0x10 => self.restock()?,
+            0x10 => flags = self.restock(run)?,
             0x12 => {
                 self.check_return(flags)?;
                 self.wipe_pupil();
@@ -239,14 +263,14 @@ impl RefCard {
 
     /// Status and log; the answer.
     fn write_status(&mut self, run: &Run<'_>, flags: u8, reason: u8) -> Vec<u8> {
-        let Status { state: before, previous, made, place, counter, .. } = run.status;
+        let Status { state: before, made, place, counter, .. } = run.status;
         let counter = counter.wrapping_add(1).to_be_bytes();
-        let (previous, made) = if run.state == before {
-            (previous, made.to_vec())
+        let made = if run.state == before {
+            made.to_vec()
         } else {
-            (before, [run.date(), &run.unit, &[reason]].concat())
+            [run.date(), &run.unit, &[reason]].concat()
         };
-        let head = [1, run.state, previous, flags];
+        let head = [1, run.state, run.previous, flags];
         let status = seal(&[&head[..], &counter, &made].concat());
         self.bytes_mut(ZONE, 6)[16 - place..32 - place].copy_from_slice(&status);
         let log = [&[run.event, 0], run.date(), &run.data[4..7], &run.unit, &counter].concat();
@@ -259,7 +283,7 @@ impl RefCard {
         let valid = record::is_identity(identity)
             && record::is_enrolment(enrolment)
             && record::agree(identity, enrolment);
-        if !valid {
+        if !valid || run.date() < &identity[10..14] {
             return Err(0x6A80);
         }
         if enrolment[69..72] != run.unit {
@@ -322,9 +346,13 @@ impl RefCard {
             return Err(0x6985);
         }
         self.close_sector(n);
+        Ok(self.with_sectors(run.status.flags))
+    }
+
+    /// The flags, with the one that says whether a sector is open.
+    fn with_sectors(&self, flags: u8) -> u8 {
         let open = self.records(ZONE, 0x0C).iter().any(|entry| entry[1] != 0);
-        let flags = run.status.flags & !SECTOR_OPEN;
-        Ok(flags | if open { SECTOR_OPEN } else { 0 })
+        flags & !SECTOR_OPEN | if open { SECTOR_OPEN } else { 0 }
     }
 
     fn close_sector(&mut self, n: u8) {
@@ -370,23 +398,41 @@ impl RefCard {
         Ok(())
     }
 
-    /// Taken in, or withdrawn.
-    fn end_transfer(&mut self, run: &Run<'_>) -> Result<(), u16> {
+    /// The transfer out that is open.
+    fn open_transfer(&self) -> Result<Vec<u8>, u16> {
         let newest = self.records(ZONE, 0x0B).first().filter(|it| matches!(it[0], 1 | 2));
-        let mut record = newest.ok_or(0x6985_u16)?[..46].to_vec();
-        if run.event == 0x0D {
-            if record::number_unit(run.body) != Some(run.unit) || run.date() < &record[24..28] {
-                return Err(0x6A80);
+        Ok(newest.ok_or(0x6985_u16)?[..46].to_vec())
+    }
+
+    fn take_in(&mut self, run: &Run<'_>) -> Result<u8, u16> {
+        let mut record = self.open_transfer()?;
+        let (old, new) = (record::number_stage(&record[8..16]), record::number_stage(run.body));
+        let promoted = if record[0] == 2 { 1 } else { 0 };
+        if record::number_unit(run.body) != Some(run.unit) || new != old + promoted {
+            return Err(0x6985);
+        }
+        if run.date() < &record[24..28] {
+            return Err(0x6A80);
+        }
+        record[0] = 3;
+        record[5..8].copy_from_slice(&run.unit);
+        record[16..24].copy_from_slice(run.body);
+        record[28..32].copy_from_slice(run.date());
+        self.append(ZONE, 0x0B, 8, seal(&record));
+        for n in 1..=8 {
+            let entry = &self.records(ZONE, 0x0C)[usize::from(n) - 1];
+            if entry[1] != 0 && !covers(entry[4..7].try_into().unwrap(), run.unit) {
+                self.close_sector(n);
             }
-            record[0] = 3;
-            record[5..8].copy_from_slice(&run.unit);
-            record[16..24].copy_from_slice(run.body);
-            record[28..32].copy_from_slice(run.date());
-        } else {
-            record[0] = 4;
-            if run.data[11] != 0 {
-                record[1] = run.data[11];
-            }
+        }
+        Ok(self.with_sectors(run.status.flags))
+    }
+
+    fn withdraw(&mut self, run: &Run<'_>) -> Result<(), u16> {
+        let mut record = self.open_transfer()?;
+        record[0] = 4;
+        if run.data[11] != 0 {
+            record[1] = run.data[11];
         }
         self.append(ZONE, 0x0B, 8, seal(&record));
         Ok(())
@@ -405,7 +451,21 @@ impl RefCard {
         Ok(0)
     }
 
-    fn restock(&mut self) -> Result<(), u16> {
+    /// A recalled card is counted; a faulty one is what it was, unless it was frozen.
+    fn restock(&mut self, run: &Run<'_>) -> Result<u8, u16> {
+        let flags = run.status.flags;
+        match (run.status.state, run.status.previous, run.state) {
+            (FLT, FRZ | CAN | FLT, _) => Err(0x6985),
+            (FLT, PZG, INIT) => {
+                self.wipe_pupil();
+                Ok(0)
+            }
+            (FLT, ..) => Ok(flags),
+            _ => self.count_generation().map(|()| flags),
+        }
+    }
+
+    fn count_generation(&mut self) -> Result<(), u16> {
         let issuance = self.bytes_mut(ZONE, 5);
         issuance[28] = issuance[28].checked_add(1).ok_or(0x6985_u16)?;
         let group = seal(&issuance[16..30]);
@@ -426,6 +486,22 @@ impl RefCard {
             self.files.insert((ZONE, fid), Body::Records(Vec::new()));
         }
     }
+}
+
+/// Whether a registration on this day is for its term or the one before: 12.6.
+fn is_near(date: &[u8], body: &[u8]) -> bool {
+    let number = |bytes| record::bcd(bytes).unwrap();
+    // Terms counted from the beginning of time, two a year; autumn begins in August.
+    let term = 2 * number(&body[..2]) + u64::from(body[2]) - 1;
+    let months = 12 * number(&date[..2]) + number(&date[2..3]) - 1;
+    // The spring of a school year is in the year after.
+    let own = match (months % 12) + 1 {
+        1 => 2 * (months / 12 - 1),
+        2..=7 => 2 * (months / 12) - 1,
+        _ => 2 * (months / 12),
+    };
+    // School years begin in 1900.
+    own >= 3800 && (term == own || term + 1 == own)
 }
 
 /// Whether the data is that of the event: 12.2.

@@ -3,7 +3,7 @@
 
 use super::card::RefCard;
 use super::command::Command;
-use super::files::{self, ACT, BLANK, FRZ, IN, INIT, OUT, PZG, RCL, SECTOR, ZONE};
+use super::files::{self, ACT, BLANK, FLT, FRZ, IN, INIT, OUT, PZG, RCL, SECTOR, ZONE};
 use super::keys;
 use super::record::{Unit, seal};
 use super::session::{TWISTS, Twist};
@@ -17,6 +17,18 @@ const OWN: Unit = [0x08, 0x40, 0x12];
 const OTHER: Unit = [0x08, 0x40, 0x13];
 const DISTRICT: Unit = [0x08, 0x00, 0x00];
 const CITY: Unit = [0; 3];
+
+/// When things happen: in the first term of a test card.
+const DAY: [u8; 4] = [0x20, 0x26, 0x09, 0x04];
+/// The term after, the ends of a test card's life, and the days beyond them.
+const DAYS: [[u8; 4]; 5] = [
+    [0x20, 0x27, 0x02, 0x20],
+    [0x20, 0x26, 0x07, 0x01],
+    [0x20, 0x26, 0x06, 0x30],
+    [0x20, 0x38, 0x08, 0x31],
+    [0x20, 0x38, 0x09, 0x01],
+];
+
 const UNITS: [Unit; 6] = [OWN, OWN, OTHER, DISTRICT, CITY, [0x05, 0x00, 0x00]];
 
 fn sam(unit: Unit) -> [u8; 8] {
@@ -60,6 +72,18 @@ fn pupil(unit: Unit, document: bool) -> [Vec<u8>; 2] {
     [identity, [seal(&school), seal(&place), seal(&dates)].concat()]
 }
 
+/// Gives a pupil this number, and all that follows from it.
+fn adopt([identity, enrolment]: &mut [Vec<u8>; 2], number: &[u8]) {
+    identity[..8].copy_from_slice(number);
+    let group = seal(&identity[..14]);
+    identity[..16].copy_from_slice(&group);
+    let stage = super::record::number_stage(number);
+    let grade = [6, 9, 10][usize::from(stage) - 1];
+    enrolment[72..75].copy_from_slice(&[stage, number[4] >> 4, grade]);
+    let group = seal(&enrolment[64..78]);
+    enrolment[64..80].copy_from_slice(&group);
+}
+
 /// Select, choose, challenge, prove.
 fn authenticate(card: &RefCard, df: u16, key: u8, unit: Unit, proof: Proof) -> Plan {
     let version = card.slots.get(&(df, key)).map_or(1, |slots| slots.active.0);
@@ -69,7 +93,7 @@ fn authenticate(card: &RefCard, df: u16, key: u8, unit: Unit, proof: Proof) -> P
 
 /// A whole event, from SELECT on.
 fn event(card: &RefCard, code: u8, key: u8, unit: Unit, body: &[u8]) -> Plan {
-    let data = [&[0x20, 0x06, 0x09, 0x04, 0x09, 0x30, 0x00, 0, 0, 0, 9, 0][..], body].concat();
+    let data = [&DAY[..], &[0x09, 0x30, 0x00, 0, 0, 0, 9, 0], body].concat();
     let mut plan = authenticate(card, ZONE, key, unit, Proof::Right);
     plan.push(secure([0x80, 0xF0, code, 0], &data, 4));
     plan
@@ -79,7 +103,7 @@ fn event(card: &RefCard, code: u8, key: u8, unit: Unit, body: &[u8]) -> Plan {
 pub(crate) fn personalise(card: &RefCard, begin: u8) -> Plan {
     let mut plan = event(card, begin, 2, OWN, &[]);
     plan.extend(write_pupil(OWN, false));
-    plan.push(secure([0x80, 0xF0, 3, 0], &[0x20, 6, 9, 4, 9, 0x30, 0, 0, 0, 0, 9, 0, 1], 4));
+    plan.push(secure([0x80, 0xF0, 3, 0], &[0x20, 0x26, 9, 4, 9, 0x30, 0, 0, 0, 0, 9, 0, 1], 4));
     plan
 }
 
@@ -234,12 +258,13 @@ impl Terminal {
         let likely: &[u8] = match state {
             BLANK => &[1],
             INIT => &[2, 2, 4, 0x0F],
-            PZG => &[3, 3, 3, 3, 2, 0x12, 0x0F],
+            PZG => &[3, 3, 3, 3, 2, 0x12, 0x0F, 0x11],
             ACT => &[5, 6, 7, 0x0A, 0x0B, 0x0C, 2, 0x0F, 5, 0x12],
             OUT => &[0x0D, 0x0E, 6, 0x0B, 0x0F],
             IN => &[2, 6, 0x0F],
-            FRZ => &[7, 7, 6, 0x0F, 0x12, 0x0B],
+            FRZ => &[7, 7, 6, 0x0F, 0x12, 0x0B, 0x11],
             RCL => &[0x10, 0x10, 0x0F],
+            FLT => &[0x10, 0x10, 0x10, 8, 9, 0x11],
             _ => &[8, 9, 0x11, 0x0F],
         };
         let code = match self.rng.below(8) {
@@ -257,9 +282,14 @@ impl Terminal {
         };
         let body = self.body(card, code);
         let mut plan = event(card, code, key, unit, &body);
+        if self.rng.one_in(8)
+            && let Some(Step::Secure(command, _)) = plan.last_mut()
+        {
+            command.data[..4].copy_from_slice(&self.rng.pick(&DAYS));
+        }
         if code == 3 || (code == 2 && self.rng.one_in(2)) {
             let last = plan.pop();
-            let mut write = self.writing(unit);
+            let mut write = self.writing(card, unit);
             if code == 2 {
                 write.push(secure([0x00, 0xB0, 0x87, 0], &[], 256));
             }
@@ -275,9 +305,29 @@ impl Terminal {
     }
 
     /// Writes a pupil's data, with a mistake now and then.
-    fn writing(&mut self, unit: Unit) -> Plan {
+    fn writing(&mut self, card: &RefCard, unit: Unit) -> Plan {
         let school = if super::record::is_school(unit) { unit } else { OWN };
-        let [mut identity, mut enrolment] = pupil(school, self.rng.one_in(3));
+        let mut pupil = pupil(school, self.rng.one_in(3));
+        let newest = card.records(ZONE, 0x0B).first().filter(|record| record[0] == 3);
+        match newest {
+            Some(taken_in) => adopt(&mut pupil, &taken_in[16..24]),
+            None if self.rng.one_in(3) => {
+                let mut junior = number(school);
+                junior[4] = 0x10;
+                adopt(&mut pupil, &junior);
+            }
+            None => {}
+        }
+        let [mut identity, mut enrolment] = pupil;
+        if self.rng.one_in(12) {
+            // Not born yet on most days.
+            identity[10..14].copy_from_slice(&DAYS[0]);
+            let group = seal(&identity[..14]);
+            identity[..16].copy_from_slice(&group);
+            enrolment[80..88].copy_from_slice(&[DAYS[0], DAYS[3]].concat());
+            let group = seal(&enrolment[80..94]);
+            enrolment[80..96].copy_from_slice(&group);
+        }
         if self.rng.one_in(6) {
             let at = self.rng.pick(&[0, 4, 5, 7, 8, 9, 11]);
             identity[at] ^= 1 << self.rng.below(8);
@@ -319,7 +369,7 @@ impl Terminal {
     fn body(&mut self, card: &RefCard, code: u8) -> Vec<u8> {
         let mut body = match code {
             3 => vec![self.rng.pick(&[0, 1])],
-            5 => vec![0x20, self.rng.pick(&[0x06, 0x07]), self.rng.pick(&[1, 2])],
+            5 => vec![0x20, self.rng.pick(&[0x25, 0x26, 0x26]), self.rng.pick(&[1, 2])],
             0x0A => {
                 let n = self.rng.pick(&[1, 1, 2, 8]);
                 let owner = self.rng.pick(&[OWN, DISTRICT, CITY, OTHER]);
@@ -334,7 +384,12 @@ impl Terminal {
                 let to = self.rng.pick(&[OTHER, OTHER, CITY, DISTRICT]);
                 [&[self.rng.pick(&[1, 2])][..], &to].concat()
             }
-            0x0D => number(OTHER).to_vec(),
+            0x0D => {
+                let mut number = number(self.rng.pick(&[OTHER, OTHER, OTHER, OWN]));
+                // Type 4 schools have two stages; the cards' pupils are in the second.
+                number[4] = self.rng.pick(&[0x20, 0x20, 0x60, 0x10, 0x80]);
+                number.to_vec()
+            }
             _ => Vec::new(),
         };
         if self.rng.one_in(30) {

@@ -111,6 +111,15 @@ pub(crate) fn number_unit(number: &[u8]) -> Option<Unit> {
     (number[0] == 1 && is_school(unit) && taught.contains(&category)).then_some(unit)
 }
 
+/// Stage of a student number, from its category.
+pub(crate) fn number_stage(number: &[u8]) -> u8 {
+    match number[4] >> 4 {
+        0 | 4 | 7 => 1,
+        1 | 5 | 8 => 2,
+        _ => 3,
+    }
+}
+
 /// Padded text: a byte other than 00 behind the first 00 is an error. The rest.
 fn text(field: &[u8]) -> Option<&[u8]> {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());

@@ -12,6 +12,7 @@ use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::record::{
     ExtensionEntry, RecordKind, Sector, Status, Transfer, TransferOperation,
 };
+use xuejika_card_model::state::LifeCycleState;
 
 use super::{Stamp, StudentCard, records, status};
 use crate::error::Error;
@@ -195,6 +196,7 @@ fn unmet<S: Sam, C: CardChannel>(
                     |record: Transfer| matches!(record.operation, OutTransfer | OutPromotion);
                 !newest.is_some_and(open)
             }
+            Condition::NoWayBack => before.state == LifeCycleState::Fault,
             Condition::WalletInUse
             | Condition::WalletOpened
             | Condition::OtherPupil
