@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow, ensure};
 use xuejika_card_model::pupil::PupilDraft;
 
-use super::script::{Script, plain};
+use super::expectation::plain;
+use super::script::Script;
 use crate::input::{self, MAX_TEXT};
 
 /// A scenario and where it comes from.
