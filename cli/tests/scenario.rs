@@ -345,8 +345,6 @@ fn every_operation_of_the_program_has_its_step() {
 /// Refused is what somebody refused; neither what was done, nor what failed.
 #[test]
 fn refused_is_any_refusal_and_nothing_else() {
-    let personalise =
-        r#"do = "personalise", card = "a", reader = "school", pupil = "z", cut = 0"#;
     for (step, found) in [
         (r#"do = "register", card = "a", reader = "school""#, None),
         (r#"do = "initialise", card = "a", reader = "school""#, None),
@@ -360,8 +358,7 @@ fn refused_is_any_refusal_and_nothing_else() {
         (r#"do = "apdu", card = "a", send = "00B0840008""#, Some("ok: 1000070100000017")),
         (r#"do = "freeze", card = "a", reader = "school""#, None),
         (r#"do = "wallet", card = "a""#, Some("ok: 0.00 yuan")),
-        (r#"do = "load", card = "a", amount = "1.00", cut = 2"#, Some("interrupted: ")),
-        (personalise, None),
+        (r#"do = "load", card = "a", amount = "1.00", cut = 0"#, Some("power-lost: ")),
     ] {
         for expect in [r#""refused""#, r#"{ outcome = "refused" }"#] {
             let step = format!("{{ {step}, expect = {expect} }},");
@@ -376,6 +373,26 @@ fn refused_is_any_refusal_and_nothing_else() {
                 ),
             }
         }
+    }
+}
+
+/// Every step that writes to a wallet can be cut, and then counts its cuts, whole and torn.
+#[test]
+fn a_step_of_the_wallet_is_cut_at_each_write() {
+    let money = r#"{ do = "load", card = "a", amount = "9.00" },"#;
+    for step in [
+        r#"do = "load", amount = "1.00""#,
+        r#"do = "unload", amount = "1.00""#,
+        r#"do = "purchase", amount = "1.00""#,
+        r#"do = "suspend""#,
+        r#"do = "refund""#,
+    ] {
+        let cut = format!("{{ {step}, card = \"a\", cut = \"each\", expect = {{ cuts = 0 }} }},");
+        let played = play(&FRAME.replace("STEP", &format!("{money}\n{cut}")), &[]);
+        assert_eq!(played.code, 1, "{step}: {}", played.err);
+        let (_, cuts) = played.out.split_once("found    cuts ").expect(&played.out);
+        let cuts: u32 = cuts.lines().next().unwrap().parse().unwrap();
+        assert!(cuts >= 4 && cuts.is_multiple_of(2), "{step}: {cuts}");
     }
 }
 

@@ -8,8 +8,6 @@ mod list;
 mod purse;
 mod view;
 
-use xuejika_card_model::date::Date;
-use xuejika_card_model::desk::{FaultCause, Inspection};
 use xuejika_card_model::wallet::EnableFlag;
 use xuejika_reader::wallet::Direction;
 
@@ -48,15 +46,7 @@ impl World {
             Act::ApplyReplacement { list, card, pupil, cause, since } => {
                 self.apply_replacement(list.as_deref(), card, pupil, (*cause, *since))
             }
-            Act::FaultSheet { card, unit, occasion, district, city, district_on, city_on } => {
-                let today = self.date;
-                let inspection = |found: &Option<FaultCause>, on: &Option<Date>| {
-                    found.map(|found| Inspection { on: on.unwrap_or(today), found })
-                };
-                let (district, city) =
-                    (inspection(district, district_on), inspection(city, city_on));
-                self.fault_sheet(card, (*unit, *occasion), district, city)
-            }
+            Act::FaultSheet(sheet) => self.fault_sheet(sheet),
             Act::Deadline { limit, from } => self.deadline(limit, *from),
             Act::Load(money) => self.transfer(Direction::Load, money),
             Act::Unload(money) => self.transfer(Direction::Unload, money),

@@ -186,6 +186,26 @@ pub(super) struct Report {
     pub(super) reason: Option<Reason>,
 }
 
+/// A fault sheet with what was found.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sheet {
+    pub(super) card: String,
+    #[serde(deserialize_with = "text")]
+    pub(super) unit: UnitCode,
+    #[serde(default = "in_use", deserialize_with = "text")]
+    pub(super) occasion: FaultOccasion,
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) district: Option<FaultCause>,
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) city: Option<FaultCause>,
+    /// Days of their inspections, by default today.
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) district_on: Option<Date>,
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) city_on: Option<Date>,
+}
+
 /// A list on its way to a reader.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -392,22 +412,7 @@ pub(super) enum Act {
         since: Option<Date>,
     },
     /// Write a fault sheet (故障卡说明单) with what district and city found.
-    FaultSheet {
-        card: String,
-        #[serde(deserialize_with = "text")]
-        unit: UnitCode,
-        #[serde(default, deserialize_with = "some_text")]
-        district: Option<FaultCause>,
-        #[serde(default, deserialize_with = "some_text")]
-        city: Option<FaultCause>,
-        #[serde(default = "in_use", deserialize_with = "text")]
-        occasion: FaultOccasion,
-        /// Days of their inspections, by default today.
-        #[serde(default, deserialize_with = "some_text")]
-        district_on: Option<Date>,
-        #[serde(default, deserialize_with = "some_text")]
-        city_on: Option<Date>,
-    },
+    FaultSheet(Sheet),
     /// Sign a line of the recall slip (回收单).
     RecallSlip {
         card: String,

@@ -129,8 +129,9 @@ impl World {
         reason: Option<Reason>,
     ) -> anyhow::Result<Found> {
         let (stamp, number) = (self.stamp(), number.parse()?);
-        let done =
-            self.present(reader, card)?.and_then(|mut card| card.transfer_in(number, reason, stamp));
+        let done = self
+            .present(reader, card)?
+            .and_then(|mut card| card.transfer_in(number, reason, stamp));
         Ok(changed(done))
     }
 
@@ -218,8 +219,9 @@ impl World {
         data: &str,
     ) -> anyhow::Result<Found> {
         let (index, data) = (index(sector)?, hex::parse(data)?);
-        let written =
-            self.present(reader, card)?.and_then(|mut card| card.write_sector(index, offset, &data));
+        let written = self
+            .present(reader, card)?
+            .and_then(|mut card| card.write_sector(index, offset, &data));
         Ok(match written {
             Ok(()) => Found::done(format!("{} bytes", data.len())),
             Err(error) => error.into(),

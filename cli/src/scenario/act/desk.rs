@@ -4,13 +4,13 @@ use anyhow::{Context, bail};
 use xuejika_card_model::calendar::{Deadline, temporary_card_until};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::desk::{
-    FaultCause, FaultOccasion, FaultSheet, Inspection, PersonalisationUpload, RecallLine,
-    ReplacementCause, ReplacementForm, SheetError,
+    FaultCause, FaultSheet, Inspection, PersonalisationUpload, RecallLine, ReplacementCause,
+    ReplacementForm,
 };
-use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::Kind;
 
 use super::super::found::Found;
+use super::super::script::Sheet;
 use super::super::world::World;
 
 impl World {
@@ -38,7 +38,9 @@ impl World {
                 let lists = self.list(list)?.versions.last();
                 match lists.and_then(|list| list.entries().reported(serial, Kind::Loss)) {
                     Some(reported) => reported.date,
-                    None => return Ok(Found::refused("not-listed", "the card is not reported lost")),
+                    None => {
+                        return Ok(Found::refused("not-listed", "the card is not reported lost"));
+                    }
                 }
             }
             (_, _, since) => since.context("since: when was it damaged?")?,
@@ -50,39 +52,36 @@ impl World {
             Ok(form) => {
                 self.counted(since, form.hand_out_by);
                 Found::done(format!("since {since}"))
-                .with("fee", form.fee_yuan)
-                .with("fee_code", form.fee_code)
-                .with("apply_by", form.apply_by)
-                .with("late", form.late)
-                .with("hand_out_by", form.hand_out_by)
+                    .with("fee", form.fee_yuan)
+                    .with("fee_code", form.fee_code)
+                    .with("apply_by", form.apply_by)
+                    .with("late", form.late)
+                    .with("hand_out_by", form.hand_out_by)
             }
             Err(error) => error.into(),
         })
     }
 
     /// Writes a fault sheet; the inspections are of today unless they say otherwise.
-    pub(super) fn fault_sheet(
-        &mut self,
-        card: &str,
-        (unit, occasion): (UnitCode, FaultOccasion),
-        district: Option<Inspection>,
-        city: Option<Inspection>,
-    ) -> anyhow::Result<Found> {
-        let (serial, on) = (self.serial(card)?, self.date);
-        let sheet = FaultSheet::new(serial, unit, occasion, "no answer".to_owned(), on);
-        let inspected = || {
-            let sheet = match district {
-                Some(found) => sheet.checked_by_district(found)?,
-                None => sheet,
-            };
-            city.map_or_else(|| Ok(sheet.clone()), |found| sheet.clone().tested_by_city(found))
+    pub(super) fn fault_sheet(&mut self, given: &Sheet) -> anyhow::Result<Found> {
+        let (serial, today) = (self.serial(&given.card)?, self.date);
+        let seen = "no answer".to_owned();
+        let sheet = FaultSheet::new(serial, given.unit, given.occasion, seen, today);
+        let inspection = |found, on: Option<Date>| Inspection { on: on.unwrap_or(today), found };
+        let sheet = match given.district {
+            Some(found) => sheet.checked_by_district(inspection(found, given.district_on)),
+            None => Ok(sheet),
         };
-        Ok(match inspected() {
+        let sheet = sheet.and_then(|sheet| match given.city {
+            Some(found) => sheet.tested_by_city(inspection(found, given.city_on)),
+            None => Ok(sheet),
+        });
+        Ok(match sheet {
             Ok(sheet) => {
                 let cause = sheet.cause().map_or("unknown", FaultCause::english);
                 Found::done(cause).with("cause", cause)
             }
-            Err(error) => SheetError::into(error),
+            Err(error) => error.into(),
         })
     }
 

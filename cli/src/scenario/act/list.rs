@@ -117,7 +117,10 @@ impl World {
         let newest = self.list(list)?.versions.last();
         let newest = newest.with_context(|| format!("the list {list:?} is empty"))?;
         let entries = newest.entries();
-        let shown = serial.map_or_else(|| entries.iter().collect(), |card| entries.of(card).iter().collect::<Vec<_>>());
+        let shown = serial.map_or_else(
+            || entries.iter().collect(),
+            |card| entries.of(card).iter().collect::<Vec<_>>(),
+        );
         let open = shown.iter().filter(|entry| entry.withdrawn().is_none());
         let open: Vec<_> = open.map(|e| format!("{} {}", e.kind().english(), e.unit())).collect();
         Ok(Found::done(format!("version {}", newest.edition().version))

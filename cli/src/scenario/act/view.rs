@@ -167,9 +167,7 @@ fn decided(verdict: &Verdict) -> Found {
                 .with("until", registered_until)
                 .with("warnings", ids.join(", "))
         }
-        Verdict::WalletRules => {
-            Found::done_as("wallet-rules", "the rules of the wallet decide")
-        }
+        Verdict::WalletRules => Found::done_as("wallet-rules", "the rules of the wallet decide"),
         Verdict::Refuse(reason) => {
             Found::refused(reason.id(), format!("{reason} {}", reason.chinese()))
         }
