@@ -36,7 +36,9 @@ impl World {
             }
             Act::CompareS70(AtReader { card, reader }) => self.compare_s70(reader, card),
             Act::Upload(AtReader { card, reader }) => self.upload(reader, card),
-            Act::RecallSlip { card, reader, passed } => self.recall_slip(reader, card, *passed),
+            Act::RecallSlip { card, reader, unit, passed } => {
+                self.recall_slip(reader, card, *unit, *passed)
+            }
             Act::Report(report) => self.report(report),
             Act::Unlist { list, kind, card, by } => self.unlist(list, *kind, card, *by),
             Act::Merge { list, from } => self.merge(list, from),
@@ -51,11 +53,12 @@ impl World {
             Act::Load(money) => self.transfer(Direction::Load, money),
             Act::Unload(money) => self.transfer(Direction::Unload, money),
             Act::Prove { card, transaction, sequence } => self.prove(card, *transaction, *sequence),
-            Act::OpenWallet(wallet) => self.set_flag(&wallet.card, EnableFlag::Open),
             Act::Purchase(money) => self.purchase(money),
             Act::Wallet(wallet) => self.wallet(&wallet.card),
             Act::Suspend(wallet) => self.set_flag(&wallet.card, EnableFlag::Suspended),
-            Act::Resume(wallet) => self.set_flag(&wallet.card, EnableFlag::Open),
+            Act::OpenWallet(wallet) | Act::Resume(wallet) => {
+                self.set_flag(&wallet.card, EnableFlag::Open)
+            }
             Act::Refund(wallet) => self.refund(&wallet.card),
             Act::CheckBatch { cards, scrap, faults } => batch::check(*cards, *scrap, faults),
             other => self.life(other),

@@ -54,6 +54,18 @@ struct Purse {
     books: Vec<u64>,
 }
 
+impl Purse {
+    /// Whether a step that was interrupted may leave it so: as `new` when the host takes the step as
+    /// done, otherwise as `old`. Setting a flag has no proof, and a refund sets one first.
+    fn may_be_left(&self, done: bool, refund: bool, old: &Self, new: &Self) -> bool {
+        if done {
+            return self == new;
+        }
+        let stopped = Self { flag: EnableFlag::Suspended, ..old.clone() };
+        self == old || (refund && *self == stopped) || (self == new && new.log == old.log)
+    }
+}
+
 /// A card's memory and the host's books.
 struct Before {
     memory: Vec<u8>,
@@ -135,16 +147,7 @@ impl World {
         new: &Purse,
     ) -> anyhow::Result<Option<String>> {
         let now = self.purse(card)?;
-        let stopped = Purse { flag: EnableFlag::Suspended, ..old.clone() };
-        // Setting a flag has no proof; a refund sets one first.
-        let known = match found.is_done() {
-            true => now == *new,
-            false => {
-                now == *old
-                    || (now == *new && new.log == old.log)
-                    || (now == stopped && matches!(act, Act::Refund(_)))
-            }
-        };
+        let known = now.may_be_left(found.is_done(), matches!(act, Act::Refund(_)), old, new);
         if !known {
             return Ok(Some(format!("{}, and the wallet is {now:?}", found.outcome())));
         }
@@ -198,4 +201,59 @@ fn books(host: &SoftLoadHost) -> Vec<u64> {
         [TransactionType::WalletLoad, TransactionType::Unload, TransactionType::WalletPurchase];
     let states = [EntryState::Open, EntryState::Final];
     kinds.iter().flat_map(|kind| states.map(|state| host.total(*kind, state))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use xuejika_keyscheme::legacy;
+
+    use super::*;
+
+    fn purse(balance: u32, flag: EnableFlag, online: u16, books: [u64; 2]) -> Purse {
+        let record = LogRecord {
+            sequence: online,
+            amount: Fen(500),
+            kind: TransactionType::WalletLoad,
+            terminal: legacy::TerminalId([0; 6]),
+            at: legacy::Moment { date: [0; 4], time: [0; 3] },
+        };
+        let log = vec![record; online.into()];
+        Purse { balance: Fen(balance), flag, counters: (online, 0), log, books: books.to_vec() }
+    }
+
+    #[test]
+    fn a_load_is_done_by_card_and_host_or_by_neither() {
+        let old = purse(0, EnableFlag::NotOpened, 0, [0, 0]);
+        let new = purse(500, EnableFlag::Open, 1, [0, 500]);
+        for refund in [false, true] {
+            assert!(new.may_be_left(true, refund, &old, &new));
+            assert!(old.may_be_left(false, refund, &old, &new));
+            assert!(!old.may_be_left(true, refund, &old, &new));
+            assert!(!new.may_be_left(false, refund, &old, &new));
+        }
+        let half = [
+            Purse { flag: EnableFlag::Open, ..old.clone() },
+            Purse { counters: (1, 0), ..old.clone() },
+            Purse { balance: Fen(500), ..old.clone() },
+            Purse { books: vec![500, 0], ..old.clone() },
+            Purse { log: new.log.clone(), ..old.clone() },
+            Purse { books: vec![500, 0], ..new.clone() },
+        ];
+        for half in half {
+            for done in [false, true] {
+                assert!(!half.may_be_left(done, false, &old, &new), "{half:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_may_be_set_although_the_host_does_not_know() {
+        let old = purse(500, EnableFlag::Open, 1, [0, 500]);
+        let stopped = Purse { flag: EnableFlag::Suspended, ..old.clone() };
+        assert!(stopped.may_be_left(false, false, &old, &stopped));
+        let refunded = purse(0, EnableFlag::Closed, 2, [0, 0]);
+        assert!(stopped.may_be_left(false, true, &old, &refunded));
+        assert!(!stopped.may_be_left(false, false, &old, &refunded));
+        assert!(!stopped.may_be_left(true, true, &old, &refunded));
+    }
 }

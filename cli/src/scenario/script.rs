@@ -417,6 +417,9 @@ pub(super) enum Act {
     RecallSlip {
         card: String,
         reader: String,
+        /// School that hands the card in, by default the unit of its last event.
+        #[serde(default, deserialize_with = "some_text")]
+        unit: Option<UnitCode>,
         /// Whether the card passed the inspection.
         #[serde(default = "yes")]
         passed: bool,

@@ -7,6 +7,7 @@ use xuejika_card_model::desk::{
     FaultCause, FaultSheet, Inspection, PersonalisationUpload, RecallLine, ReplacementCause,
     ReplacementForm,
 };
+use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::Kind;
 
 use super::super::found::Found;
@@ -107,6 +108,7 @@ impl World {
         &mut self,
         reader: &str,
         card: &str,
+        unit: Option<UnitCode>,
         passed: bool,
     ) -> anyhow::Result<Found> {
         let (signed_on, contents) = (self.date, self.contents(reader, card)?);
@@ -114,7 +116,7 @@ impl World {
             Ok(contents) => contents,
             Err(error) => return Ok(error.into()),
         };
-        let unit = contents.status.unit;
+        let unit = unit.unwrap_or(contents.status.unit);
         let (issuance, status) = (&contents.issuance, &contents.status);
         let line = RecallLine::new(issuance, status, unit, signed_on, passed, String::new());
         Ok(match line {
