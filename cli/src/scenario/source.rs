@@ -87,6 +87,8 @@ shipped!(
     "70-lost-and-frozen",
     "71-validity-ends",
     "72-corrected-at-the-source",
+    "84-campus-applications",
+    "85-two-lists-at-a-reader",
     "career",
 );
 
