@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Cancelling is final: no event leads out of it (暂行办法 六(六)).
+    /// Cancelling is final: no event leads out of it (操作规程 一/八(三)3, 四/六).
     #[test]
     fn cancelled_is_final() {
         for rule in &TABLE {

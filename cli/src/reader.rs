@@ -18,7 +18,7 @@ use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::verdict::{Circumstances, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
-use xuejika_reader::sam::{CardSam, Sam, SamError, SoftSam};
+use xuejika_reader::sam::{CardSam, Sam, SoftSam};
 use xuejika_reader::{CardContents, Error, Locked, Reader, Stamp};
 
 use crate::args::{DeskCard, PupilArgs, ReaderArgs, ReaderCommand, RegisterArgs};
@@ -120,21 +120,7 @@ enum End {
 
 impl From<Error> for End {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Channel(error) => Self::Failed(error.into()),
-            Error::Sam(
-                error @ (SamError::Channel(_)
-                | SamError::NoSam
-                | SamError::Malformed(_)
-                | SamError::Status { .. }),
-            ) => Self::Failed(Failure::device(error)),
-            Error::Fci(_)
-            | Error::Malformed(_)
-            | Error::NoApplication(_)
-            | Error::NoKey(_)
-            | Error::Unsupported { .. } => Self::Failed(Failure::device(error)),
-            error => Self::Refused(error),
-        }
+        if error.is_refusal() { Self::Refused(error) } else { Self::Failed(Failure::device(error)) }
     }
 }
 

@@ -1,19 +1,24 @@
 //! `scenario`: careers of cards, played on virtual cards step by step (`docs/scenarios.md`).
 
 mod act;
+mod cut;
+mod expectation;
 mod found;
 mod script;
 mod source;
 mod world;
 
 use core::fmt;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use xuejika_apdu::status::Language;
+use xuejika_card_model::calendar::Holidays;
 
+use crate::calendar_args::{HolidayArgs, warn_of_years};
 use crate::exit::{Code, Failure, Outcome};
 use crate::keys;
 use crate::output::{Output, Padded};
@@ -39,6 +44,8 @@ pub(crate) struct RunArgs {
     /// Scenario files (TOML).
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    holidays: HolidayArgs,
 }
 
 /// Columns of a scenario's name.
@@ -69,13 +76,17 @@ fn play_all(args: &RunArgs, out: &Output) -> Outcome<Code> {
     };
     // Every file is read before anything is played.
     let scenarios = read(sources)?;
+    let holidays = args.holidays.read()?;
     keys::announce();
     let mut summary = Summary { scenarios: scenarios.len(), as_expected: 0 };
+    let mut uncovered = BTreeSet::new();
     for (source, script) in &scenarios {
-        let played = play(source, script, out).map_err(Failure::usage)?;
+        let world = world(source, script, &holidays, out).map_err(Failure::usage)?;
+        let played = play(source, script, world, &mut uncovered, out).map_err(Failure::usage)?;
         summary.as_expected += usize::from(played.ok);
         out.report(&played)?;
     }
+    warn_of_years(uncovered);
     out.report(&summary)?;
     Ok(Code::of(summary.as_expected == summary.scenarios))
 }
@@ -85,11 +96,27 @@ fn read(sources: Vec<Source>) -> Outcome<Vec<(Source, Script)>> {
     sources.into_iter().map(read).collect::<anyhow::Result<_>>().map_err(Failure::usage)
 }
 
-/// Plays one scenario up to its end or to the first step that ends otherwise than expected.
-fn play(source: &Source, script: &Script, out: &Output) -> anyhow::Result<Played> {
+/// Who takes part in a scenario.
+fn world(
+    source: &Source,
+    script: &Script,
+    holidays: &Holidays,
+    out: &Output,
+) -> anyhow::Result<World> {
     let language: Language = out.language;
-    let world = World::new(source, script, language, out.trace.clone());
-    let mut world = world.with_context(|| source.file.clone())?;
+    World::new(source, script, holidays.clone(), language, out.trace.clone())
+        .with_context(|| source.file.clone())
+}
+
+/// Plays one scenario up to its end or to the first step that ends otherwise than expected. Adds the
+/// years in which days were counted without a holiday table.
+fn play(
+    source: &Source,
+    script: &Script,
+    mut world: World,
+    uncovered: &mut BTreeSet<u16>,
+    out: &Output,
+) -> anyhow::Result<Played> {
     let mut played = Played::new(source, script);
     for (index, spanned) in (1..).zip(&script.steps) {
         let (at, step) = (spanned.span().start, spanned.get_ref());
@@ -116,6 +143,7 @@ fn play(source: &Source, script: &Script, out: &Output) -> anyhow::Result<Played
         }
         played.steps = index;
     }
+    uncovered.append(&mut world.uncovered);
     Ok(played)
 }
 

@@ -295,16 +295,139 @@ fn a_wrong_file_is_named_with_its_line() {
     assert!(missing.err.contains("/no/such/file.toml: "), "{}", missing.err);
 }
 
-/// The program names every step it knows; so does the document.
-#[test]
-fn every_step_is_documented() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scenarios.md");
-    let document = fs::read_to_string(document).unwrap();
+/// The steps the program knows, as it names them itself.
+fn steps() -> Vec<String> {
     let complaint = play(&FRAME.replace("STEP", r#"{ do = "?" },"#), &[]).err;
     let names = complaint.split_once("expected one of ").unwrap().1;
-    let steps: Vec<_> = names.split('`').skip(1).step_by(2).collect();
+    let steps: Vec<_> = names.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     assert!(steps.len() > 40, "{complaint}");
-    for step in steps {
+    steps
+}
+
+fn document() -> String {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scenarios.md");
+    fs::read_to_string(document).unwrap()
+}
+
+#[test]
+fn every_step_is_documented() {
+    let document = document();
+    for step in steps() {
         assert!(document.contains(&format!("`{step}`")), "{step} is not in docs/scenarios.md");
     }
+}
+
+/// A verb's operations, as its help lists them.
+fn operations(verb: &str) -> Vec<String> {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_xuejika"));
+    let help = command.args([verb, "--help"]).timeout(PATIENCE).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let listed = help.split_once("Commands:\n").unwrap().1.split("\n\n").next().unwrap();
+    let names = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn every_operation_of_the_program_has_its_step() {
+    let (document, steps) = (document(), steps());
+    for operation in operations("reader") {
+        assert!(steps.contains(&operation), "reader {operation} has no step");
+    }
+    for verb in ["desk", "list", "wallet"] {
+        for operation in operations(verb) {
+            let named = format!("`{verb} {operation}`");
+            assert!(document.contains(&named), "{named} is not in docs/scenarios.md");
+        }
+    }
+}
+
+/// Refused is what somebody refused; neither what was done, nor what failed.
+#[test]
+fn refused_is_any_refusal_and_nothing_else() {
+    for (step, found) in [
+        (r#"do = "register", card = "a", reader = "school""#, None),
+        (r#"do = "initialise", card = "a", reader = "school""#, None),
+        (r#"do = "unlock", reader = "school", unit = "084013""#, None),
+        (r#"do = "verdict", card = "a", reader = "school""#, None),
+        (r#"do = "check-pupil", pupil = "z""#, None),
+        (r#"do = "unlist", list = "school", kind = "loss", card = "a""#, None),
+        (r#"do = "recall-slip", card = "b", reader = "school""#, Some("no card")),
+        (r#"do = "purchase", card = "a", amount = "1.00""#, None),
+        (r#"do = "apdu", card = "a", send = "00B0870010""#, None),
+        (r#"do = "apdu", card = "a", send = "00B0840008""#, Some("ok: 1000070100000017")),
+        (r#"do = "freeze", card = "a", reader = "school""#, None),
+        (r#"do = "wallet", card = "a""#, Some("ok: 0.00 yuan")),
+        (r#"do = "load", card = "a", amount = "1.00", cut = 0"#, Some("power-lost: ")),
+    ] {
+        for expect in [r#""refused""#, r#"{ outcome = "refused" }"#] {
+            let step = format!("{{ {step}, expect = {expect} }},");
+            let played = play(&FRAME.replace("STEP", &step), &[]);
+            match found {
+                None => assert_eq!(played.code, 0, "{step}: {}{}", played.out, played.err),
+                Some(found) => assert!(
+                    played.code != 0 && format!("{}{}", played.out, played.err).contains(found),
+                    "{step}: {}{}",
+                    played.out,
+                    played.err
+                ),
+            }
+        }
+    }
+}
+
+/// Every step that writes to a wallet can be cut, and then counts its cuts, whole and torn.
+#[test]
+fn a_step_of_the_wallet_is_cut_at_each_write() {
+    let money = r#"{ do = "load", card = "a", amount = "9.00" },"#;
+    for step in [
+        r#"do = "load", amount = "1.00""#,
+        r#"do = "unload", amount = "1.00""#,
+        r#"do = "purchase", amount = "1.00""#,
+        r#"do = "suspend""#,
+        r#"do = "refund""#,
+    ] {
+        let cut = format!("{{ {step}, card = \"a\", cut = \"each\", expect = {{ cuts = 0 }} }},");
+        let played = play(&FRAME.replace("STEP", &format!("{money}\n{cut}")), &[]);
+        assert_eq!(played.code, 1, "{step}: {}", played.err);
+        let (_, cuts) = played.out.split_once("found    cuts ").expect(&played.out);
+        let cuts: u32 = cuts.lines().next().unwrap().parse().unwrap();
+        assert!(cuts >= 4 && cuts.is_multiple_of(2), "{step}: {cuts}");
+    }
+}
+
+/// Holidays of the scenario stand before those of the file, and these before the published ones; a
+/// year that none of them covers is named, and counted all the same.
+#[test]
+fn days_are_counted_by_the_holidays_given() {
+    let step = |last: &str| {
+        let limit = r#"do = "deadline", limit = "loss-effective", from = "2027-03-01""#;
+        format!("{{ {limit}, expect = {{ last_day = \"{last}\" }} }},")
+    };
+    let plain = |last: &str| FRAME.replace("STEP", &step(last));
+    let own = |last: &str| {
+        plain(last).replace("steps = [", "holidays = [\"2027 03-02..03-04\"]\nsteps = [")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("table.txt");
+    fs::write(&table, "2027 03-02\n").unwrap();
+    let given = ["--holidays", table.to_str().unwrap()];
+    for (text, options, warned) in [
+        (plain("2027-03-03"), &[][..], true),
+        (plain("2027-03-04"), &given, false),
+        (own("2027-03-08"), &[], false),
+        (own("2027-03-08"), &given, false),
+    ] {
+        let played = play(&text, options);
+        assert_eq!(played.code, 0, "{}", played.out);
+        let warning = "xuejika: the holidays of 2027 are not known";
+        assert_eq!(played.err.contains(warning), warned, "{}", played.err);
+    }
+    let wrong = play(&own("2027-03-08").replace("03-02..03-04", "03-32"), &[]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("/s.toml:4: holidays: line 1: "), "{}", wrong.err);
+    fs::write(&table, "MMXXVII\n").unwrap();
+    let wrong = play(&plain("2027-03-03"), &given);
+    assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
+    assert!(wrong.err.contains("table.txt: line 1: "), "{}", wrong.err);
 }

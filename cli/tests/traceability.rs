@@ -140,10 +140,15 @@ impl Page {
     fn unplayed(&self, scenarios: &BTreeMap<String, Vec<String>>) -> Vec<String> {
         let mut wrong = Vec::new();
         for row in &self.rows {
-            let unknown = row.scenarios.iter().filter(|name| !scenarios.contains_key(*name));
-            wrong.extend(
-                unknown.map(|name| format!("{}: there is no scenario {name}", row.article)),
-            );
+            for name in &row.scenarios {
+                match scenarios.get(name) {
+                    None => wrong.push(format!("{}: there is no scenario {name}", row.article)),
+                    Some(claimed) if !claimed.contains(&row.article) => {
+                        wrong.push(format!("{}: scenario {name} does not claim it", row.article));
+                    }
+                    Some(_) => {}
+                }
+            }
         }
         for (name, articles) in scenarios {
             for article in articles {
@@ -240,6 +245,7 @@ fn what_is_missing_is_found() {
         page.unplayed(&played),
         [
             "暂行办法 一(一): there is no scenario 09",
+            "暂行办法 一(二): scenario 01 does not claim it",
             "scenario 01 is not named under 暂行办法 一(三)",
         ]
     );

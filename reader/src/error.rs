@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use xuejika_apdu::fci::FciError;
-use xuejika_apdu::status::Language;
+use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::{ChannelError, StatusWord};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::Condition;
@@ -131,6 +131,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// Tells whether card, SAM or reader refused, by a rule. Otherwise something failed: the
+    /// connection, or the card or SAM themselves.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Sam(error) => error.is_refusal(),
+            Self::Status { status, .. } => status.outcome() != Outcome::ExecutionError,
+            Self::Channel(_)
+            | Self::Fci(_)
+            | Self::Malformed(_)
+            | Self::NoApplication(_)
+            | Self::NoKey(_)
+            | Self::ReadBack
+            | Self::Unsupported { .. } => false,
+            _ => true,
+        }
+    }
+
     /// Returns what this means for a verdict; `None` when it says nothing about card and reader.
     #[must_use]
     pub fn presented(&self) -> Option<Presented<'static>> {

@@ -269,6 +269,25 @@ pub enum SamError {
     Channel(#[from] ChannelError),
 }
 
+impl SamError {
+    /// Tells whether the SAM refused, by a rule. Otherwise something failed: the connection, the SAM
+    /// itself, or the secure messaging with the card.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(
+            self,
+            Self::Channel(_)
+                | Self::Malformed(_)
+                | Self::Memory
+                | Self::NoSam
+                | Self::NoSector
+                | Self::NoSession
+                | Self::Sm(_)
+                | Self::Status { .. }
+        )
+    }
+}
+
 impl From<sam::SamError> for SamError {
     fn from(error: sam::SamError) -> Self {
         use sam::SamError as E;

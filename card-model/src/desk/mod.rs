@@ -6,7 +6,7 @@
 //! | [`PersonalisationUpload`] | 个人化信息 | 操作规程 一/八(三)1, 四/五 |
 //! | [`FaultSheet`] | 故障卡说明单 | 操作规程 一/八(三)2 |
 //! | [`RecallLine`] | 回收单 | 操作规程 三/五, 四/七 |
-//! | [`ReplacementForm`] | 补办申请单 | 操作规程 四/四, 四/六 |
+//! | [`ReplacementForm`] | 补办申请单 | 操作规程 四/六 |
 //!
 //! With the feature `serde` each can be written, field by field under its name here: values have the
 //! text form the library reads, dates as `2026-09-01`, coded fields by their codes.

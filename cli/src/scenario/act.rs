@@ -8,6 +8,9 @@ mod list;
 mod purse;
 mod view;
 
+use xuejika_card_model::wallet::EnableFlag;
+use xuejika_reader::wallet::Direction;
+
 use super::found::Found;
 use super::script::{Act, AtReader, InSector};
 use super::world::World;
@@ -33,24 +36,29 @@ impl World {
             }
             Act::CompareS70(AtReader { card, reader }) => self.compare_s70(reader, card),
             Act::Upload(AtReader { card, reader }) => self.upload(reader, card),
-            Act::RecallSlip(AtReader { card, reader }) => self.recall_slip(reader, card),
+            Act::RecallSlip { card, reader, unit, passed } => {
+                self.recall_slip(reader, card, *unit, *passed)
+            }
             Act::Report(report) => self.report(report),
             Act::Unlist { list, kind, card, by } => self.unlist(list, *kind, card, *by),
             Act::Merge { list, from } => self.merge(list, from),
             Act::Part { list, of } => self.part(list, of),
             Act::Deliver(delivery) => self.deliver(delivery),
+            Act::ShowList { list, card } => self.show_list(list, card.as_deref()),
             Act::ApplyReplacement { list, card, pupil, cause, since } => {
                 self.apply_replacement(list.as_deref(), card, pupil, (*cause, *since))
             }
-            Act::FaultSheet { card, unit, district, city } => {
-                self.fault_sheet(card, *unit, *district, *city)
-            }
+            Act::FaultSheet(sheet) => self.fault_sheet(sheet),
             Act::Deadline { limit, from } => self.deadline(limit, *from),
-            Act::Load(money) => self.load(money),
+            Act::Load(money) => self.transfer(Direction::Load, money),
+            Act::Unload(money) => self.transfer(Direction::Unload, money),
+            Act::Prove { card, transaction, sequence } => self.prove(card, *transaction, *sequence),
             Act::Purchase(money) => self.purchase(money),
             Act::Wallet(wallet) => self.wallet(&wallet.card),
-            Act::Suspend(wallet) => self.suspend(&wallet.card),
-            Act::Resume(wallet) => self.resume(&wallet.card),
+            Act::Suspend(wallet) => self.set_flag(&wallet.card, EnableFlag::Suspended),
+            Act::OpenWallet(wallet) | Act::Resume(wallet) => {
+                self.set_flag(&wallet.card, EnableFlag::Open)
+            }
             Act::Refund(wallet) => self.refund(&wallet.card),
             Act::CheckBatch { cards, scrap, faults } => batch::check(*cards, *scrap, faults),
             other => self.life(other),
@@ -76,10 +84,12 @@ impl World {
             | Act::Recall(plain)
             | Act::Restock(plain)
             | Act::TemporaryReturn(plain) => self.event(act, plain),
-            Act::TransferOut { card, reader, to, promotion } => {
-                self.transfer_out(reader, card, *promotion, *to)
+            Act::TransferOut { card, reader, to, promotion, reason } => {
+                self.transfer_out(reader, card, (*promotion, *to), *reason)
             }
-            Act::TransferIn { card, reader, number } => self.transfer_in(reader, card, number),
+            Act::TransferIn { card, reader, number, reason } => {
+                self.transfer_in(reader, card, number, *reason)
+            }
             Act::OpenSector { card, reader, sector, application, owner, filing } => {
                 let filing = filing.as_deref();
                 self.open_sector(reader, card, (*sector, *application, *owner), filing)
@@ -90,9 +100,13 @@ impl World {
             Act::ReadSector(InSector { card, reader, sector }) => {
                 self.read_sector(reader, card, *sector)
             }
-            Act::WriteSector { card, reader, sector, data } => {
-                self.write_sector(reader, card, *sector, data)
+            Act::WriteSector { card, reader, sector, offset, data } => {
+                self.write_sector(reader, card, (*sector, *offset), data)
             }
+            Act::LoadKey { card, reader, key, version } => {
+                self.key(reader, card, *key, Some(*version))
+            }
+            Act::RetireKey { card, reader, key } => self.key(reader, card, *key, None),
             other => anyhow::bail!("{} is no operation of a card's life", other.name()),
         }
     }

@@ -2,8 +2,9 @@
 
 use core::fmt::Display;
 
-use xuejika_apdu::ChannelError;
-use xuejika_card_model::desk::{RecallError, ReplacementError};
+use xuejika_apdu::status::Outcome;
+use xuejika_apdu::{ChannelError, StatusWord};
+use xuejika_card_model::desk::{RecallError, ReplacementError, SheetError};
 use xuejika_card_model::event::Condition;
 use xuejika_card_model::list::ListError;
 use xuejika_card_model::record::FieldErrors;
@@ -11,25 +12,67 @@ use xuejika_reader::Error;
 use xuejika_reader::sam::SamError;
 use xuejika_reader::wallet::{Meaning, Stopped, WalletError};
 
-use super::script::Expectation;
+use super::expectation::Expectation;
 
 /// How a step ended.
 #[derive(Debug)]
 pub(super) struct Found {
+    end: End,
     outcome: String,
     text: String,
     facts: Vec<(&'static str, String)>,
 }
 
+/// The kind of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It was done.
+    Done,
+    /// Card, SAM, reader, lists or desks refused, by a rule.
+    Refused,
+    /// Power, the connection, a device or the program failed.
+    Failed,
+}
+
 impl Found {
     /// It was done.
     pub(super) fn done(text: impl Into<String>) -> Self {
-        Self::ended("ok", text)
+        Self::done_as("ok", text)
     }
 
-    /// It ended so.
-    pub(super) fn ended(outcome: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { outcome: outcome.into(), text: text.into(), facts: Vec::new() }
+    /// It was done, under another name than "ok".
+    pub(super) fn done_as(outcome: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(End::Done, outcome, text)
+    }
+
+    /// It was refused.
+    pub(super) fn refused(outcome: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(End::Refused, outcome, text)
+    }
+
+    /// It failed.
+    pub(super) fn failed(outcome: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(End::Failed, outcome, text)
+    }
+
+    /// The card answered so.
+    pub(super) fn answered(status: StatusWord, text: impl Into<String>) -> Self {
+        match status {
+            StatusWord::SUCCESS => Self::done(text),
+            status => {
+                let refused = status.outcome() != Outcome::ExecutionError;
+                Self::stopped(refused, status.to_string(), text)
+            }
+        }
+    }
+
+    /// It was refused, or failed.
+    fn stopped(is_refusal: bool, outcome: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(if is_refusal { End::Refused } else { End::Failed }, outcome, text)
+    }
+
+    fn new(end: End, outcome: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { end, outcome: outcome.into(), text: text.into(), facts: Vec::new() }
     }
 
     /// A fact to compare.
@@ -40,12 +83,12 @@ impl Found {
 
     /// Whether it was done.
     pub(super) fn is_done(&self) -> bool {
-        self.outcome == "ok"
+        self.end == End::Done
     }
 
-    /// Whether power went.
-    pub(super) fn lost_power(&self) -> bool {
-        self.outcome == POWER_LOST
+    /// Whether it ended under this name.
+    fn is(&self, expected: &str) -> bool {
+        self.outcome == expected || (expected == REFUSED && self.end == End::Refused)
     }
 
     /// The name of the outcome.
@@ -60,7 +103,7 @@ impl Found {
 
     /// What is otherwise than expected, as expected and as found.
     pub(super) fn differs(&self, expected: &Expectation) -> Option<(String, String)> {
-        if self.outcome != expected.outcome {
+        if !self.is(&expected.outcome) {
             let found = format!("{}: {}", self.outcome, self.text);
             return Some((expected.outcome.clone(), found));
         }
@@ -75,22 +118,27 @@ impl Found {
     }
 }
 
+/// Every refusal, whatever its name.
+const REFUSED: &str = "refused";
+
 /// Power went in the middle.
 const POWER_LOST: &str = "power-lost";
 
 impl From<Error> for Found {
     fn from(error: Error) -> Self {
-        let text = error.to_string();
+        let (refused, text) = (error.is_refusal(), error.to_string());
         let outcome = match error {
             Error::Channel(ChannelError::Removed) => POWER_LOST,
             Error::Channel(_) => "channel",
             Error::Sam(error) => sam(&error),
-            Error::Status { status, .. } => return Self::ended(status.to_string(), text),
+            Error::Status { status, .. } => {
+                return Self::stopped(refused, status.to_string(), text);
+            }
             Error::NoApplication(_) => "no-application",
             Error::NoKey(_) => "no-key",
             Error::NotAccepted => "not-accepted",
             Error::Records(errors) => return (&errors).into(),
-            Error::State { state, .. } => return Self::ended("state", text).with("state", state),
+            Error::State { state, .. } => return Self::refused("state", text).with("state", state),
             Error::Condition { condition, .. } => self::condition(condition),
             Error::OtherUnit { .. } | Error::CityOnly { .. } => "other-unit",
             Error::OtherPupil { .. } => "other-pupil",
@@ -101,14 +149,14 @@ impl From<Error> for Found {
             Error::Idle(_) => "idle",
             _ => "failed",
         };
-        Self::ended(outcome, text)
+        Self::stopped(refused, outcome, text)
     }
 }
 
 impl From<&FieldErrors> for Found {
     fn from(errors: &FieldErrors) -> Self {
         let fields: Vec<_> = errors.iter().map(|error| error.field.id).collect();
-        Self::ended("records", errors.to_string()).with("fields", fields.join(", "))
+        Self::refused("records", errors.to_string()).with("fields", fields.join(", "))
     }
 }
 
@@ -143,7 +191,7 @@ const fn condition(condition: Condition) -> &'static str {
 
 impl From<WalletError> for Found {
     fn from(error: WalletError) -> Self {
-        let text = error.to_string();
+        let (refused, text) = (error.is_refusal(), error.to_string());
         let outcome = match error {
             WalletError::Channel(ChannelError::Removed) => POWER_LOST,
             WalletError::Refused { meaning, status, .. } => match meaning {
@@ -151,13 +199,13 @@ impl From<WalletError> for Found {
                 Meaning::ConditionsOfUse => "wallet-not-open",
                 Meaning::WrongMac => "wrong-mac",
                 Meaning::SecurityStatus => "no-pin",
-                _ => return Self::ended(status.to_string(), text),
+                _ => return Self::stopped(refused, status.to_string(), text),
             },
             WalletError::Interrupted => "interrupted",
             WalletError::NoWallet => "no-wallet",
             _ => "wallet",
         };
-        Self::ended(outcome, text)
+        Self::stopped(refused, outcome, text)
     }
 }
 
@@ -166,7 +214,7 @@ impl From<Stopped> for Found {
         match stopped {
             Stopped::NotDone(error) => error.into(),
             Stopped::InDoubt { cause, .. } => cause.into(),
-            other => Self::ended("not-genuine", other.to_string()),
+            other => Self::stopped(other.is_refusal(), "not-genuine", other.to_string()),
         }
     }
 }
@@ -184,7 +232,7 @@ impl From<ListError> for Found {
             ListError::AfterIssue { .. } | ListError::Entry { .. } => "wrong-time",
             _ => "damaged",
         };
-        Self::ended(outcome, error.to_string())
+        Self::refused(outcome, error.to_string())
     }
 }
 
@@ -194,7 +242,7 @@ impl From<ReplacementError> for Found {
             ReplacementError::LossPeriod { .. } => "loss-period",
             _ => "replacement",
         };
-        Self::ended(outcome, error.to_string())
+        Self::refused(outcome, error.to_string())
     }
 }
 
@@ -204,6 +252,16 @@ impl From<RecallError> for Found {
             RecallError::NotRecalled { .. } => "not-recalled",
             _ => "recall",
         };
-        Self::ended(outcome, error.to_string())
+        Self::refused(outcome, error.to_string())
+    }
+}
+
+impl From<SheetError> for Found {
+    fn from(error: SheetError) -> Self {
+        let outcome = match error {
+            SheetError::Backdated { .. } => "wrong-time",
+            _ => "not-confirmed",
+        };
+        Self::refused(outcome, error.to_string())
     }
 }

@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
-use xuejika_card_model::desk::{FaultCause, ReplacementCause};
+use xuejika_card_model::desk::{FaultCause, FaultOccasion, ReplacementCause};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{Form, Kind};
 use xuejika_card_model::record::{Profile, Term};
 
+use super::cut::CutPlan;
+use super::expectation::Expectation;
 use crate::wallet::Amount;
 
 /// A scenario file.
@@ -30,6 +33,9 @@ pub(super) struct Script {
     /// The first day.
     #[serde(deserialize_with = "text")]
     pub(super) date: Date,
+    /// Holidays of some years in place of the published ones, as lines of a table.
+    #[serde(default, deserialize_with = "holidays")]
+    pub(super) holidays: Holidays,
     #[serde(default)]
     pub(super) cards: BTreeMap<String, CardSpec>,
     #[serde(default)]
@@ -58,6 +64,9 @@ pub(super) struct CardSpec {
     /// Whether it comes from another key system.
     #[serde(default)]
     pub(super) foreign: bool,
+    /// Whether the city has still to initialise it.
+    #[serde(default)]
+    pub(super) blank: bool,
 }
 
 /// A reader with its SAM, locked at the beginning.
@@ -96,77 +105,6 @@ pub(super) struct Step {
     pub(super) expect: Expectation,
     #[serde(flatten)]
     pub(super) act: Act,
-}
-
-/// Where power goes in a step.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum CutPlan {
-    /// In front of this write, counted from 0.
-    At(u64),
-    /// At each write in turn, whole and torn; the step is done again every time.
-    Each,
-}
-
-impl<'de> Deserialize<'de> for CutPlan {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match toml::Value::deserialize(deserializer)? {
-            toml::Value::Integer(at) => {
-                u64::try_from(at).map(Self::At).map_err(|_| D::Error::custom("cut: is negative"))
-            }
-            toml::Value::String(each) if each == "each" => Ok(Self::Each),
-            _ => Err(D::Error::custom("cut: expected the number of a write, or \"each\"")),
-        }
-    }
-}
-
-/// How a step has to end: `"ok"` or the name of a refusal; or a table of facts, `outcome` among
-/// them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expectation {
-    pub(super) outcome: String,
-    pub(super) facts: Vec<(String, String)>,
-}
-
-impl Default for Expectation {
-    fn default() -> Self {
-        Self { outcome: "ok".to_owned(), facts: Vec::new() }
-    }
-}
-
-impl<'de> Deserialize<'de> for Expectation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let table = match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(outcome) => return Ok(Self { outcome, facts: Vec::new() }),
-            toml::Value::Table(table) => table,
-            _ => return Err(D::Error::custom("expect: expected a text or a table")),
-        };
-        let mut expectation = Self::default();
-        for (name, value) in table {
-            let value = plain(&value)
-                .ok_or_else(|| D::Error::custom(format!("expect.{name}: is no plain value")))?;
-            if name == "outcome" {
-                expectation.outcome = value;
-            } else {
-                expectation.facts.push((name, value));
-            }
-        }
-        Ok(expectation)
-    }
-}
-
-/// A value as the text that is compared: an array is joined by commas.
-pub(super) fn plain(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Boolean(flag) => Some(flag.to_string()),
-        toml::Value::Datetime(date) => Some(date.to_string()),
-        toml::Value::Array(values) => {
-            let values: Option<Vec<_>> = values.iter().map(plain).collect();
-            Some(values?.join(", "))
-        }
-        toml::Value::Float(_) | toml::Value::Table(_) => None,
-    }
 }
 
 /// Something done to a card with a reader.
@@ -224,6 +162,15 @@ pub(super) struct Money {
     pub(super) amount: Amount,
 }
 
+/// A kind of wallet transaction.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Transaction {
+    Load,
+    Unload,
+    Purchase,
+}
+
 /// A card on a list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -237,6 +184,26 @@ pub(super) struct Report {
     pub(super) effective: Option<Date>,
     #[serde(default, deserialize_with = "some_text")]
     pub(super) reason: Option<Reason>,
+}
+
+/// A fault sheet with what was found.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sheet {
+    pub(super) card: String,
+    #[serde(deserialize_with = "text")]
+    pub(super) unit: UnitCode,
+    #[serde(default = "in_use", deserialize_with = "text")]
+    pub(super) occasion: FaultOccasion,
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) district: Option<FaultCause>,
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) city: Option<FaultCause>,
+    /// Days of their inspections, by default today.
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) district_on: Option<Date>,
+    #[serde(default, deserialize_with = "some_text")]
+    pub(super) city_on: Option<Date>,
 }
 
 /// A list on its way to a reader.
@@ -345,11 +312,15 @@ pub(super) enum Act {
         to: Option<UnitCode>,
         #[serde(default)]
         promotion: bool,
+        #[serde(default, deserialize_with = "some_text")]
+        reason: Option<Reason>,
     },
     TransferIn {
         card: String,
         reader: String,
         number: String,
+        #[serde(default, deserialize_with = "some_text")]
+        reason: Option<Reason>,
     },
     OpenSector {
         card: String,
@@ -367,7 +338,23 @@ pub(super) enum Act {
         card: String,
         reader: String,
         sector: u8,
+        /// First byte to write.
+        #[serde(default)]
+        offset: u8,
         data: String,
+    },
+    /// Load a newer version of a key, for the city.
+    LoadKey {
+        card: String,
+        reader: String,
+        key: u8,
+        version: u8,
+    },
+    /// Retire the old version of a key, for the city.
+    RetireKey {
+        card: String,
+        reader: String,
+        key: u8,
     },
     /// Read everything on the card.
     Read(AtReader),
@@ -407,6 +394,11 @@ pub(super) enum Act {
         of: String,
     },
     Deliver(Delivery),
+    /// What a list says, of everything or of a card.
+    ShowList {
+        list: String,
+        card: Option<String>,
+    },
     /// Apply for a replacement (补办申请).
     ApplyReplacement {
         /// The list on which a lost card is.
@@ -420,17 +412,18 @@ pub(super) enum Act {
         since: Option<Date>,
     },
     /// Write a fault sheet (故障卡说明单) with what district and city found.
-    FaultSheet {
-        card: String,
-        #[serde(deserialize_with = "text")]
-        unit: UnitCode,
-        #[serde(default, deserialize_with = "some_text")]
-        district: Option<FaultCause>,
-        #[serde(default, deserialize_with = "some_text")]
-        city: Option<FaultCause>,
-    },
+    FaultSheet(Sheet),
     /// Sign a line of the recall slip (回收单).
-    RecallSlip(AtReader),
+    RecallSlip {
+        card: String,
+        reader: String,
+        /// School that hands the card in, by default the unit of its last event.
+        #[serde(default, deserialize_with = "some_text")]
+        unit: Option<UnitCode>,
+        /// Whether the card passed the inspection.
+        #[serde(default = "yes")]
+        passed: bool,
+    },
     /// Upload the personalisation (个人化信息上传).
     Upload(AtReader),
     /// Look up a time limit.
@@ -440,7 +433,15 @@ pub(super) enum Act {
         from: Date,
     },
     Load(Money),
+    Unload(Money),
     Purchase(Money),
+    /// Ask the card for the proof of a transaction, by its number in the log.
+    Prove {
+        card: String,
+        transaction: Transaction,
+        sequence: u16,
+    },
+    OpenWallet(OnWallet),
     /// Balance, flag and log.
     Wallet(OnWallet),
     Suspend(OnWallet),
@@ -498,13 +499,31 @@ impl Act {
             | Self::ReclaimSector(InSector { card, .. })
             | Self::ReadSector(InSector { card, .. })
             | Self::WriteSector { card, .. }
+            | Self::LoadKey { card, .. }
+            | Self::RetireKey { card, .. }
             | Self::Load(Money { card, .. })
+            | Self::Unload(Money { card, .. })
             | Self::Purchase(Money { card, .. })
+            | Self::OpenWallet(OnWallet { card })
             | Self::Suspend(OnWallet { card })
             | Self::Resume(OnWallet { card })
             | Self::Refund(OnWallet { card }) => card,
             _ => return None,
         })
+    }
+
+    /// Whether it changes a wallet.
+    pub(super) const fn is_wallets(&self) -> bool {
+        matches!(
+            self,
+            Self::Load(_)
+                | Self::Unload(_)
+                | Self::Purchase(_)
+                | Self::OpenWallet(_)
+                | Self::Suspend(_)
+                | Self::Resume(_)
+                | Self::Refund(_)
+        )
     }
 }
 
@@ -525,12 +544,22 @@ where
     text(deserializer).map(Some)
 }
 
+/// Reads a holiday table from its lines.
+fn holidays<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Holidays, D::Error> {
+    let lines = Vec::<String>::deserialize(deserializer)?;
+    lines.join("\n").parse().map_err(|error| D::Error::custom(format!("holidays: {error}")))
+}
+
 const fn aes() -> Profile {
     Profile::CpuAes
 }
 
 const fn full() -> Form {
     Form::Full
+}
+
+const fn in_use() -> FaultOccasion {
+    FaultOccasion::Use
 }
 
 const fn yes() -> bool {

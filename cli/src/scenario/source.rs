@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow, ensure};
 use xuejika_card_model::pupil::PupilDraft;
 
-use super::script::{Script, plain};
+use super::expectation::plain;
+use super::script::Script;
 use crate::input::{self, MAX_TEXT};
 
 /// A scenario and where it comes from.
@@ -61,6 +62,33 @@ shipped!(
     "32-next-pupil-not-listed",
     "33-broken-before-handout",
     "34-year-without-table",
+    "48-initialised-by-the-city",
+    "49-cut-wallet",
+    "50-reports-of-others",
+    "51-fault-sheet",
+    "52-passed-on-in-time",
+    "53-uploaded-within-a-month",
+    "54-own-holidays",
+    "55-keys-are-the-citys",
+    "56-seen-in-another-district",
+    "57-found-again",
+    "58-leavers",
+    "59-what-a-replacement-costs",
+    "60-suspended-and-away",
+    "61-guest-pupils",
+    "62-spring-term",
+    "63-wallet-in-every-state",
+    "64-to-the-next-stage",
+    "65-broken-on-the-way",
+    "66-the-citys-application",
+    "67-cut-in-every-event",
+    "68-sm4-cards",
+    "69-inspected-one-by-one",
+    "70-lost-and-frozen",
+    "71-validity-ends",
+    "72-corrected-at-the-source",
+    "84-campus-applications",
+    "85-two-lists-at-a-reader",
     "career",
 );
 

@@ -1,7 +1,7 @@
 //! What a scenario takes place in: cards in and out of the field, readers with their SAMs, lists,
 //! a gate and the operator's host. Cards are changed by commands alone, through the reader library.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use xuejika_apdu::status::Language;
@@ -12,7 +12,7 @@ use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{List, Lookup};
 use xuejika_card_model::management::SamSerial;
-use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
+use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::pupil::PupilDraft;
 use xuejika_card_model::record::{Issuance, Profile, TerminalId};
 use xuejika_emulator::{Env, VirtualCard, test_card};
@@ -24,7 +24,7 @@ use xuejika_reader::wallet::{SoftLoadHost, Terminal};
 use xuejika_reader::{Error, Locked, Reader, Stamp, StudentCard};
 
 use super::found::Found;
-use super::script::{Act, CardSpec, CutPlan, ReaderSpec, Script, Step};
+use super::script::{CardSpec, ReaderSpec, Script, Step};
 use super::source::Source;
 use crate::clock;
 use crate::recorder::{Tap, Trace};
@@ -51,6 +51,8 @@ pub(super) struct World {
     pub(super) date: Date,
     pub(super) time: Time,
     pub(super) holidays: Holidays,
+    /// Years over which days were counted without a holiday table.
+    pub(super) uncovered: BTreeSet<u16>,
     pub(super) cards: BTreeMap<String, Field>,
     pub(super) readers: BTreeMap<String, Station>,
     pub(super) lists: BTreeMap<String, Book>,
@@ -96,14 +98,16 @@ pub(super) struct Book {
 }
 
 impl World {
-    /// Sets up who takes part.
+    /// Sets up who takes part. The script's own holidays stand in place of `holidays`.
     pub(super) fn new(
         source: &Source,
         script: &Script,
+        mut holidays: Holidays,
         language: Language,
         trace: Trace,
     ) -> anyhow::Result<Self> {
         trace.repeat();
+        holidays.replace(script.holidays.clone());
         let mut env = Env::seeded(1);
         let (hour, minute, second) = MORNING;
         let mut cards = BTreeMap::new();
@@ -123,7 +127,8 @@ impl World {
         Ok(Self {
             date: script.date,
             time: Time::new(hour, minute, second)?,
-            holidays: Holidays::published(),
+            holidays,
+            uncovered: BTreeSet::new(),
             cards,
             readers,
             lists: lists.collect(),
@@ -150,69 +155,8 @@ impl World {
         self.time = step.time.unwrap_or(self.time);
         match step.cut {
             None => self.act(&step.act),
-            Some(CutPlan::At(write)) => {
-                let card = self.cut_card(&step.act)?;
-                self.with_cut(&step.act, &card, Cut::before_write(write))
-            }
-            Some(CutPlan::Each) => self.cut_everywhere(&step.act),
+            Some(plan) => self.cut(&step.act, plan),
         }
-    }
-
-    fn cut_card(&self, act: &Act) -> anyhow::Result<String> {
-        let card = act.card().context("cut: the step is about no card")?;
-        Ok(card.to_owned())
-    }
-
-    /// Does it with a power cut, and gives the card power again.
-    fn with_cut(&mut self, act: &Act, card: &str, cut: Cut) -> anyhow::Result<Found> {
-        self.card(card)?.channel().cut_power(cut);
-        let found = self.act(act);
-        let card = self.card(card)?;
-        card.channel().nvm_mut().arm(None);
-        card.power_on()?;
-        found
-    }
-
-    /// Cuts power at each write in turn. After each cut the step is done again: it ends well, or as
-    /// it ends for a card that has done it.
-    fn cut_everywhere(&mut self, act: &Act) -> anyhow::Result<Found> {
-        let name = self.cut_card(act)?;
-        let before = self.memory(&name)?;
-        let done = self.act(act)?;
-        if !done.is_done() {
-            return Ok(done);
-        }
-        let repeated = self.act(act)?;
-        let mut cuts = 0_u64;
-        for write in 0.. {
-            let torn = Cut { after_writes: write, after_bytes: 3, torn: Torn::Random(write + 1) };
-            for cut in [Cut::before_write(write), torn] {
-                self.restore(&name, &before)?;
-                let found = self.with_cut(act, &name, cut)?;
-                if !found.lost_power() {
-                    return Ok(found.with("cuts", cuts));
-                }
-                cuts += 1;
-                let again = self.act(act)?;
-                if !again.is_done() && again.outcome() != repeated.outcome() {
-                    let text = format!("after {cut:?}: {}: {}", again.outcome(), again.text());
-                    return Ok(Found::ended("torn", text));
-                }
-            }
-        }
-        bail!("a step with endless writes")
-    }
-
-    fn memory(&mut self, card: &str) -> anyhow::Result<Vec<u8>> {
-        Ok(self.card(card)?.channel().model().nvm().bytes().to_vec())
-    }
-
-    fn restore(&mut self, card: &str, memory: &[u8]) -> anyhow::Result<()> {
-        let env = Env::with_rng(clock::fork(&mut self.env));
-        let card = self.card(card)?;
-        *card.channel() = VirtualCard::new(RamNvm::new(memory.to_vec()), env)?;
-        card.power_on()?;
-        Ok(())
     }
 
     /// A card by its name in the file.
@@ -267,6 +211,11 @@ impl World {
         })
     }
 
+    /// Notes that days were counted between these two.
+    pub(super) fn counted(&mut self, from: Date, to: Date) {
+        self.uncovered.extend(self.holidays.not_covered(from, to));
+    }
+
     /// Date, time and terminal of an operation.
     pub(super) const fn stamp(&self) -> Stamp {
         Stamp { date: self.date, time: self.time, terminal: TERMINAL }
@@ -300,10 +249,11 @@ fn card(spec: &CardSpec, env: &mut Env, tap: Tap, language: Language) -> anyhow:
     issuance.valid_from = spec.valid_from.unwrap_or(issuance.valid_from);
     issuance.valid_until = spec.valid_until.unwrap_or(issuance.valid_until);
     issuance.init_date = issuance.init_date.min(issuance.valid_from);
-    let memory = if spec.foreign {
-        World::foreign_memory(env, &issuance)?
-    } else {
-        test_card::student_memory(&issuance)?
+    let memory = match (spec.foreign, spec.blank) {
+        (true, true) => bail!("a blank card of another key system"),
+        (true, false) => World::foreign_memory(env, &issuance)?,
+        (false, true) => test_card::blank_student_memory(&issuance)?,
+        (false, false) => test_card::student_memory(&issuance)?,
     };
     powered(memory, Env::with_rng(clock::fork(env)), tap, language)
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use xuejika_apdu::status::Language;
+use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::{ChannelError, StatusWord};
 use xuejika_card_model::wallet::LogRecord;
 
@@ -80,6 +80,26 @@ impl From<Error> for WalletError {
 impl WalletError {
     pub(super) fn refused(command: &'static str, status: StatusWord) -> Self {
         Self::Refused { command, status, meaning: Meaning::of(status) }
+    }
+
+    /// Tells whether card, PSAM or host refused, by a rule. Otherwise something failed, or the answer
+    /// was lost.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => status.outcome() != Outcome::ExecutionError,
+            Self::OtherCard { .. } | Self::Range => true,
+            Self::Psam(error) => !matches!(
+                error,
+                PsamError::Channel(_)
+                    | PsamError::Malformed(_)
+                    | PsamError::Memory
+                    | PsamError::OutOfOrder
+                    | PsamError::Status { .. }
+            ),
+            Self::Host(error) => *error != HostError::Unreachable,
+            _ => false,
+        }
     }
 
     /// What the card's status word means, when the card refused.
@@ -223,4 +243,16 @@ pub enum Stopped {
         /// What the card's log says.
         record: LogRecord,
     },
+}
+
+impl Stopped {
+    /// Tells whether card, PSAM or host refused, by a rule; see [`WalletError::is_refusal`].
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::NotDone(error) => error.is_refusal(),
+            Self::NotGenuine { .. } => true,
+            Self::InDoubt { .. } | Self::Unproven { .. } => false,
+        }
+    }
 }

@@ -69,9 +69,11 @@ pub(super) fn check(cards: u32, scrap: u32, faults: &[BatchFault]) -> anyhow::Re
     check_serials(&plan, &rows, &mut findings);
     tally.check(&plan, &mut findings);
     let found = ids(&findings);
-    let outcome = if findings.is_empty() { "ok" } else { "refused" };
-    let text = if found.is_empty() { format!("{cards} cards accepted") } else { found.clone() };
-    Ok(Found::ended(outcome, text).with("findings", found))
+    let ended = match findings.is_empty() {
+        true => Found::done(format!("{cards} cards accepted")),
+        false => Found::refused("refused", found.clone()),
+    };
+    Ok(ended.with("findings", found))
 }
 
 /// Serials that occur twice or not at all.

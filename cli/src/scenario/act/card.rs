@@ -9,6 +9,7 @@ use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::record::{ExtensionIndex, FilingNumber, Term};
 use xuejika_emulator::{Env, test_card};
+use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::{Change, Error, Stamp, StudentCard};
 
@@ -110,13 +111,13 @@ impl World {
         &mut self,
         reader: &str,
         card: &str,
-        promotion: bool,
-        to: Option<UnitCode>,
+        (promotion, to): (bool, Option<UnitCode>),
+        reason: Option<Reason>,
     ) -> anyhow::Result<Found> {
         let stamp = self.stamp();
         let done = self
             .present(reader, card)?
-            .and_then(|mut card| card.transfer_out(promotion, to, None, stamp));
+            .and_then(|mut card| card.transfer_out(promotion, to, reason, stamp));
         Ok(changed(done))
     }
 
@@ -125,10 +126,12 @@ impl World {
         reader: &str,
         card: &str,
         number: &str,
+        reason: Option<Reason>,
     ) -> anyhow::Result<Found> {
         let (stamp, number) = (self.stamp(), number.parse()?);
-        let done =
-            self.present(reader, card)?.and_then(|mut card| card.transfer_in(number, None, stamp));
+        let done = self
+            .present(reader, card)?
+            .and_then(|mut card| card.transfer_in(number, reason, stamp));
         Ok(changed(done))
     }
 
@@ -143,9 +146,9 @@ impl World {
         let filing: FilingNumber = match filing.map(str::parse) {
             Some(Ok(filing)) => filing,
             Some(Err(error)) => {
-                return Ok(Found::ended("no-filing-number", error.to_string()));
+                return Ok(Found::refused("no-filing-number", error.to_string()));
             }
-            None => return Ok(Found::ended("no-filing-number", "the filing number is required")),
+            None => return Ok(Found::refused("no-filing-number", "the filing number is required")),
         };
         let (stamp, index) = (self.stamp(), index(sector)?);
         let opening = Opening { index, application, owner, filing };
@@ -164,6 +167,30 @@ impl World {
         let done =
             self.present(reader, card)?.and_then(|mut card| card.reclaim_sector(index, stamp));
         Ok(changed(done))
+    }
+
+    /// Loads this version of a key, or retires its old one.
+    pub(super) fn key(
+        &mut self,
+        reader: &str,
+        card: &str,
+        number: u8,
+        version: Option<u8>,
+    ) -> anyhow::Result<Found> {
+        let version = version.map(|version| KeyVersion::new(version).context("version"));
+        let (version, number) = (version.transpose()?, KeyNumber(number));
+        let done = self.present(reader, card)?.and_then(|mut card| {
+            match version {
+                Some(version) => card.load_key(number, version)?,
+                None => card.retire_key(number)?,
+            }
+            let versions = card.key_versions(number).iter();
+            Ok(versions.map(|v| v.number().to_string()).collect::<Vec<_>>().join(", "))
+        });
+        Ok(match done {
+            Ok(versions) => Found::done(format!("versions {versions}")).with("versions", versions),
+            Err(error) => error.into(),
+        })
     }
 
     pub(super) fn read_sector(
@@ -188,12 +215,13 @@ impl World {
         &mut self,
         reader: &str,
         card: &str,
-        sector: u8,
+        (sector, offset): (u8, u8),
         data: &str,
     ) -> anyhow::Result<Found> {
         let (index, data) = (index(sector)?, hex::parse(data)?);
-        let written =
-            self.present(reader, card)?.and_then(|mut card| card.write_sector(index, 0, &data));
+        let written = self
+            .present(reader, card)?
+            .and_then(|mut card| card.write_sector(index, offset, &data));
         Ok(match written {
             Ok(()) => Found::done(format!("{} bytes", data.len())),
             Err(error) => error.into(),

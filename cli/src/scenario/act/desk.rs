@@ -4,13 +4,14 @@ use anyhow::{Context, bail};
 use xuejika_card_model::calendar::{Deadline, temporary_card_until};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::desk::{
-    FaultCause, FaultOccasion, FaultSheet, Inspection, PersonalisationUpload, RecallLine,
-    ReplacementCause, ReplacementForm,
+    FaultCause, FaultSheet, Inspection, PersonalisationUpload, RecallLine, ReplacementCause,
+    ReplacementForm,
 };
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::Kind;
 
 use super::super::found::Found;
+use super::super::script::Sheet;
 use super::super::world::World;
 
 impl World {
@@ -38,7 +39,9 @@ impl World {
                 let lists = self.list(list)?.versions.last();
                 match lists.and_then(|list| list.entries().reported(serial, Kind::Loss)) {
                     Some(reported) => reported.date,
-                    None => return Ok(Found::ended("not-listed", "the card is not reported lost")),
+                    None => {
+                        return Ok(Found::refused("not-listed", "the card is not reported lost"));
+                    }
                 }
             }
             (_, _, since) => since.context("since: when was it damaged?")?,
@@ -47,37 +50,40 @@ impl World {
         let handed_out = self.handed_out(card)?;
         let form = form.map(|form| if handed_out { form } else { form.never_handed_out() });
         Ok(match form {
-            Ok(form) => Found::done(format!("since {since}"))
-                .with("fee", form.fee_yuan)
-                .with("fee_code", form.fee_code)
-                .with("apply_by", form.apply_by)
-                .with("late", form.late)
-                .with("hand_out_by", form.hand_out_by),
+            Ok(form) => {
+                self.counted(since, form.hand_out_by);
+                Found::done(format!("since {since}"))
+                    .with("fee", form.fee_yuan)
+                    .with("fee_code", form.fee_code)
+                    .with("apply_by", form.apply_by)
+                    .with("late", form.late)
+                    .with("hand_out_by", form.hand_out_by)
+            }
             Err(error) => error.into(),
         })
     }
 
-    pub(super) fn fault_sheet(
-        &mut self,
-        card: &str,
-        unit: UnitCode,
-        district: Option<FaultCause>,
-        city: Option<FaultCause>,
-    ) -> anyhow::Result<Found> {
-        let (serial, on) = (self.serial(card)?, self.date);
-        let occasion = FaultOccasion::Use;
-        let mut sheet = FaultSheet::new(serial, unit, occasion, "no answer".to_owned(), on);
-        if let Some(found) = district {
-            sheet = sheet.checked_by_district(Inspection { on, found })?;
-        }
-        if let Some(found) = city {
-            sheet = match sheet.tested_by_city(Inspection { on, found }) {
-                Ok(sheet) => sheet,
-                Err(error) => return Ok(Found::ended("not-confirmed", error.to_string())),
-            };
-        }
-        let cause = sheet.cause().map_or("unknown", FaultCause::english);
-        Ok(Found::done(cause).with("cause", cause))
+    /// Writes a fault sheet; the inspections are of today unless they say otherwise.
+    pub(super) fn fault_sheet(&mut self, given: &Sheet) -> anyhow::Result<Found> {
+        let (serial, today) = (self.serial(&given.card)?, self.date);
+        let seen = "no answer".to_owned();
+        let sheet = FaultSheet::new(serial, given.unit, given.occasion, seen, today);
+        let inspection = |found, on: Option<Date>| Inspection { on: on.unwrap_or(today), found };
+        let sheet = match given.district {
+            Some(found) => sheet.checked_by_district(inspection(found, given.district_on)),
+            None => Ok(sheet),
+        };
+        let sheet = sheet.and_then(|sheet| match given.city {
+            Some(found) => sheet.tested_by_city(inspection(found, given.city_on)),
+            None => Ok(sheet),
+        });
+        Ok(match sheet {
+            Ok(sheet) => {
+                let cause = sheet.cause().map_or("unknown", FaultCause::english);
+                Found::done(cause).with("cause", cause)
+            }
+            Err(error) => error.into(),
+        })
     }
 
     pub(super) fn upload(&mut self, reader: &str, card: &str) -> anyhow::Result<Found> {
@@ -86,7 +92,7 @@ impl World {
             Err(error) => return Ok(error.into()),
         };
         let (Some(pupil), Some(record)) = (&contents.pupil, &contents.personalisation) else {
-            return Ok(Found::ended("not-personalised", "the card holds no pupil"));
+            return Ok(Found::refused("not-personalised", "the card holds no pupil"));
         };
         let upload =
             PersonalisationUpload::new(&contents.issuance, &contents.status, pupil, record)?;
@@ -98,19 +104,26 @@ impl World {
             .with("upload_by", upload.upload_by))
     }
 
-    pub(super) fn recall_slip(&mut self, reader: &str, card: &str) -> anyhow::Result<Found> {
+    pub(super) fn recall_slip(
+        &mut self,
+        reader: &str,
+        card: &str,
+        unit: Option<UnitCode>,
+        passed: bool,
+    ) -> anyhow::Result<Found> {
         let (signed_on, contents) = (self.date, self.contents(reader, card)?);
         let contents = match contents {
             Ok(contents) => contents,
             Err(error) => return Ok(error.into()),
         };
-        let unit = contents.status.unit;
+        let unit = unit.unwrap_or(contents.status.unit);
         let (issuance, status) = (&contents.issuance, &contents.status);
-        let line = RecallLine::new(issuance, status, unit, signed_on, true, String::new());
+        let line = RecallLine::new(issuance, status, unit, signed_on, passed, String::new());
         Ok(match line {
             Ok(line) => Found::done(format!("unit {unit}"))
                 .with("unit", line.unit)
                 .with("district", line.district)
+                .with("passed", line.passed)
                 .with("generation", line.generation),
             Err(error) => error.into(),
         })
@@ -128,11 +141,13 @@ impl World {
             "personalisation-upload" => Deadline::PersonalisationUpload,
             "temporary-card" => {
                 let last = temporary_card_until(from, &self.holidays)?;
+                self.counted(from, last);
                 return Ok(Found::done("a temporary card ends").with("last_day", last));
             }
             other => bail!("limit: there is no {other:?}"),
         };
         let last = deadline.last_day(from, &self.holidays)?;
+        self.counted(from, last);
         Ok(Found::done(deadline.rule().english).with("last_day", last))
     }
 }

@@ -70,12 +70,8 @@ impl World {
     pub(super) fn apdu(&mut self, card: &str, send: &str) -> anyhow::Result<Found> {
         let command = hex::parse_command(send)?;
         let (data, status) = transmit(self.card(card)?, &command)?;
-        let outcome = match status {
-            StatusWord::SUCCESS => "ok".to_owned(),
-            status => status.to_string(),
-        };
         let data = hex::emit(&data);
-        Ok(Found::ended(outcome, data.clone()).with("data", data))
+        Ok(Found::answered(status, data.clone()).with("data", data))
     }
 
     /// Runs the authentication with a card key of other roots.
@@ -100,7 +96,7 @@ impl World {
         let (_, status) = ask(Command::new(Class::ISO, 0x82, 0, 0).with_data(&proof).with_ne(16))?;
         Ok(match status {
             StatusWord::SUCCESS => Found::done("the card opened a session"),
-            status => Found::ended(status.to_string(), "the card does not accept the reader"),
+            status => Found::answered(status, "the card does not accept the reader"),
         })
     }
 }

@@ -21,15 +21,16 @@ impl World {
         let effective = match report.kind.effective(at.date, report.effective, &self.holidays) {
             Ok(effective) => effective,
             Err(error @ EffectError::TooLate { .. }) => {
-                return Ok(Found::ended("wrong-time", error.to_string()));
+                return Ok(Found::refused("wrong-time", error.to_string()));
             }
             Err(error) => return Err(error.into()),
         };
+        self.counted(at.date, effective);
         let book = self.list(&report.list)?;
         let entry = Entry::new(serial, report.kind, book.scope, at, effective, report.reason);
         let entry = match entry {
             Ok(entry) => entry.of_generation(generation),
-            Err(error) => return Ok(Found::ended("wrong-time", error.to_string())),
+            Err(error) => return Ok(Found::refused("wrong-time", error.to_string())),
         };
         let edition = book.edition(at)?;
         let issued = match book.versions.last() {
@@ -108,6 +109,25 @@ impl World {
             }
             Err(error) => error.into(),
         })
+    }
+
+    /// What the newest version of a list says, of everything or of a card.
+    pub(super) fn show_list(&mut self, list: &str, card: Option<&str>) -> anyhow::Result<Found> {
+        let serial = card.map(|card| self.serial(card)).transpose()?;
+        let newest = self.list(list)?.versions.last();
+        let newest = newest.with_context(|| format!("the list {list:?} is empty"))?;
+        let entries = newest.entries();
+        let shown = serial.map_or_else(
+            || entries.iter().collect(),
+            |card| entries.of(card).iter().collect::<Vec<_>>(),
+        );
+        let open = shown.iter().filter(|entry| entry.withdrawn().is_none());
+        let open: Vec<_> = open.map(|e| format!("{} {}", e.kind().english(), e.unit())).collect();
+        Ok(Found::done(format!("version {}", newest.edition().version))
+            .with("version", newest.edition().version)
+            .with("entries", shown.len())
+            .with("open", open.join(", "))
+            .with("disagreements", entries.disagreements().count()))
     }
 
     /// Date and time.

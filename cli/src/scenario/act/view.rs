@@ -73,7 +73,7 @@ impl World {
         };
         let exported = match s70::Contents::of(self.card(card)?.channel().model()) {
             Err(CardError::Structure) => {
-                return Ok(Found::ended("no-room", "a sector card has four extension sectors"));
+                return Ok(Found::failed("no-room", "a sector card has four extension sectors"));
             }
             exported => exported?,
         };
@@ -83,7 +83,7 @@ impl World {
         let text = format!("{} bytes", image.len());
         Ok(match other {
             None => Found::done(text).with("sectors", sectors(&contents)),
-            Some(what) => Found::ended("different", what),
+            Some(what) => Found::failed("different", what),
         })
     }
 }
@@ -157,19 +157,19 @@ fn sectors(contents: &CardContents) -> String {
 fn decided(verdict: &Verdict) -> Found {
     match verdict {
         Verdict::Accept { registered_until } => {
-            Found::ended("accept", format!("registered until {registered_until}"))
+            Found::done_as("accept", format!("registered until {registered_until}"))
                 .with("until", registered_until)
         }
         Verdict::AcceptWithWarning { registered_until, warnings } => {
             let ids: Vec<_> = warnings.iter().map(Warning::id).collect();
             let words: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-            Found::ended("warn", words.join("; "))
+            Found::done_as("warn", words.join("; "))
                 .with("until", registered_until)
                 .with("warnings", ids.join(", "))
         }
-        Verdict::WalletRules => Found::ended("wallet-rules", "the rules of the wallet decide"),
+        Verdict::WalletRules => Found::done_as("wallet-rules", "the rules of the wallet decide"),
         Verdict::Refuse(reason) => {
-            Found::ended(reason.id(), format!("{reason} {}", reason.chinese()))
+            Found::refused(reason.id(), format!("{reason} {}", reason.chinese()))
         }
     }
 }
