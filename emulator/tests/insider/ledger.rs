@@ -241,7 +241,7 @@ impl Card {
                 self.state = self.broke_in;
                 self.mark = mark.filter(|_| self.state == State::Recalled);
                 if self.state == State::Personalising {
-                    self.home = self.left_by.take();
+                    self.go_on();
                 }
             }
             Event::Fault => {
@@ -326,6 +326,18 @@ impl Card {
     fn give_up(&mut self) {
         if self.state == State::Personalising {
             self.left_by = self.home.take();
+        }
+    }
+
+    /// A personalisation that a fault interrupted, though there was none: a card of the stock is stock
+    /// again, whoever else began goes on.
+    fn go_on(&mut self) {
+        let school = self.left_by.take();
+        if self.begun_from == State::Stock {
+            self.wipe();
+            self.state = State::Stock;
+        } else {
+            self.home = school;
         }
     }
 
