@@ -107,6 +107,12 @@ impl Date {
         self.day
     }
 
+    /// Returns the year in which the school year of the day begins: school years turn on 1 August.
+    #[must_use]
+    pub const fn school_year(self) -> u16 {
+        if self.month >= 8 { self.year } else { self.year - 1 }
+    }
+
     /// Returns the calendar days from this date to `other`; negative when `other` is earlier.
     #[must_use]
     pub fn days_until(self, other: Self) -> i32 {

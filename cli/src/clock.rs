@@ -39,11 +39,8 @@ pub(crate) fn stamp(env: &Env, date: Option<Date>, time: Option<Time>) -> Outcom
 
 /// The term a date belongs to: autumn from August to January, spring from February to July.
 pub(crate) fn term(date: Date) -> (u16, Term) {
-    match date.month() {
-        8.. => (date.year(), Term::Autumn),
-        1 => (date.year() - 1, Term::Autumn),
-        _ => (date.year() - 1, Term::Spring),
-    }
+    let term = if (2..8).contains(&date.month()) { Term::Spring } else { Term::Autumn };
+    (date.school_year(), term)
 }
 
 /// The school year and term of a registration, from the date where they are not given.
