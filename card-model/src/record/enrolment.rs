@@ -206,7 +206,8 @@ impl EnrolmentClaims {
             let grades = stage.grades(years);
             if grades.contains(&grade.value()) && !can_be(grade) {
                 let first = grades.clone().find(|n| Grade::new(*n).is_ok_and(can_be));
-                let range = alloc::format!("{} to {}", first.unwrap_or(*grades.end()), grades.end());
+                let range =
+                    alloc::format!("{} to {}", first.unwrap_or(*grades.end()), grades.end());
                 errors.push(field::GRADE, Problem::disagrees(grade, field::COHORT, range));
             }
         }
