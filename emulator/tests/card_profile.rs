@@ -281,7 +281,7 @@ fn codes() {
 fn districts() {
     let districts = Districts::default();
     let rows = districts.rows().iter().map(|district| {
-        let year = |year: Option<u16>| year.map_or_else(String::new, |year| year.to_string());
+        let year = |year: Option<u16>| year.map_or_else(|| "-".to_owned(), |year| year.to_string());
         let (code, since, until) =
             (district.code.to_string(), year(district.since), year(district.until));
         row([&code, &district.english, &district.name, &since, &until])

@@ -17,6 +17,7 @@ use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{Form, Kind};
 use xuejika_card_model::record::{Profile, Term};
 
+use crate::districts;
 use crate::wallet::Amount;
 
 /// A scenario file.
@@ -30,6 +31,9 @@ pub(super) struct Script {
     /// The first day.
     #[serde(deserialize_with = "text")]
     pub(super) date: Date,
+    /// Districts beyond the built-in ones.
+    #[serde(default)]
+    pub(super) districts: Vec<districts::Table>,
     #[serde(default)]
     pub(super) cards: BTreeMap<String, CardSpec>,
     #[serde(default)]
