@@ -37,7 +37,7 @@ impl District {
     /// Takes the number of the district.
     pub(super) const fn new(number: u64) -> Result<Self, DistrictError> {
         match number {
-            1..=99 => Ok(Self(pack(number as u8))),
+            1..=99 => Ok(Self(pack((number % 100) as u8))),
             _ => Err(DistrictError::None),
         }
     }
