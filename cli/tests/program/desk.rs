@@ -136,9 +136,10 @@ fn a_file_adds_districts() {
     sheet("204012", &["--districts", &districts]).expect(0);
     let pupil = Desk::example("pupil.toml").replace("0108401222903175", "0120401222903175");
     let pupil = desk.file("pupil.toml", &pupil);
-    let personalise = ["--pupil", &pupil, "--date", "2026-09-01"];
-    let refused = desk.reader("personalise", &personalise).expect(2);
+    let target = desk.target();
+    let personalise = ["reader", "personalise", "--target", &target, "--date", "2026-09-01"];
+    let personalise = [&personalise[..], &["--pupil", &pupil]].concat();
+    let refused = run(&personalise).expect(2);
     assert!(refused.err.contains("student_number (学籍号): district 20"), "{}", refused.err);
-    desk.reader("personalise", &[&personalise[..], &["--districts", &districts]].concat())
-        .expect(0);
+    run(&[&personalise[..], &["--districts", &districts]].concat()).expect(0);
 }
