@@ -9,7 +9,7 @@ use core::str::FromStr;
 
 use crate::bcd::Digits;
 use crate::date::Date;
-use crate::ident::StudentNumber;
+use crate::ident::{Districts, StudentNumber};
 use crate::record::{
     Enrolment, EnrolmentClaims, Field, FieldErrors, Identity, IdentityClaims, Problem,
     enrolment_field as enrolment, identity_field as identity,
@@ -47,7 +47,8 @@ impl Pupil {
     ///
     /// # Errors
     /// Every field that breaks a rule of [`Identity::check`] or [`Enrolment::check`]; an enrolment
-    /// that is not that of the student number; an entry to school before birth.
+    /// that is not that of the student number; a number of a cohort that this entry cannot have; an
+    /// entry to school before birth.
     pub fn check(&self) -> Result<(), FieldErrors> {
         let mut errors = self.identity.check().err().unwrap_or_default();
         errors.append(self.enrolment.check().err().unwrap_or_default());
@@ -64,8 +65,9 @@ impl Pupil {
 /// A pupil as text: one field for each value of the two records, under the record's identifiers.
 ///
 /// A missing or empty field is unset. Unit, stage, category, cohort and class follow from the
-/// student number and may be left out; when stated, they must agree with it. Coded fields take the
-/// code, the English or the Chinese name; dates have the form `2026-09-01`.
+/// student number and may be left out; when stated, unit, stage and category must agree with it, the
+/// cohort may be up to three years later. Coded fields take the code, the English or the Chinese name;
+/// dates have the form `2026-09-01`.
 ///
 /// ```
 /// use xuejika_card_model::pupil::PupilDraft;
@@ -121,9 +123,9 @@ pub struct PupilDraft {
     pub category: Option<String>,
     /// Grade (年级), 1 to 12. Required.
     pub grade: Option<String>,
-    /// Class (班), 2 digits; derived.
+    /// Class (班), 2 digits; as in the student number unless the pupil changed class (转班).
     pub class: Option<String>,
-    /// Cohort (届别), 2 digits; derived.
+    /// Cohort (届别), 2 digits; as in the student number unless the pupil repeated a grade (留级).
     pub cohort: Option<String>,
     /// Years of schooling (学制). Required.
     pub schooling_years: Option<String>,
@@ -140,15 +142,26 @@ pub struct PupilDraft {
 }
 
 impl PupilDraft {
-    /// Makes the pupil.
+    /// Makes the pupil of a district that is built in.
+    ///
+    /// # Errors
+    /// As [`Self::build_with`].
+    pub fn build(&self) -> Result<Pupil, FieldErrors> {
+        self.build_with(&Districts::default())
+    }
+
+    /// Makes the pupil, whose district these are asked for.
     ///
     /// # Errors
     /// Every field that is missing, is not a value of its kind, or contradicts another.
-    pub fn build(&self) -> Result<Pupil, FieldErrors> {
+    pub fn build_with(&self, districts: &Districts) -> Result<Pupil, FieldErrors> {
         let mut errors = FieldErrors::default();
         let identity = self.build_identity(&mut errors);
         let number = self.student_number.as_deref();
         let number = number.and_then(|text| text.parse::<StudentNumber>().ok());
+        if let Some(number) = number {
+            errors.note(identity::STUDENT_NUMBER, districts.find(number.district()));
+        }
         let enrolment = self.build_enrolment(number, &mut errors);
         let pupil = match (identity, enrolment) {
             (Some(identity), Some(enrolment)) => Some(Pupil { identity, enrolment }),

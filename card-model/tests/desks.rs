@@ -7,10 +7,12 @@ use support::{OWN_DISTRICT, OWN_SCHOOL, issuance, pupil, status, unit};
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::desk::{
-    FaultCause, FaultOccasion, FaultSheet, Inspection, PersonalisationUpload, RecallError,
-    RecallLine, ReplacementCause, ReplacementError, ReplacementForm, SheetError,
+    CodePoint, FaultCause, FaultOccasion, FaultSheet, Inspection, PersonalisationUpload,
+    RareCharacterError, RareCharacterSheet, RecallError, RecallLine, ReplacementCause,
+    ReplacementError, ReplacementForm, SheetError,
 };
 use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{Personalisation, TerminalId};
 use xuejika_card_model::state::LifeCycleState;
 
@@ -143,4 +145,55 @@ fn only_recalled_cards_and_unused_stock_stand_on_a_slip() {
         String::new(),
     );
     assert_eq!(line, Err(RecallError::NotASchool(unit(OWN_DISTRICT))));
+}
+
+fn rare_pupil() -> Pupil {
+    let mut pupil = pupil();
+    pupil.identity.rare_character = true;
+    pupil.identity.name = "王ji".parse().unwrap();
+    pupil.identity.name_pinyin = Some("Wang Ji".parse().unwrap());
+    pupil
+}
+
+fn sheet(
+    pupil: &Pupil,
+    writing: &str,
+    contact: &str,
+) -> Result<RareCharacterSheet, RareCharacterError> {
+    let code_point = "U+20BB7".parse().ok();
+    RareCharacterSheet::new(pupil, writing.into(), code_point, contact.into(), date("2007-09-10"))
+}
+
+#[test]
+fn a_rare_character_is_described() {
+    let made = sheet(&rare_pupil(), "上土下口", "李老师").unwrap();
+    assert_eq!(made.student_number, pupil().identity.student_number);
+    assert_eq!(
+        (made.name_pinyin.to_string(), made.writing.as_str()),
+        ("Wang Ji".into(), "上土下口")
+    );
+    assert_eq!(made.code_point.map(CodePoint::character), Some('\u{20BB7}'));
+    assert_eq!((made.school_name.as_str(), made.contact.as_str()), ("北京市第一中学", "李老师"));
+    let number = pupil().identity.student_number;
+    assert_eq!(sheet(&pupil(), "上土下口", "李老师"), Err(RareCharacterError::NotRare(number)));
+    let mut no_pinyin = rare_pupil();
+    no_pinyin.identity.name_pinyin = None;
+    assert_eq!(sheet(&no_pinyin, "上土下口", "李老师"), Err(RareCharacterError::NoPinyin(number)));
+    for (writing, contact, field) in [(" ", "李老师", "writing"), ("上土下口", "", "contact")]
+    {
+        let error = sheet(&rare_pupil(), writing, contact).unwrap_err().to_string();
+        assert!(error.starts_with(field), "{error}");
+    }
+}
+
+#[test]
+fn code_points_of_names() {
+    for text in ["U+4E00", "U+20BB7", "U+00B7"] {
+        assert_eq!(text.parse::<CodePoint>().unwrap().to_string(), text);
+    }
+    // No character, none of a name, no code point.
+    for text in ["U+D800", "U+110000", "U+0007", "U+E000", "20BB7", "U+", "U+4E0", "U++4E00", "𠮷"]
+    {
+        assert!(text.parse::<CodePoint>().is_err(), "{text}");
+    }
 }

@@ -308,10 +308,10 @@ fn a_card_without_a_valid_pupil_is_not_committed() {
         put_pupil(&mut memory, &pupil);
         fields(memory)
     };
-    assert_eq!(with(|pupil| pupil.enrolment.class = "04".parse().unwrap()), ["class"]);
+    assert_eq!(with(|pupil| pupil.enrolment.cohort = "13".parse().unwrap()), ["cohort"]);
     assert_eq!(
         with(|pupil| pupil.enrolment.entry_date = "1990-01-01".parse().unwrap()),
-        ["entry_date"]
+        ["student_number", "entry_date"]
     );
     let mut torn = card_in(S::Personalising);
     put(&mut torn, file(sfi::ENROLMENT), &[0xFF]);

@@ -610,7 +610,7 @@ fn authentic_nonsense_is_refused() {
         (0, 0xFF, "card serial"),
         (8, 4, "kind"),
         (9, 0x99, "reason"),
-        (10, 0x77, "unit"),
+        (10, 0x7A, "unit"),
         (14, 0xFF, "report time"),
         (20, 0xFF, "effective date"),
         (24, 0x01, "withdrawal time"),

@@ -15,8 +15,9 @@ mod tests {
     use xuejika_card_model::crc::seal;
     use xuejika_card_model::date::{Date, ShortDate, Time};
     use xuejika_card_model::ident::{
-        CardSerial, District, DocumentNumber, EducationId, Grade, NationalId, NationalPrefix,
-        Pinyin, SchoolId, SchoolType, SchoolingYears, StudentNumber, UnitCode,
+        CardSerial, District, DistrictRow, Districts, DocumentNumber, EducationId, Grade,
+        NationalId, NationalPrefix, Pinyin, SchoolId, SchoolType, SchoolingYears, StudentNumber,
+        UnitCode,
     };
     use xuejika_card_model::pupil::{Pupil, PupilDraft};
     use xuejika_card_model::record::{
@@ -43,17 +44,17 @@ mod tests {
         (0..24u8, 0..60u8, 0..60u8).prop_map(|(h, m, s)| Time::new(h, m, s).unwrap())
     }
 
+    fn district() -> impl Strategy<Value = District> {
+        (1..100u8).prop_map(|number| format!("{number:02}").parse().unwrap())
+    }
+
     fn school() -> impl Strategy<Value = UnitCode> {
-        (select(District::ALL), select(SchoolType::ALL), 1..1000u16)
+        (district(), select(SchoolType::ALL), 1..1000u16)
             .prop_map(|(district, kind, number)| UnitCode::school(district, kind, number).unwrap())
     }
 
     fn unit() -> impl Strategy<Value = UnitCode> {
-        prop_oneof![
-            Just(UnitCode::CITY),
-            select(District::ALL).prop_map(UnitCode::district),
-            school(),
-        ]
+        prop_oneof![Just(UnitCode::CITY), district().prop_map(UnitCode::district), school(),]
     }
 
     fn student_number() -> impl Strategy<Value = StudentNumber> {
@@ -189,42 +190,53 @@ mod tests {
     }
 
     prop_compose! {
-        fn enrolment_of(number: StudentNumber, birth: Date)(
+        /// A pupil who entered once, was given a number and repeated grades or not.
+        fn pupil()(
+            mut identity in identity(),
             school_name in name(),
             school_id in option::of(0..100_000_000u64),
             years in 1..=12u8,
-            grade in any::<prop::sample::Index>(),
-            mut dates in [date(), date()],
-            boarding in select(Boarding::ALL),
-            entry_mode in select(Entry::ALL),
+            (class, wait, repeated) in (digits(), 0..12u8, 0..=3u8),
+            (grade, until) in any::<(prop::sample::Index, prop::sample::Index)>(),
+            entry_date in date(),
+            (boarding, entry_mode) in (select(Boarding::ALL), select(Entry::ALL)),
             enrolment_state in select(EnrolmentState::ALL),
-        ) -> Enrolment {
-            dates.sort();
-            let [entry_date, valid_until] = dates.map(|date| date.max(birth));
+        ) -> Pupil {
+            let entry_date = entry_date.max(identity.birth_date);
+            let graduates = entry_date.school_year() + u16::from(1 + wait % years);
+            let mut number = identity.student_number.to_string();
+            number.replace_range(9..11, &format!("{:02}", graduates % 100));
+            let number: StudentNumber = number.parse().unwrap();
+            identity.student_number = number;
+            let graduates = graduates + u16::from(repeated);
             let schooling_years = SchoolingYears::new(years).unwrap();
-            let grades: Vec<u8> = number.stage().grades(schooling_years).collect();
+            let stage = number.stage();
+            let ahead = graduates - 1 - entry_date.school_year();
+            let grades = stage.grades(schooling_years).map(|grade| Grade::new(grade).unwrap());
+            let fits = |grade: &Grade| {
+                u16::from(stage.years_after(*grade, schooling_years)) <= ahead
+            };
+            let grades: Vec<Grade> = grades.filter(fits).collect();
+            let last = Date::new(graduates.min(2099), 8, 31).unwrap().max(entry_date);
+            let days = entry_date.days_until(last).unsigned_abs() as usize + 1;
             let school_id = school_id.map(|id| {
                 let (category, sequence) = (id / 1_000_000, id % 1_000_000);
                 format!("{category:02}11{sequence:06}").parse::<SchoolId>().unwrap()
             });
-            Enrolment {
+            let enrolment = Enrolment {
                 school_name, school_id,
                 unit: number.unit(),
-                stage: number.stage(),
+                stage,
                 category: number.category(),
-                grade: Grade::new(*grade.get(&grades)).unwrap(),
-                class: Digits::new(number.class().into()).unwrap(),
-                cohort: Digits::new(number.cohort().into()).unwrap(),
-                schooling_years, entry_date, valid_until, boarding, entry_mode, enrolment_state,
-            }
+                grade: *grade.get(&grades),
+                class,
+                cohort: Digits::new(u64::from(graduates % 100)).unwrap(),
+                schooling_years, entry_date,
+                valid_until: entry_date.add_days(until.index(days) as i32).unwrap(),
+                boarding, entry_mode, enrolment_state,
+            };
+            Pupil { identity, enrolment }
         }
-    }
-
-    fn pupil() -> impl Strategy<Value = Pupil> {
-        identity().prop_flat_map(|identity| {
-            enrolment_of(identity.student_number, identity.birth_date)
-                .prop_map(move |enrolment| Pupil { identity, enrolment })
-        })
     }
 
     prop_compose! {
@@ -387,14 +399,28 @@ mod tests {
             let (identity, enrolment) = (value.identity.emit(), value.enrolment.emit());
             prop_assert_eq!(Pupil::parse(&identity, &enrolment), Ok(value));
             let mut draft = PupilDraft::from(&value);
-            prop_assert_eq!(draft.build(), Ok(value));
-            for derived in [
-                &mut draft.unit, &mut draft.stage, &mut draft.category, &mut draft.class,
-                &mut draft.cohort,
-            ] {
+            let code = value.identity.student_number.district();
+            let mut districts = Districts::default();
+            if districts.find(code).is_err() {
+                let errors = draft.build().unwrap_err();
+                prop_assert!(errors.has("student_number"), "{}", errors);
+                let (name, english) = ("某区".into(), String::new());
+                districts.add(DistrictRow { code, name, english, since: None, until: None }).unwrap();
+            }
+            prop_assert_eq!(draft.build_with(&districts), Ok(value));
+            for derived in [&mut draft.unit, &mut draft.stage, &mut draft.category] {
                 *derived = None;
             }
-            prop_assert_eq!(draft.build(), Ok(value));
+            prop_assert_eq!(draft.build_with(&districts), Ok(value));
+            // Whoever neither changed class nor repeated a grade has those of the number.
+            let number = value.identity.student_number;
+            if value.enrolment.class.value() == u64::from(number.class()) {
+                draft.class = None;
+            }
+            if value.enrolment.cohort.value() == u64::from(number.cohort()) {
+                draft.cohort = None;
+            }
+            prop_assert_eq!(draft.build_with(&districts), Ok(value));
         }
 
         /// Any content under good CRCs is read or refused; what is read is written back unchanged.

@@ -149,7 +149,7 @@ mod tests {
                 ("version", b"\x02", &["version"]),
                 ("flags", b"\x10", &["flags"]),
                 ("date", b"\x20\x07\x13\x01", &["date"]),
-                ("unit", b"\x10\x40\x12", &["unit"]),
+                ("unit", b"\x00\x40\x12", &["unit"]),
                 ("reason", b"\x14", &["reason"]),
             ],
         );
@@ -164,7 +164,7 @@ mod tests {
             &valid,
             &[
                 ("student_number", b"\x02", &["student_number"]),
-                ("student_number", b"\x01\x10", &["student_number"]),
+                ("student_number", b"\x01\x00", &["student_number"]),
                 ("student_number", b"\x01\x08\x40\x12\x30", &["student_number"]),
                 ("student_number", b"\x01\x08\x40\x12\x00", &["student_number"]),
                 ("record_type", b"\x82", &["record_type"]),
@@ -284,7 +284,7 @@ mod tests {
                 ("term", b"\x00", &["term"]),
                 ("term", b"\x03", &["term"]),
                 ("date", b"\x20\x07\x09\x31", &["date"]),
-                ("unit", b"\x20", &["unit"]),
+                ("unit", b"\x00", &["unit"]),
             ],
         );
         expect_refusals(
@@ -294,7 +294,7 @@ mod tests {
             &[
                 ("date", b"\x20\x07\x09\x31", &["date"]),
                 ("time", b"\x24", &["time"]),
-                ("unit", b"\x20", &["unit"]),
+                ("unit", b"\x00", &["unit"]),
             ],
         );
     }
@@ -321,7 +321,7 @@ mod tests {
                 ("reason", b"\x00", &["reason"]),
                 ("from", b"\x08\x40\x13", &["from"]),
                 ("from", b"\x00\x00\x00", &["from"]),
-                ("to", b"\x20", &["to"]),
+                ("to", b"\x20\x80", &["to"]),
                 ("old_number", b"\x02", &["old_number"]),
                 ("new_number", new_number, &["new_number"]),
                 ("out_date", b"\x00\x00\x00\x00", &["out_date"]),
@@ -471,12 +471,17 @@ mod tests {
             (|d, v| d.grade = v, "13", &["grade"]),
             (|d, v| d.grade = v, "9", &["grade"]),
             (|d, v| d.class = v, "3", &["class"]),
-            (|d, v| d.class = v, "04", &["class"]),
-            (|d, v| d.cohort = v, "10", &["cohort"]),
+            (|d, v| d.cohort = v, "9", &["cohort"]),
+            (|d, v| d.cohort = v, "08", &["grade", "cohort", "valid_until"]),
+            (|d, v| d.cohort = v, "13", &["cohort"]),
             (|d, v| d.schooling_years = v, "0", &["schooling_years"]),
-            (|d, v| d.entry_date = v, "2009-09-01", &["valid_until"]),
-            (|d, v| d.entry_date = v, "1949-09-01", &["entry_date"]),
+            (|d, v| d.schooling_years = v, "2", &["student_number"]),
+            (|d, v| d.entry_date = v, "2009-09-01", &["student_number", "valid_until"]),
+            (|d, v| d.entry_date = v, "2006-07-31", &["student_number"]),
+            (|d, v| d.entry_date = v, "2007-08-01", &["grade"]),
+            (|d, v| d.entry_date = v, "1949-09-01", &["student_number", "entry_date"]),
             (|d, v| d.valid_until = v, "2009-02-29", &["valid_until"]),
+            (|d, v| d.valid_until = v, "2009-09-01", &["valid_until"]),
             (|d, v| d.boarding = v, "3", &["boarding"]),
             (|d, v| d.entry_mode = v, "13", &["entry_mode"]),
             (|d, v| d.enrolment_state = v, "9", &["enrolment_state"]),
@@ -541,7 +546,7 @@ mod tests {
         mixed.identity.student_number = "0105500261210010".parse().unwrap();
         assert_eq!(mixed.identity.check(), Ok(()));
         assert_eq!(mixed.enrolment.check(), Ok(()));
-        let expected = ["class", "cohort", "category", "unit"];
+        let expected = ["category", "unit", "cohort", "student_number"];
         assert_eq!(ids(&mixed.check().unwrap_err()), expected);
         let (identity, enrolment) = (mixed.identity.emit(), mixed.enrolment.emit());
         let errors = Pupil::parse(&identity, &enrolment).unwrap_err();
@@ -549,6 +554,144 @@ mod tests {
 
         let errors = Pupil::parse(&identity[1..], &enrolment[1..]).unwrap_err();
         assert_eq!(ids(&errors), ["record", "record"]);
+    }
+
+    /// What a pupil's years at a school can look like: edits of the draft, and that it stands.
+    #[test]
+    fn careers() {
+        let cases: &[(&str, &[(Edit, &str)])] = &[
+            ("class changed", &[(|d, v| d.class = v, "12")]),
+            (
+                "two grades repeated",
+                &[(|d, v| d.cohort = v, "11"), (|d, v| d.valid_until = v, "2011-08-31")],
+            ),
+            (
+                "suspended for a year, still in grade 10",
+                &[(|d, v| d.cohort = v, "10"), (|d, v| d.enrolment_state = v, "休学")],
+            ),
+            ("entered in spring", &[(|d, v| d.entry_date = v, "2007-03-01")]),
+            (
+                "transferred in to grade 12",
+                &[(|d, v| d.grade = v, "12"), (|d, v| d.entry_date = v, "2008-09-01")],
+            ),
+            ("a grade skipped, the cohort is that of the number", &[(|d, v| d.grade = v, "12")]),
+            (
+                "guest until the guest study ends",
+                &[
+                    (|d, v| d.student_number = v, "0108401260903175"),
+                    (|d, v| d.category = v, "6"),
+                    (|d, v| d.record_type = v, "临时"),
+                    (|d, v| d.valid_until = v, "2007-01-31"),
+                ],
+            ),
+            (
+                "four years with a preparatory one",
+                &[(|d, v| d.schooling_years = v, "4"), (|d, v| d.entry_date = v, "2005-09-01")],
+            ),
+            (
+                "twelve years at one school",
+                &[
+                    (|d, v| d.student_number = v, "0108301220903175"),
+                    (|d, v| d.unit = v, "083012"),
+                    (|d, v| d.schooling_years = v, "12"),
+                    (|d, v| d.entry_date = v, "1997-09-01"),
+                ],
+            ),
+        ];
+        for (case, edits) in cases {
+            let mut edited = draft();
+            for (edit, text) in *edits {
+                edit(&mut edited, Some((*text).into()));
+            }
+            let built = edited.build();
+            assert!(built.is_ok(), "{case}: {}", built.unwrap_err());
+        }
+    }
+
+    /// Number, grade, years and entry of pupils of the lower stages.
+    #[test]
+    fn grades_and_cohorts() {
+        let cases = [
+            // Six years, the first and the last grade; one grade repeated.
+            ("0108000501203172", "1", "6", "2006-09-01", "12", true),
+            ("0108000501203172", "6", "6", "2006-09-01", "12", true),
+            ("0108000501203172", "1", "6", "2006-09-01", "13", true),
+            ("0108000501203172", "1", "6", "2007-09-01", "12", false),
+            ("0108000501203172", "2", "6", "2007-09-01", "12", true),
+            ("0108000501303172", "1", "6", "2006-09-01", "13", false),
+            // Five and four years.
+            ("0108000501103172", "1", "5", "2006-09-01", "11", true),
+            ("0108000501103172", "6", "5", "2006-09-01", "11", false),
+            ("0108100511003172", "6", "4", "2006-09-01", "10", true),
+            ("0108100511003172", "6", "4", "2007-09-01", "10", false),
+            // A school of nine years, whichever way it parts them.
+            ("0108200501103172", "1", "9", "2006-09-01", "11", true),
+            ("0108200501203172", "1", "9", "2006-09-01", "12", true),
+            ("0108200511503172", "6", "9", "2006-09-01", "15", true),
+            ("0108200511603172", "7", "9", "2006-09-01", "16", false),
+            // The turn of the century.
+            ("0108000500003172", "6", "6", "1999-09-01", "00", true),
+            ("0108000509903172", "6", "6", "1999-09-01", "99", false),
+        ];
+        for (number, grade, years, entry, cohort, fits) in cases {
+            let edited = PupilDraft {
+                student_number: Some(number.into()),
+                unit: None,
+                stage: None,
+                category: None,
+                grade: Some(grade.into()),
+                schooling_years: Some(years.into()),
+                entry_date: Some(entry.into()),
+                valid_until: Some(entry.into()),
+                cohort: Some(cohort.into()),
+                ..draft()
+            };
+            let built = edited.build();
+            assert_eq!(built.is_ok(), fits, "{number} {grade} {years} {entry} {cohort}: {built:?}");
+        }
+    }
+
+    #[test]
+    fn disagreements_say_what_was_expected() {
+        let complaint = |edit: Edit, text: &str| {
+            let mut edited = draft();
+            edit(&mut edited, Some(text.into()));
+            edited.build().unwrap_err().to_string()
+        };
+        assert_eq!(
+            complaint(|d, v| d.cohort = v, "13"),
+            "enrolment.cohort (届别): is 13, but student_number says 09 to 12"
+        );
+        assert_eq!(
+            complaint(|d, v| d.entry_date = v, "2006-07-31"),
+            "identity.student_number (学籍号): is of cohort 09, but entry_date says 06 to 08"
+        );
+        assert_eq!(
+            complaint(|d, v| d.entry_date = v, "2007-08-01"),
+            "enrolment.grade (年级): is 10, but cohort says 11 to 12"
+        );
+        assert_eq!(
+            complaint(|d, v| d.valid_until = v, "2012-08-31"),
+            "enrolment.valid_until (有效期至): is 2012-08-31, after 2009-08-31, the last day by cohort"
+        );
+    }
+
+    /// A card takes the number of a district it never heard of; data of people are asked.
+    #[test]
+    fn districts() {
+        let edited = |number: &str| PupilDraft {
+            student_number: Some(number.into()),
+            unit: None,
+            ..draft()
+        };
+        assert!(edited("0110401220903175").build().is_ok(), "Yanshan");
+        let errors = edited("0120401220903175").build().unwrap_err();
+        assert_eq!(ids(&errors), ["student_number"]);
+        assert!(errors.to_string().contains("has 01 东城区, 02 西城区"), "{errors}");
+        let mut pupil = pupil();
+        pupil.identity.student_number = "0120401220903175".parse().unwrap();
+        pupil.enrolment.unit = "204012".parse().unwrap();
+        assert_eq!(Pupil::parse(&pupil.identity.emit(), &pupil.enrolment.emit()), Ok(pupil));
     }
 
     /// A vocational school's ordinary class is eligible, 操作规程 一/五.

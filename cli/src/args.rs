@@ -10,6 +10,7 @@ use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
 use xuejika_card_model::record::{Profile, Term, TerminalId};
 use xuejika_keyscheme::legacy::TerminalId as TerminalNumber;
 
+use crate::districts::DistrictArgs;
 use crate::hex::Expected;
 use crate::target::Target;
 
@@ -451,6 +452,8 @@ pub(crate) struct PupilArgs {
     /// Student number (学籍号) of the line of the .csv file.
     #[arg(long, value_name = "学籍号", requires = "pupil")]
     pub(crate) number: Option<StudentNumber>,
+    #[command(flatten)]
+    pub(crate) districts: DistrictArgs,
 }
 
 /// `reader personalise`, `reader temporary-issue`.

@@ -1,6 +1,8 @@
 //! `desk`: the records that school, district and city pass to each other about a card, as JSON, CSV
 //! or text.
 
+mod rare;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -15,6 +17,7 @@ use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
 
 use crate::args::ReaderArgs;
 use crate::calendar_args::{HolidayArgs, warn_of_years};
+use crate::districts::{self, DistrictArgs};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
@@ -42,6 +45,8 @@ enum DeskCommand {
     Recall(RecallArgs),
     /// Application for a new record card (补办申请单).
     Replacement(ReplacementArgs),
+    /// Sheet that tells the district of a rare character in a name (生僻字描述文件).
+    RareCharacter(rare::RareCharacterArgs),
 }
 
 /// `desk fault`.
@@ -75,6 +80,8 @@ struct FaultArgs {
     /// The city's finding, like the district's.
     #[arg(long, value_name = "DATE=CODE", value_parser = inspection, requires = "district")]
     city: Option<Inspection>,
+    #[command(flatten)]
+    districts: DistrictArgs,
 }
 
 /// `desk recall`.
@@ -91,6 +98,8 @@ struct RecallArgs {
     /// Remark.
     #[arg(long, value_name = "TEXT", default_value = "")]
     remark: String,
+    #[command(flatten)]
+    districts: DistrictArgs,
 }
 
 /// `desk replacement`.
@@ -125,6 +134,8 @@ struct ReplacementArgs {
     handed_out_on: Option<Date>,
     #[command(flatten)]
     holidays: HolidayArgs,
+    #[command(flatten)]
+    districts: DistrictArgs,
 }
 
 /// Writes the record; what the rules refuse is a finding.
@@ -147,6 +158,7 @@ pub(crate) fn run(args: &DeskArgs, out: &Output) -> Outcome<Code> {
         }
         DeskCommand::Fault(fault) => args.export(&fault.sheet()?, out),
         DeskCommand::Recall(recall) => {
+            districts::check(recall.unit, &recall.districts.read()?)?;
             let (contents, stamp) = reader::read_card(&recall.reader, out)?;
             let line = RecallLine::new(
                 &contents.issuance,
@@ -159,6 +171,7 @@ pub(crate) fn run(args: &DeskArgs, out: &Output) -> Outcome<Code> {
             args.export(&line.map_err(finding)?, out)
         }
         DeskCommand::Replacement(replacement) => args.export(&replacement.form()?, out),
+        DeskCommand::RareCharacter(rare) => args.export(&rare.sheet()?, out),
     }
 }
 
@@ -185,6 +198,7 @@ impl DeskArgs {
 
 impl FaultArgs {
     fn sheet(&self) -> Outcome<FaultSheet> {
+        districts::check(self.unit, &self.districts.read()?)?;
         let today = clock::stamp(&clock::env(None)?, self.date, None)?.0;
         let description = self.description.clone();
         let mut sheet = FaultSheet::new(self.card, self.unit, self.occasion, description, today);
@@ -203,7 +217,7 @@ impl FaultArgs {
 impl ReplacementArgs {
     fn form(&self) -> Outcome<ReplacementForm> {
         let choice = self.number.map_or(Choice::Only, Choice::Number);
-        let pupil = pupil_file::read(&self.pupil, &choice)?;
+        let pupil = pupil_file::read(&self.pupil, &choice, &self.districts.read()?)?;
         let today = clock::stamp(&clock::env(None)?, self.date, None)?.0;
         let holidays = self.holidays.read()?;
         let form =

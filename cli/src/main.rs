@@ -12,6 +12,7 @@ mod clock;
 mod conformance;
 mod demo;
 mod desk;
+mod districts;
 mod emulate;
 mod exit;
 mod fields;

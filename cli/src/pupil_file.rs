@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 use xuejika_card_model::code::{Boarding, EnrolmentState, Entry, IdType, RecordType, Sex};
-use xuejika_card_model::ident::{Category, NationalPrefix, Stage, StudentNumber};
+use xuejika_card_model::ident::{Category, Districts, NationalPrefix, Stage, StudentNumber};
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
 
@@ -29,19 +29,19 @@ pub(crate) enum Choice {
 
 /// The fictional pupil.
 pub(crate) fn sample() -> Outcome<Pupil> {
-    from_toml("the sample pupil", SAMPLE).map_err(Failure::usage)
+    from_toml("the sample pupil", SAMPLE, &Districts::default()).map_err(Failure::usage)
 }
 
 /// Reads a pupil from a `.csv` file, or from TOML in any other file or stdin (`-`).
-pub(crate) fn read(path: &Path, choice: &Choice) -> Outcome<Pupil> {
+pub(crate) fn read(path: &Path, choice: &Choice, districts: &Districts) -> Outcome<Pupil> {
     let name = path.display().to_string();
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let read = || -> anyhow::Result<Pupil> {
         let most = if is_csv { MAX_DATA } else { MAX_TEXT };
         let text = text(path, most).with_context(|| name.clone())?;
         match (is_csv, choice) {
-            (true, choice) => from_csv(&name, &text, choice),
-            (false, Choice::Only) => from_toml(&name, &text),
+            (true, choice) => from_csv(&name, &text, choice, districts),
+            (false, Choice::Only) => from_toml(&name, &text, districts),
             (false, _) => bail!("{name}: --row and --number choose a line of a .csv file"),
         }
     };
@@ -69,7 +69,7 @@ struct Given {
     line: usize,
 }
 
-fn from_toml(name: &str, text: &str) -> anyhow::Result<Pupil> {
+fn from_toml(name: &str, text: &str, districts: &Districts) -> anyhow::Result<Pupil> {
     let line_of = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
     let table = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(span.start));
@@ -88,10 +88,15 @@ fn from_toml(name: &str, text: &str) -> anyhow::Result<Pupil> {
         };
         entries.push(Given { field, text, line });
     }
-    build(name, None, &entries)
+    build(name, None, &entries, districts)
 }
 
-fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
+fn from_csv(
+    name: &str,
+    text: &str,
+    choice: &Choice,
+    districts: &Districts,
+) -> anyhow::Result<Pupil> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headings = reader.headers().with_context(|| name.to_owned())?.clone();
     let mut rows = Vec::new();
@@ -127,11 +132,16 @@ fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
         text: text.to_owned(),
         line,
     });
-    build(name, Some(line), &entries.collect::<Vec<_>>())
+    build(name, Some(line), &entries.collect::<Vec<_>>(), districts)
 }
 
 /// Makes the pupil; `row` is where what is missing would have to stand.
-fn build(name: &str, row: Option<usize>, entries: &[Given]) -> anyhow::Result<Pupil> {
+fn build(
+    name: &str,
+    row: Option<usize>,
+    entries: &[Given],
+    districts: &Districts,
+) -> anyhow::Result<Pupil> {
     let mut map = Map::new();
     for Given { field, text, line } in entries {
         let value = Value::String(text.clone());
@@ -143,7 +153,7 @@ fn build(name: &str, row: Option<usize>, entries: &[Given]) -> anyhow::Result<Pu
         }
     }
     let draft: PupilDraft = serde_json::from_value(Value::Object(map))?;
-    draft.build().map_err(|errors| {
+    draft.build_with(districts).map_err(|errors| {
         let line_of = |id: &str| entries.iter().find(|e| e.field == id).map(|e| e.line).or(row);
         faults(name, &errors, line_of).into()
     })
@@ -173,6 +183,7 @@ fn expected(field: &str, problem: &Problem) -> String {
         };
     }
     let rows = match (field, problem) {
+        (_, Problem::UnknownDistrict(_)) => return "; --districts FILE adds rows".to_owned(),
         ("record_type", Problem::UnknownName(_)) => rows!(RecordType),
         ("sex", Problem::UnknownName(_)) => rows!(Sex),
         ("national_prefix", Problem::UnknownName(_)) => rows!(NationalPrefix),
@@ -191,6 +202,14 @@ fn expected(field: &str, problem: &Problem) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn from_toml(name: &str, text: &str) -> anyhow::Result<Pupil> {
+        super::from_toml(name, text, &Districts::default())
+    }
+
+    fn from_csv(name: &str, text: &str, choice: &Choice) -> anyhow::Result<Pupil> {
+        super::from_csv(name, text, choice, &Districts::default())
+    }
 
     proptest! {
         #[test]
@@ -232,6 +251,13 @@ mod tests {
         let missing = SAMPLE.replace("grade = 10", "");
         assert_eq!(complaint(from_toml("f", &missing)), "f: 1 error; f: grade (年级): is required");
         assert!(complaint(from_toml("f", "\n\na = ")).starts_with("f:3: "));
+        let wrong = SAMPLE.replace("0108401222903175", "0120401222903175");
+        let text = complaint(from_toml("f", &wrong));
+        assert!(
+            text.starts_with("f: 1 error; f:5: student_number (学籍号): district 20 "),
+            "{text}"
+        );
+        assert!(text.ends_with(" 29 延庆县; --districts FILE adds rows"), "{text}");
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn pupil(args: &PupilArgs) -> Outcome<Pupil> {
         (None, None) => Choice::Only,
     };
     match &args.pupil {
-        Some(path) => pupil_file::read(path, &choice),
+        Some(path) => pupil_file::read(path, &choice, &args.districts.read()?),
         None => {
             say("xuejika: no --pupil: personalising for the fictional pupil 张三");
             pupil_file::sample()

@@ -25,7 +25,7 @@ use xuejika_card_model::date::Date;
 use xuejika_card_model::event::Condition;
 use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::file::{Application, Df, KeySet, Right, StateSet, Structure};
-use xuejika_card_model::ident::{Category, District, NationalPrefix, SchoolType, Stage, UnitCode};
+use xuejika_card_model::ident::{Category, Districts, NationalPrefix, SchoolType, Stage, UnitCode};
 use xuejika_card_model::lifecycle::{STATES, TABLE, Transition};
 use xuejika_card_model::management::{self, Authorisation, AuthorisationError};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
@@ -273,9 +273,20 @@ fn codes() {
         Term in "term",
         TransferOperation in "transfer operation",
         Reason in "reason",
-        District in "district",
     );
     check("codes", &["table", "code", "meaning", "中文"], rows.into_iter().flatten());
+}
+
+#[test]
+fn districts() {
+    let districts = Districts::default();
+    let rows = districts.rows().iter().map(|district| {
+        let year = |year: Option<u16>| year.map_or_else(|| "-".to_owned(), |year| year.to_string());
+        let (code, since, until) =
+            (district.code.to_string(), year(district.since), year(district.until));
+        row([&code, &district.english, &district.name, &since, &until])
+    });
+    check("districts", &["code", "meaning", "中文", "since", "until"], rows);
 }
 
 #[test]

@@ -7,11 +7,13 @@
 //! | [`FaultSheet`] | 故障卡说明单 | 操作规程 一/八(三)2 |
 //! | [`RecallLine`] | 回收单 | 操作规程 三/五, 四/七 |
 //! | [`ReplacementForm`] | 补办申请单 | 操作规程 四/六 |
+//! | [`RareCharacterSheet`] | 生僻字描述文件 | 操作规程 四/三(一) |
 //!
 //! With the feature `serde` each can be written, field by field under its name here: values have the
 //! text form the library reads, dates as `2026-09-01`, coded fields by their codes.
 
 mod fault;
+mod rare;
 mod recall;
 mod replacement;
 #[cfg(feature = "serde")]
@@ -19,6 +21,7 @@ mod text;
 mod upload;
 
 pub use fault::{FaultCause, FaultOccasion, FaultSheet, Inspection, SheetError};
+pub use rare::{CodePoint, CodePointError, RareCharacterError, RareCharacterSheet};
 pub use recall::{RecallError, RecallLine};
 pub use replacement::{ReplacementCause, ReplacementError, ReplacementForm};
 pub use upload::PersonalisationUpload;

@@ -1,11 +1,14 @@
-//! How the values of the desk records are written: in the text form the library reads.
+//! How the values of the desk records are written, and read: in the text form the library reads.
 
-use serde::{Serialize, Serializer};
+use alloc::string::String;
 
-use super::{FaultCause, FaultOccasion, ReplacementCause};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{CodePoint, FaultCause, FaultOccasion, ReplacementCause};
 use crate::code::{RecordType, Sex};
 use crate::date::Date;
-use crate::ident::{CardSerial, Grade, Stage, StudentNumber, UnitCode};
+use crate::ident::{CardSerial, Grade, Pinyin, Stage, StudentNumber, UnitCode};
 use crate::record::TerminalId;
 
 macro_rules! as_displayed {
@@ -18,7 +21,19 @@ macro_rules! as_displayed {
     )+};
 }
 
-as_displayed!(CardSerial, Date, Grade, StudentNumber, TerminalId, UnitCode);
+as_displayed!(CardSerial, CodePoint, Date, Grade, Pinyin, StudentNumber, TerminalId, UnitCode);
+
+macro_rules! read_back {
+    ($($type:ty),+ $(,)?) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )+};
+}
+
+read_back!(CodePoint, Date, Pinyin, StudentNumber);
 
 macro_rules! as_coded {
     ($($type:ty),+ $(,)?) => {$(

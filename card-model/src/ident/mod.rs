@@ -11,7 +11,9 @@ mod student_number;
 mod unit;
 
 pub use card_serial::{CardSerial, CardSerialError};
-pub use district::District;
+pub use district::{
+    District, DistrictError, DistrictRow, DistrictTwice, Districts, UnknownDistrict,
+};
 pub use national::{
     NationalId, NationalIdError, NationalPrefix, NationalPupilNumber, NationalPupilNumberError,
 };

@@ -97,17 +97,30 @@ impl Stage {
         }
     }
 
-    /// Returns the grades of the stage, for a stage that takes `years`. Where the primary stage
-    /// takes five years and the junior stage four, grade 6 is a junior grade.
+    /// Returns the grades of the stage, for a stage or school that takes `years`. Where the primary
+    /// stage takes five years and the junior stage four, grade 6 is a junior grade; nine years or
+    /// more are those of a school with both stages, which may part them either way.
     #[must_use]
     pub const fn grades(self, years: SchoolingYears) -> RangeInclusive<u8> {
         match (self, years.value()) {
             (Self::Primary, 5) => 1..=5,
             (Self::Primary, _) => 1..=6,
-            (Self::Junior, 4) => 6..=9,
+            (Self::Junior, 4 | 9..) => 6..=9,
             (Self::Junior, _) => 7..=9,
             (Self::Senior, _) => 10..=12,
         }
+    }
+
+    /// Returns how many school years of the stage follow this grade at least.
+    #[must_use]
+    pub const fn years_after(self, grade: Grade, years: SchoolingYears) -> u8 {
+        let last: u8 = match (self, years.value()) {
+            (Self::Primary, 5 | 9..) => 5,
+            (Self::Primary, _) => 6,
+            (Self::Junior, _) => 9,
+            (Self::Senior, _) => 12,
+        };
+        last.saturating_sub(grade.value())
     }
 
     /// Returns the background colour of the printed identity card, 暂行办法 一(二).
@@ -312,9 +325,29 @@ mod tests {
         assert_eq!(grades(Stage::Junior, 3), 7..=9);
         assert_eq!(grades(Stage::Junior, 4), 6..=9);
         assert_eq!(grades(Stage::Senior, 3), 10..=12);
+        // A school of nine years: five and four, or six and three.
+        assert_eq!((grades(Stage::Primary, 9), grades(Stage::Junior, 9)), (1..=6, 6..=9));
         for text in ["0", "13", "", "x", "-1"] {
             assert!(text.parse::<Grade>().is_err());
             assert!(text.parse::<SchoolingYears>().is_err());
+        }
+    }
+
+    #[test]
+    fn years_after_a_grade() {
+        for (stage, years, grade, left) in [
+            (Stage::Primary, 6, 1, 5),
+            (Stage::Primary, 5, 1, 4),
+            (Stage::Primary, 9, 1, 4),
+            (Stage::Primary, 9, 6, 0),
+            (Stage::Junior, 3, 7, 2),
+            (Stage::Junior, 4, 6, 3),
+            (Stage::Junior, 9, 6, 3),
+            (Stage::Senior, 3, 10, 2),
+            (Stage::Senior, 3, 12, 0),
+        ] {
+            let (grade, years) = (Grade::new(grade).unwrap(), SchoolingYears::new(years).unwrap());
+            assert_eq!(stage.years_after(grade, years), left, "{stage} {years} {grade}");
         }
     }
 

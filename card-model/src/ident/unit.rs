@@ -4,7 +4,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::{District, SchoolType};
+use super::{District, DistrictError, SchoolType};
 use crate::bcd::{self, BcdError, pack};
 
 /// Why digits are not a unit code.
@@ -14,8 +14,8 @@ pub enum UnitCodeError {
     #[error(transparent)]
     Digits(#[from] BcdError),
     /// Digits 1 and 2 are no district.
-    #[error("district {0:02} is not in the table of districts")]
-    District(u8),
+    #[error(transparent)]
+    District(#[from] DistrictError),
     /// Digit 3 is no school type.
     #[error("school type {0} is not in the table of school types")]
     SchoolType(u8),
@@ -77,13 +77,11 @@ impl UnitCode {
     /// Any [`UnitCodeError`].
     pub fn from_bytes(bytes: [u8; 3]) -> Result<Self, UnitCodeError> {
         let value = bcd::decode(&bytes)?;
-        let (district, school_type, number) =
-            ((value / 10_000 % 100) as u8, (value / 1_000 % 10) as u8, (value % 1_000) as u16);
+        let (school_type, number) = ((value / 1_000 % 10) as u8, (value % 1_000) as u16);
         if value == 0 {
             return Ok(Self::CITY);
         }
-        let district =
-            District::from_code(pack(district)).ok_or(UnitCodeError::District(district))?;
+        let district = District::new(value / 10_000)?;
         if value % 10_000 == 0 {
             return Ok(Self::district(district));
         }
@@ -116,6 +114,15 @@ impl UnitCode {
     #[must_use]
     pub const fn is_school(&self) -> bool {
         matches!(self.0, Scope::School { .. })
+    }
+
+    /// Returns the district of the unit, or `None` for the whole city.
+    #[must_use]
+    pub const fn district_code(&self) -> Option<District> {
+        match self.0 {
+            Scope::City => None,
+            Scope::District(district) | Scope::School { district, .. } => Some(district),
+        }
     }
 
     /// Tells whether `other` is this unit or lies within it.
@@ -165,8 +172,9 @@ mod tests {
     #[test]
     fn scopes() {
         assert_eq!(unit("000000").scope(), Scope::City);
-        assert_eq!(unit("080000").scope(), Scope::District(District::Haidian));
-        let (district, school_type, number) = (District::Haidian, SchoolType::Complete, 12);
+        let district = "08".parse().unwrap();
+        assert_eq!(unit("080000").scope(), Scope::District(district));
+        let (school_type, number) = (SchoolType::Complete, 12);
         assert_eq!(unit("084012").scope(), Scope::School { district, school_type, number });
         assert_eq!(unit("084012").bytes(), [0x08, 0x40, 0x12]);
     }
@@ -176,12 +184,12 @@ mod tests {
         use UnitCodeError as E;
         let parse = |text: &str| text.parse::<UnitCode>().unwrap_err();
         assert!(matches!(parse("08401"), E::Digits(_)));
-        assert_eq!(parse("104012"), E::District(10));
-        assert_eq!(parse("000001"), E::District(0));
+        assert_eq!(parse("000001"), E::District(DistrictError::None));
         assert_eq!(parse("088012"), E::SchoolType(8));
         assert_eq!(parse("084000"), E::School(0));
         assert!(UnitCode::from_bytes([0x08, 0x4A, 0x12]).is_err());
-        assert!(UnitCode::school(District::Haidian, SchoolType::Primary, 1000).is_err());
+        let district = "08".parse().unwrap();
+        assert!(UnitCode::school(district, SchoolType::Primary, 1000).is_err());
     }
 
     #[test]
@@ -201,7 +209,7 @@ mod tests {
         }
     }
 
-    /// Of all 1000000 codes, those of a listed district round-trip and the rest are refused.
+    /// Of all 1000000 codes, those of a district and a school type round-trip, the rest are refused.
     #[test]
     fn exhaustive() {
         let mut legal = 0;
@@ -212,6 +220,6 @@ mod tests {
                 legal += 1;
             }
         }
-        assert_eq!(legal, 1 + 20 * (1 + 8 * 999));
+        assert_eq!(legal, 1 + 99 * (1 + 8 * 999));
     }
 }

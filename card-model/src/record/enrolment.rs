@@ -1,5 +1,7 @@
 //! EF 08 enrolment record (就读): where and how the pupil goes to school.
 
+use alloc::string::String;
+
 use super::error::{FieldErrors, Problem};
 use super::field::{Field, Layout, RecordKind};
 use super::wire::{Reader, Writer};
@@ -24,13 +26,14 @@ pub struct Enrolment {
     pub category: Category,
     /// Grade (年级).
     pub grade: Grade,
-    /// Class (班).
+    /// Class (班); another than in the student number after a change of class.
     pub class: Digits<1>,
-    /// Last two digits of the expected year of graduation (届别).
+    /// Last two digits of the expected year of graduation (届别); later than in the student number
+    /// after a repeated grade.
     pub cohort: Digits<1>,
     /// Years of schooling (学制).
     pub schooling_years: SchoolingYears,
-    /// Date of entry (入学日期).
+    /// Date of entry to the school (入学日期).
     pub entry_date: Date,
     /// Last day of validity, as printed on the identity card (有效期至).
     pub valid_until: Date,
@@ -118,7 +121,8 @@ impl Enrolment {
     ///
     /// # Errors
     /// The unit is no school, the stage is not that of the category, the grade does not fit the
-    /// stage, or the validity ends before the entry.
+    /// stage or is lower than its pupils can be in, or the validity ends before the entry or after the
+    /// graduation.
     pub fn check(&self) -> Result<(), FieldErrors> {
         let mut errors = FieldErrors::default();
         self.claims().check(&mut errors);
@@ -179,37 +183,94 @@ impl EnrolmentClaims {
             (field::ENTRY_DATE, self.entry_date),
             (field::VALID_UNTIL, self.valid_until),
         );
+        if let (Some(cohort), Some(entry)) = (self.cohort, self.entry_date) {
+            self.check_graduation(graduation_year(cohort.value(), entry), entry, errors);
+        }
+    }
+
+    /// Checks what ends with the graduation. No date of today is asked: a card has none, and what was
+    /// right when it was written stays right.
+    fn check_graduation(&self, year: u16, entry: Date, errors: &mut FieldErrors) {
+        if let (Some(found), Ok(latest)) = (self.valid_until, Date::new(year, 8, 31))
+            && found > latest
+        {
+            let source_field = field::COHORT.id;
+            errors.push(field::VALID_UNTIL, Problem::After { found, source_field, latest });
+        }
+        if let (Some(grade), Some(stage), Some(years)) =
+            (self.grade, self.stage, self.schooling_years)
+        {
+            // Years from the one of entry to the last one: a grade with more after it was left before.
+            let ahead = year - 1 - entry.school_year();
+            let can_be = |grade: Grade| u16::from(stage.years_after(grade, years)) <= ahead;
+            let grades = stage.grades(years);
+            if grades.contains(&grade.value()) && !can_be(grade) {
+                let first = grades.clone().find(|n| Grade::new(*n).is_ok_and(can_be));
+                let range =
+                    alloc::format!("{} to {}", first.unwrap_or(*grades.end()), grades.end());
+                errors.push(field::GRADE, Problem::disagrees(grade, field::COHORT, range));
+            }
+        }
     }
 
     /// Checks the agreement with the student number, of which `number_field` is the field. Its stage
     /// follows from its category.
+    ///
+    /// A number is given once for a stage and stays when the pupil changes class (转班), so its class
+    /// is the first one. A pupil who repeats a grade (留级) or was suspended (休学) graduates later
+    /// than the number says; one who skips a grade keeps the cohort of the number.
     pub(crate) fn check_against(
         &self,
         number_field: Field,
         number: StudentNumber,
         errors: &mut FieldErrors,
     ) {
-        let mut agree = |field: Field, found: Option<u64>, stated: u64| {
-            if let Some(found) = found
-                && found != stated
-            {
-                errors.push(field, Problem::disagrees(found, number_field, stated));
-            }
-        };
-        agree(field::CLASS, self.class.map(|class| class.value()), number.class().into());
-        agree(field::COHORT, self.cohort.map(|cohort| cohort.value()), number.cohort().into());
-        agree(
-            field::CATEGORY,
-            self.category.map(|category| category.code().into()),
-            number.category().code().into(),
-        );
+        if let Some(category) = self.category
+            && category != number.category()
+        {
+            let (found, stated) = (category.code(), number.category().code());
+            errors.push(field::CATEGORY, Problem::disagrees(found, number_field, stated));
+        }
         if let Some(unit) = self.unit
             && unit != number.unit()
         {
             let problem = Problem::disagrees(unit, number_field, number.unit());
             errors.push(field::UNIT, problem);
         }
+        if let Some(cohort) = self.cohort {
+            let first = u64::from(number.cohort());
+            if (cohort.value() + 100 - first) % 100 > MAX_YEARS_LATER {
+                let found = alloc::format!("{:02}", cohort.value());
+                let range = two_digits(first, first + MAX_YEARS_LATER);
+                errors.push(field::COHORT, Problem::disagrees(found, number_field, range));
+            }
+        }
+        if let (Some(entry), Some(years)) = (self.entry_date, self.schooling_years) {
+            let entered = entry.school_year();
+            let last = entered + u16::from(years.value());
+            if graduation_year(number.cohort().into(), entry) > last {
+                let found = alloc::format!("of cohort {:02}", number.cohort());
+                let range = two_digits((entered + 1).into(), last.into());
+                errors.push(number_field, Problem::disagrees(found, field::ENTRY_DATE, range));
+            }
+        }
     }
+}
+
+/// How many years after the cohort of the number a pupil may graduate.
+const MAX_YEARS_LATER: u64 = 3;
+
+/// Returns the first year with the last two digits `cohort` in which a pupil who entered on `entry`
+/// can graduate: at the end of that school year or of a later one.
+fn graduation_year(cohort: u64, entry: Date) -> u16 {
+    let first = entry.school_year() + 1;
+    let wait = (cohort + 100 - u64::from(first % 100)) % 100;
+    first + wait as u16
+}
+
+/// Two years as their last two digits.
+fn two_digits(first: u64, last: u64) -> String {
+    alloc::format!("{:02} to {:02}", first % 100, last % 100)
 }
 
 pub(crate) mod field {

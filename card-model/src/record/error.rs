@@ -10,7 +10,7 @@ use crate::code::CodeError;
 use crate::date::{Date, DateError};
 use crate::ident::{
     CardSerialError, GradeError, NationalIdError, NationalPupilNumberError, SchoolIdError,
-    SchoolingYearsError, StudentNumberError, UnitCodeError,
+    SchoolingYearsError, StudentNumberError, UnitCodeError, UnknownDistrict,
 };
 use crate::text::TextError;
 
@@ -137,6 +137,19 @@ pub enum Problem {
         /// That date.
         earlier: Date,
     },
+    /// A date after the last day that another field allows.
+    #[error("is {found}, after {latest}, the last day by {source_field}")]
+    After {
+        /// The date of the field.
+        found: Date,
+        /// Identifier of the field that sets the last day.
+        source_field: &'static str,
+        /// That day.
+        latest: Date,
+    },
+    /// A district that the table of districts does not have.
+    #[error(transparent)]
+    UnknownDistrict(#[from] UnknownDistrict),
 }
 
 impl Problem {
@@ -173,10 +186,10 @@ impl Problem {
             | Self::SchoolId(_)
             | Self::UnitCode(_) => 2,
             Self::UnknownCode(_) | Self::UnknownName(_) => 3,
-            Self::StudentNumber(_) => 4,
+            Self::StudentNumber(_) | Self::UnknownDistrict(_) => 4,
             Self::NationalId(_) | Self::NationalPupilNumber(_) => 5,
             Self::NotASchool | Self::Disagrees { .. } => 6,
-            Self::Date(_) | Self::Before { .. } => 7,
+            Self::Date(_) | Self::Before { .. } | Self::After { .. } => 7,
         }
     }
 }

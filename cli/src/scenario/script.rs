@@ -20,6 +20,7 @@ use xuejika_card_model::record::{Profile, Term};
 
 use super::cut::CutPlan;
 use super::expectation::Expectation;
+use crate::districts;
 use crate::wallet::Amount;
 
 /// A scenario file.
@@ -36,6 +37,9 @@ pub(super) struct Script {
     /// Holidays of some years in place of the published ones, as lines of a table.
     #[serde(default, deserialize_with = "holidays")]
     pub(super) holidays: Holidays,
+    /// Districts beyond the built-in ones.
+    #[serde(default)]
+    pub(super) districts: Vec<districts::Table>,
     #[serde(default)]
     pub(super) cards: BTreeMap<String, CardSpec>,
     #[serde(default)]

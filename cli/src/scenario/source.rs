@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
+use xuejika_card_model::ident::Districts;
 use xuejika_card_model::pupil::PupilDraft;
 
 use super::expectation::plain;
 use super::script::Script;
+use crate::districts;
 use crate::input::{self, MAX_TEXT};
 
 /// A scenario and where it comes from.
@@ -62,6 +64,8 @@ shipped!(
     "32-next-pupil-not-listed",
     "33-broken-before-handout",
     "34-year-without-table",
+    "42-class-and-grade",
+    "43-number-and-district",
     "48-initialised-by-the-city",
     "49-cut-wallet",
     "50-reports-of-others",
@@ -129,6 +133,11 @@ impl Source {
     /// Line of a byte of it.
     pub(super) fn line(&self, at: usize) -> usize {
         1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+    }
+
+    /// The table of districts, with those of the file.
+    pub(super) fn districts(&self, script: &Script) -> anyhow::Result<Districts> {
+        districts::table(&script.districts, |at| self.place(at))
     }
 
     /// A pupil's data as given.

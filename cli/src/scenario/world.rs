@@ -9,12 +9,12 @@ use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::factory;
-use xuejika_card_model::ident::{CardSerial, UnitCode};
+use xuejika_card_model::ident::{CardSerial, Districts, UnitCode};
 use xuejika_card_model::list::{List, Lookup};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
-use xuejika_card_model::pupil::PupilDraft;
-use xuejika_card_model::record::{Issuance, Profile, TerminalId};
+use xuejika_card_model::pupil::{Pupil, PupilDraft};
+use xuejika_card_model::record::{FieldErrors, Issuance, Profile, TerminalId};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::key::Key;
 use xuejika_keyscheme::{Algorithm, KeyId, legacy};
@@ -57,6 +57,7 @@ pub(super) struct World {
     pub(super) readers: BTreeMap<String, Station>,
     pub(super) lists: BTreeMap<String, Book>,
     pub(super) pupils: BTreeMap<String, PupilDraft>,
+    pub(super) districts: Districts,
     pub(super) gate: Terminal<SoftPsam>,
     pub(super) host: SoftLoadHost,
     pub(super) language: Language,
@@ -132,6 +133,7 @@ impl World {
             cards,
             readers,
             lists: lists.collect(),
+            districts: source.districts(script)?,
             pupils: script.pupils.keys().map(pupil).collect::<anyhow::Result<_>>()?,
             gate: Terminal::new(SoftPsam::test(GATE)?)?,
             host: SoftLoadHost::test(),
@@ -190,9 +192,10 @@ impl World {
         self.lists.get_mut(name).with_context(|| format!("there is no list {name:?}"))
     }
 
-    /// A pupil by their name in the file.
-    pub(super) fn pupil(&self, name: &str) -> anyhow::Result<&PupilDraft> {
-        self.pupils.get(name).with_context(|| format!("there is no pupil {name:?}"))
+    /// A pupil by their name in the file, or what is wrong with their data.
+    pub(super) fn pupil(&self, name: &str) -> anyhow::Result<Result<Pupil, FieldErrors>> {
+        let draft = self.pupils.get(name).with_context(|| format!("there is no pupil {name:?}"))?;
+        Ok(draft.build_with(&self.districts))
     }
 
     /// A card in the field of a reader. A locked reader has no field.

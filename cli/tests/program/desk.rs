@@ -98,3 +98,48 @@ fn a_replacement_is_applied_for_in_time() {
     form("damaged", "2026-09-02", &["--new-card", "1100260100000022"]).expect(2);
     assert!(form("damaged", "2026-08-31", &[]).expect(1).err.contains("before 2026-09-01"));
 }
+
+#[test]
+fn a_rare_character_is_told_to_the_district() {
+    let desk = Desk::new("cpu-aes");
+    let pupils = desk.file("pupils.csv", &Desk::example("pupils.csv"));
+    let sheet = |number: &str, more: &[&str]| {
+        let sheet = ["desk", "rare-character", "--pupil", &pupils, "--number", number];
+        let about = ["--contact", "李老师", "--date", "2026-09-10"];
+        run(&[&sheet[..], &about, more].concat())
+    };
+    let writing = ["--writing", "上土下口", "--code-point", "U+20BB7"];
+    let made = sheet("0108401212904021", &[&writing[..], &["--json"]].concat()).expect(0).object();
+    assert_eq!((&made["name_pinyin"], &made["code_point"]), (&"Wang Ji".into(), &"U+20BB7".into()));
+    assert_eq!(made["school_name"], "北京市示范第一中学");
+    let csv = sheet("0108401212904021", &[&writing[..], &["--csv"]].concat()).expect(0).out;
+    assert!(csv.starts_with("student_number,name_pinyin,writing,code_point,school_name,"), "{csv}");
+    let refused = sheet("0108401222903175", &writing).expect(1);
+    assert!(refused.err.contains("rare_character (生僻字标志) is false"), "{}", refused.err);
+    assert!(sheet("0108401212904021", &["--writing", " "]).expect(1).err.contains("writing"));
+    let no_character = ["--writing", "上土下口", "--code-point", "U+D800"];
+    assert!(sheet("0108401212904021", &no_character).expect(2).err.contains("U+20BB7"));
+}
+
+#[test]
+fn a_file_adds_districts() {
+    let desk = Desk::new("cpu-aes");
+    let districts = desk.file("districts.toml", &Desk::example("districts.toml"));
+    let sheet = |unit: &str, more: &[&str]| {
+        let sheet = ["desk", "fault", "--card", SERIAL, "--occasion", "2", "--unit", unit];
+        run(&[&sheet[..], &["--date", "2026-09-01"], more].concat())
+    };
+    sheet("104012", &[]).expect(0);
+    let unknown = sheet("204012", &[]).expect(2);
+    assert!(unknown.err.contains("district 20 is not in the table"), "{}", unknown.err);
+    assert!(unknown.err.contains("10 燕山地区"), "{}", unknown.err);
+    sheet("204012", &["--districts", &districts]).expect(0);
+    let pupil = Desk::example("pupil.toml").replace("0108401222903175", "0120401222903175");
+    let pupil = desk.file("pupil.toml", &pupil);
+    let target = desk.target();
+    let personalise = ["reader", "personalise", "--target", &target, "--date", "2026-09-01"];
+    let personalise = [&personalise[..], &["--pupil", &pupil]].concat();
+    let refused = run(&personalise).expect(2);
+    assert!(refused.err.contains("student_number (学籍号): district 20"), "{}", refused.err);
+    run(&[&personalise[..], &["--districts", &districts]].concat()).expect(0);
+}

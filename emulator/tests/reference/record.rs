@@ -59,10 +59,6 @@ pub(crate) fn is_time(bytes: &[u8]) -> bool {
     part(0, 24) && part(1, 60) && part(2, 60)
 }
 
-const DISTRICTS: &[u8] = &[
-    0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
-    0x18, 0x19, 0x28, 0x29,
-];
 const REASONS: &[u8] = &[
     0x11, 0x12, 0x13, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x31, 0x32, 0x33, 0x51, 0x52,
     0x53, 0x54, 0x55, 0x56, 0x57,
@@ -81,13 +77,17 @@ pub(crate) const CITY: Unit = [0; 3];
 
 /// Whether this is a unit code.
 pub(crate) fn is_unit(unit: Unit) -> bool {
-    unit == CITY || (DISTRICTS.contains(&unit[0]) && (unit[1..] == [0, 0] || is_school(unit)))
+    unit == CITY || (is_district(unit[0]) && (unit[1..] == [0, 0] || is_school(unit)))
+}
+
+fn is_district(code: u8) -> bool {
+    code != 0 && bcd(&[code]).is_some()
 }
 
 /// Whether this is the unit code of a school.
 pub(crate) fn is_school(unit: Unit) -> bool {
     let number = bcd(&unit[1..]).is_some_and(|digits| digits % 1000 != 0 && digits / 1000 <= 7);
-    DISTRICTS.contains(&unit[0]) && number
+    is_district(unit[0]) && number
 }
 
 /// Whether unit `a` covers unit `b`.
@@ -297,7 +297,7 @@ pub(crate) fn is_enrolment(record: &[u8]) -> bool {
     let grades = match (stage, years) {
         (1, 5) => 1..=5,
         (1, _) => 1..=6,
-        (2, 4) => 6..=9,
+        (2, 4 | 9..) => 6..=9,
         (2, _) => 7..=9,
         _ => 10..=12,
     };
@@ -315,17 +315,47 @@ pub(crate) fn is_enrolment(record: &[u8]) -> bool {
         && [0x11, 0x12, 0x21, 0x22, 0x23, 0x99].contains(&record[89])
         && record[90] < 3
         && record[91..94] == [0; 3]
+        && ends_with_graduation(record)
+}
+
+/// The year in which the school year of a date begins.
+fn school_year(date: &[u8]) -> u64 {
+    let year = bcd(&date[..2]).unwrap();
+    if date[2] < 0x08 { year - 1 } else { year }
+}
+
+/// Year of graduation of a cohort: the first one with these digits after the entry.
+fn graduation(cohort: u8, entry: &[u8]) -> u64 {
+    let digits = bcd(&[cohort]).unwrap();
+    (school_year(entry) + 1..).find(|year| year % 100 == digits).unwrap()
+}
+
+/// Whether the validity ends by the graduation, and the grade is one that a pupil of this entry was
+/// not in before.
+fn ends_with_graduation(record: &[u8]) -> bool {
+    let (stage, grade, entry) = (record[72], record[74], &record[80..84]);
+    let graduation = graduation(record[76], entry);
+    let last_grade = match (stage, bcd(&record[77..78]).unwrap()) {
+        (1, 5 | 9..) => 5,
+        (1, _) => 6,
+        (2, _) => 9,
+        _ => 12,
+    };
+    let year_of_grade = graduation - 1 - u64::from(last_grade.max(grade) - grade);
+    let until = bcd(&record[84..88]).unwrap();
+    until <= graduation * 10_000 + 831 && year_of_grade >= school_year(entry)
 }
 
 /// Whether identity and enrolment are those of one pupil.
 pub(crate) fn agree(identity: &[u8], enrolment: &[u8]) -> bool {
     let number = &identity[..8];
-    // Digits 10 and 11, then 12 and 13, stand across bytes.
+    // Digits 10 and 11 stand across bytes.
     let cohort = (number[4] & 0xF) << 4 | number[5] >> 4;
-    let class = (number[5] & 0xF) << 4 | number[6] >> 4;
+    let (entry, years) = (&enrolment[80..84], bcd(&enrolment[77..78]).unwrap());
+    let [first, now] = [cohort, enrolment[76]].map(|digits| bcd(&[digits]).unwrap());
     enrolment[69..72] == number[1..4]
         && enrolment[73] == number[4] >> 4
-        && enrolment[75] == class
-        && enrolment[76] == cohort
+        && (first..=first + 3).any(|year| year % 100 == now)
+        && graduation(cohort, entry) <= school_year(entry) + years
         && identity[10..14] <= enrolment[80..84]
 }

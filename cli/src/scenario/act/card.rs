@@ -65,7 +65,7 @@ impl World {
     }
 
     pub(super) fn write_pupil(&mut self, act: &Act, with: &WithPupil) -> anyhow::Result<Found> {
-        let pupil = match self.pupil(&with.pupil)?.build() {
+        let pupil = match self.pupil(&with.pupil)? {
             Ok(pupil) => pupil,
             Err(errors) => return Ok((&errors).into()),
         };

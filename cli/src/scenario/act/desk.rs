@@ -16,7 +16,7 @@ use super::super::world::World;
 
 impl World {
     pub(super) fn check_pupil(&mut self, name: &str) -> anyhow::Result<Found> {
-        Ok(match self.pupil(name)?.build() {
+        Ok(match self.pupil(name)? {
             Ok(pupil) => Found::done(pupil.identity.name.to_string())
                 .with("stage", pupil.enrolment.stage)
                 .with("unit", pupil.enrolment.unit)
@@ -33,7 +33,7 @@ impl World {
         (cause, since): (ReplacementCause, Option<Date>),
     ) -> anyhow::Result<Found> {
         let (serial, today) = (self.serial(card)?, self.date);
-        let Ok(pupil) = self.pupil(pupil)?.build() else { bail!("the pupil's data is not valid") };
+        let Ok(pupil) = self.pupil(pupil)? else { bail!("the pupil's data is not valid") };
         let since = match (cause, list, since) {
             (ReplacementCause::Lost, Some(list), _) => {
                 let lists = self.list(list)?.versions.last();
