@@ -42,6 +42,7 @@ extern crate std;
 pub mod channel;
 mod error;
 mod link;
+mod lists;
 pub mod sam;
 mod session;
 mod stock;
@@ -50,6 +51,7 @@ mod unlock;
 pub mod wallet;
 
 pub use error::Error;
+pub use lists::{Lists, NoLoss};
 pub use stock::{Proof, StockCard};
 pub use student::{CardContents, Change, Personalised, Stamp, StudentCard};
 pub use unlock::{Locked, Reader, StillLocked};
