@@ -62,6 +62,11 @@ impl<S: Sam> Locked<S> {
         Self { sam, lists: Lists::default() }
     }
 
+    /// The reader with these lists in the place of its own.
+    pub fn with_lists(self, lists: Lists) -> Self {
+        Self { lists, ..self }
+    }
+
     /// Takes a loss and freeze list; it stays when the reader is unlocked, and locked again.
     ///
     /// # Errors

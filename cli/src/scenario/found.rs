@@ -7,6 +7,7 @@ use xuejika_card_model::desk::{RecallError, ReplacementError};
 use xuejika_card_model::event::Condition;
 use xuejika_card_model::list::ListError;
 use xuejika_card_model::record::FieldErrors;
+use xuejika_card_model::verdict::Warning;
 use xuejika_reader::Error;
 use xuejika_reader::sam::SamError;
 use xuejika_reader::wallet::{Meaning, Stopped, WalletError};
@@ -36,6 +37,15 @@ impl Found {
     pub(super) fn with(mut self, name: &'static str, value: impl Display) -> Self {
         self.facts.push((name, value.to_string()));
         self
+    }
+
+    /// What the lists said of a card and an operation that went on.
+    pub(super) fn noting(mut self, notes: &[Warning]) -> Self {
+        for note in notes {
+            self.text += &format!("; note: {note}");
+        }
+        let ids: Vec<_> = notes.iter().map(Warning::id).collect();
+        self.with("notes", ids.join(", "))
     }
 
     /// Whether it was done.
@@ -99,6 +109,10 @@ impl From<Error> for Found {
             Error::GrantEnded(_) => "grant-ended",
             Error::ClockWentBack { .. } => "clock-went-back",
             Error::Idle(_) => "idle",
+            Error::Listed { reason, .. } => reason.id(),
+            Error::NoLoss { .. } => "no-loss",
+            Error::TooLong { .. } => "too-long",
+            Error::BeforeLastEvent { .. } => "before-last-event",
             _ => "failed",
         };
         Self::ended(outcome, text)
