@@ -61,6 +61,11 @@ shipped!(
     "32-next-pupil-not-listed",
     "33-broken-before-handout",
     "34-year-without-table",
+    "35-listed-cards-refused",
+    "36-temporary-card-limits",
+    "37-clock-behind-the-card",
+    "38-stock-that-is-listed",
+    "39-last-good-day",
     "career",
 );
 
