@@ -1,6 +1,6 @@
 //! What the demonstration works on: one card, one reader, one pupil, one morning.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use xuejika_apdu::status::Language;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::ident::UnitCode;
