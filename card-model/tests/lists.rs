@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use xuejika_card_model::calendar::TEMPORARY_CARD_DAYS;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{
@@ -98,6 +99,17 @@ prop_compose! {
 
 fn sets() -> impl Strategy<Value = Entries> {
     proptest::collection::vec(entries(), 0..30).prop_map(|list| list.into_iter().collect())
+}
+
+/// When the loss of a card was reported first, of its last generation that any report is about.
+fn reported(list: &List, card: CardSerial, generation: u8) -> Option<Date> {
+    let last = |entry: &Entry| entry.generation().unwrap_or(u8::MAX);
+    let open: Vec<_> = list.entries().open(card, Kind::Loss).collect();
+    let open = open.into_iter().filter(|entry| generation <= last(entry));
+    let newest = open.clone().map(last).max();
+    let first = open.filter(|entry| Some(last(entry)) == newest).map(|entry| entry.reported().date);
+    let oldest = list.edition().issued.date.add_days(-TEMPORARY_CARD_DAYS).unwrap();
+    first.min().map(|first| first.max(oldest))
 }
 
 proptest! {
@@ -228,6 +240,8 @@ proptest! {
         for (sequence, generation) in (0..40).zip((0..4).cycle()) {
             let card = serial(sequence);
             prop_assert_eq!(lookup.listing(card, &of(generation)), list.listing(card, &of(generation)));
+            let reported = reported(&list, card, generation);
+            prop_assert_eq!(lookup.loss_reported(card, &of(generation)), reported);
         }
     }
 
@@ -703,4 +717,59 @@ fn one_version_has_one_content() {
         List::merge(edition("080000", 1, "2026-12-31"), [&backdated, &one]),
         Err(ListError::Issue { .. })
     ));
+}
+
+/// The loss period counts from the first report about the last holder, and of an old loss a reader
+/// knows that it is old (操作规程 四/六).
+#[test]
+fn a_reader_knows_when_a_loss_was_reported() {
+    let lookup = |entries: &[Entry]| {
+        let list = List::new(edition("080000", 1, "2026-12-31"), entries.iter().copied()).unwrap();
+        Lookup::parse(&list.emit(&mac("080000")), &mac("080000")).unwrap()
+    };
+    let loss = |by, day| entry(1, Kind::Loss, by, day, day);
+    let school = [unit(SCHOOL)];
+    let own = Bearer { generation: 0, units: &school };
+    let reported = |entries: &[Entry]| lookup(entries).loss_reported(serial(1), &own);
+    assert_eq!(reported(&[loss(SCHOOL, "2026-12-21")]), Some(date("2026-12-21")));
+    // Two units: the first report counts. One of another school does not concern the pupil.
+    let both = [loss(SCHOOL, "2026-12-21"), loss("080000", "2026-12-18")];
+    assert_eq!(reported(&both), Some(date("2026-12-18")));
+    assert_eq!(reported(&[loss("084013", "2026-12-21")]), None);
+    // What was lost by the holder before is not the loss of this one.
+    let before = loss("080000", "2026-12-01").of_generation(0);
+    let now = loss(SCHOOL, "2026-12-21").of_generation(1);
+    assert_eq!(reported(&[before, now]), Some(date("2026-12-21")));
+    // 60 days before the list: older ones are not told apart, also beside a later report.
+    let oldest = Some(date("2026-11-01"));
+    assert_eq!(reported(&[loss(SCHOOL, "2026-11-02")]), Some(date("2026-11-02")));
+    assert_eq!(reported(&[loss(SCHOOL, "2026-09-01")]), oldest);
+    assert_eq!(reported(&[loss("080000", "2026-09-01"), loss(SCHOOL, "2026-12-21")]), oldest);
+    // Another kind, a withdrawn report, another card.
+    assert_eq!(reported(&[entry(1, Kind::Freeze, SCHOOL, "2026-12-21", "2026-12-21")]), None);
+    let withdrawn = loss(SCHOOL, "2026-12-21").withdraw(at("2026-12-22")).unwrap();
+    assert_eq!(reported(&[withdrawn]), None);
+    assert_eq!(reported(&[entry(2, Kind::Loss, SCHOOL, "2026-12-21", "2026-12-21")]), None);
+}
+
+/// A reader takes a later version of a list it holds, or the same again, and nothing else for it.
+#[test]
+fn a_lookup_is_replaced_by_a_later_version() {
+    let lookup = |scope: &str, version, day: &str, entries: &[Entry]| {
+        let list = List::new(edition(scope, version, day), entries.iter().copied()).unwrap();
+        Lookup::parse(&list.emit(&mac(scope)), &mac(scope)).unwrap()
+    };
+    let loss = [entry(1, Kind::Loss, SCHOOL, "2026-12-21", "2026-12-21")];
+    let held = lookup(SCHOOL, 2, "2026-12-22", &loss);
+    assert_eq!(lookup(SCHOOL, 3, "2026-12-23", &[]).replaces(&held), Ok(()));
+    assert_eq!(held.replaces(&held), Ok(()));
+    let older = lookup(SCHOOL, 1, "2026-12-21", &[]).replaces(&held);
+    assert!(matches!(older, Err(ListError::Version { version: 1, base: 2 })), "{older:?}");
+    let early = lookup(SCHOOL, 3, "2026-12-21", &[]).replaces(&held);
+    assert!(matches!(early, Err(ListError::Issue { version: 3, .. })), "{early:?}");
+    let other = lookup(SCHOOL, 2, "2026-12-22", &[]).replaces(&held);
+    assert!(matches!(other, Err(ListError::Twice { version: 2, .. })), "{other:?}");
+    let foreign = lookup("080000", 3, "2026-12-23", &[]);
+    assert!(!foreign.is_edition_of(&held));
+    assert!(matches!(foreign.replaces(&held), Err(ListError::Unit { .. })));
 }

@@ -14,7 +14,7 @@ use xuejika_card_model::record::{
 };
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::verdict::{
-    Circumstances, Facts, Presented, Reason, Venue, Verdict, Warning, verdict,
+    Circumstances, Facts, Listed, Presented, Reason, Venue, Verdict, Warning, verdict,
 };
 
 /// What the reader gets to see of the card.
@@ -289,13 +289,15 @@ fn lists_that_are_old_or_ahead() {
     let from = Some(Effect::From(later));
     let standing = Standing { freeze: from, replaced: from, ..Standing::default() };
     let warnings = with("2008-03-10", standing);
-    assert_eq!(warnings, [Warning::FreezeReported(later), Warning::ReplacementReported(later)]);
+    assert_eq!(warnings, [Warning::ReplacementReported(later), Warning::FreezeReported(later)]);
     let all = [
         Warning::LossReported(later),
         Warning::FreezeReported(later),
         Warning::ReplacementReported(later),
         Warning::StaleList(later),
         Warning::ListAhead(later),
+        Warning::RecordsAhead(later),
+        Warning::Listed(Reason::Lost),
     ];
     let mut told = std::collections::BTreeSet::new();
     for warning in all {
@@ -322,4 +324,91 @@ fn without_an_application_the_sectors_do_not_matter() {
     assert_eq!(case.verdict(), Verdict::Refuse(Reason::SectorClosed(sector())));
     case.venue = Venue::Education;
     assert!(matches!(case.verdict(), Verdict::Accept { .. }));
+}
+
+/// What lists say is decided in one place: the verdict refuses by the first reason, an operation that
+/// goes on notes all of them (操作规程 四/六).
+#[test]
+fn what_lists_say_is_joined() {
+    let (today, later) = (date("2008-03-10"), date("2008-03-12"));
+    let listing = |issued: &str, standing| Listing { issued: date(issued), standing };
+    let lost = Standing { loss: Some(Effect::From(today)), ..Standing::default() };
+    let frozen = Standing { freeze: Some(Effect::InForce), ..Standing::default() };
+    let soon = Standing { loss: Some(Effect::From(later)), ..frozen };
+    let listed = Listed::new(&[listing("2008-03-09", frozen), listing("2008-03-08", lost)], today);
+    assert_eq!(listed.reasons, [Reason::Lost, Reason::Frozen]);
+    assert_eq!(listed.refusal(), Some(Reason::Lost));
+    let stale = Warning::StaleList(date("2008-03-08"));
+    let in_force = [Warning::Listed(Reason::Lost), Warning::Listed(Reason::Frozen)];
+    assert_eq!(listed.notes(), [&in_force[..], &[stale]].concat());
+    let listed = Listed::new(&[listing("2008-03-09", soon)], today);
+    assert_eq!(listed.notes(), [Warning::Listed(Reason::Frozen), Warning::LossReported(later)]);
+    assert_eq!(Listed::new(&[], today), Listed::default());
+}
+
+/// No registration carries a card beyond its own end or the pupil's (暂行办法 六(五)).
+#[test]
+fn the_last_good_day_is_the_earliest_end() {
+    let with = |change: fn(&mut Case)| {
+        let mut case = case();
+        change(&mut case);
+        case.verdict()
+    };
+    let accepted = |until: &str| Verdict::Accept { registered_until: date(until) };
+    assert_eq!(with(|_| ()), accepted("2008-03-20"));
+    let card = with(|case| case.issuance.valid_until = date("2008-03-15"));
+    assert_eq!(card, accepted("2008-03-15"));
+    let enrolment = |case: &mut Case| {
+        case.enrolment.as_mut().unwrap().valid_until = date("2008-03-12");
+    };
+    assert_eq!(with(enrolment), accepted("2008-03-12"));
+    let temporary = with(|case| {
+        case.status.flags.temporary = true;
+        case.enrolment.as_mut().unwrap().valid_until = date("2008-03-11");
+        case.issuance.valid_until = date("2008-03-15");
+    });
+    assert_eq!(temporary, accepted("2008-03-11"));
+}
+
+/// A clock that ran ahead when the card was written does not make the card good for longer, and a
+/// reader says that the dates do not go together.
+#[test]
+fn records_that_lie_ahead() {
+    let with = |change: fn(&mut Case)| {
+        let mut case = case();
+        change(&mut case);
+        case.verdict()
+    };
+    let until = date("2008-03-20");
+    let warned = |day: &str| Verdict::AcceptWithWarning {
+        registered_until: until,
+        warnings: vec![Warning::RecordsAhead(date(day))],
+    };
+    fn ahead(case: &mut Case) {
+        let registration = case.registrations[0];
+        let school_year = SchoolYear::new(2015).unwrap();
+        let date = date("2016-03-01");
+        case.registrations.push(Registration { school_year, date, ..registration });
+    }
+    assert_eq!(with(ahead), warned("2016-03-01"));
+    let alone = with(|case| {
+        ahead(case);
+        case.registrations.remove(0);
+    });
+    assert_eq!(alone, Verdict::Refuse(Reason::NotRegistered(date("2007-09-20"))));
+    // The day itself is not ahead.
+    assert_eq!(
+        with(|case| case.registrations[0].date = date("2008-03-10")),
+        Verdict::Accept { registered_until: until }
+    );
+    assert_eq!(with(|case| case.status.date = date("2008-03-11")), warned("2008-03-11"));
+    fn personalised_ahead(case: &mut Case) {
+        case.personalisation.as_mut().unwrap().date = date("2008-03-11");
+    }
+    assert_eq!(with(personalised_ahead), warned("2008-03-11"));
+    let unregistered = with(|case| {
+        personalised_ahead(case);
+        case.registrations.clear();
+    });
+    assert_eq!(unregistered, Verdict::Refuse(Reason::NotRegistered(date("2007-09-20"))));
 }

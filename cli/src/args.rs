@@ -356,7 +356,7 @@ pub(crate) enum ReaderCommand {
     /// Register the card for a term (学籍注册).
     Register(RegisterArgs),
     /// Say whether a venue accepts the card; status 0 accepts, 1 refuses.
-    Verdict(VerdictArgs),
+    Verdict(ReaderArgs),
     /// Load a newer version of a key under K0, for the city; the SAM derives it.
     LoadKey(LoadKeyArgs),
     /// Retire the old version of a key that a newer one has replaced, under K0, for the city.
@@ -364,16 +364,6 @@ pub(crate) enum ReaderCommand {
     /// The rest of a card's life, and its extension sectors.
     #[command(flatten)]
     Life(crate::reader::life::LifeCommand),
-}
-
-/// `reader verdict`.
-#[derive(Debug, Args)]
-pub(crate) struct VerdictArgs {
-    #[command(flatten)]
-    pub(crate) reader: ReaderArgs,
-    /// Loss and freeze lists (挂失冻结名单) the reader holds.
-    #[arg(long = "list", value_name = "FILE")]
-    pub(crate) lists: Vec<PathBuf>,
 }
 
 /// `reader retire-key`.
@@ -399,6 +389,17 @@ pub(crate) struct LoadKeyArgs {
 /// What all reader commands take.
 #[derive(Debug, Args)]
 pub(crate) struct ReaderArgs {
+    #[command(flatten)]
+    pub(crate) station: StationArgs,
+    /// A loss and freeze list (挂失冻结名单) the reader holds; again for more. What would put a listed
+    /// card to use, or keep it there, is refused; any other operation notes what the lists say.
+    #[arg(long = "list", value_name = "FILE")]
+    pub(crate) lists: Vec<PathBuf>,
+}
+
+/// A card, a reader and when.
+#[derive(Debug, Args)]
+pub(crate) struct StationArgs {
     #[command(flatten)]
     pub(crate) card: TargetArgs,
     /// The SAM (SAM卡) that holds the reader's keys: `test`, in this process, or a card like --target.
@@ -456,7 +457,7 @@ pub(crate) struct PupilArgs {
     pub(crate) districts: DistrictArgs,
 }
 
-/// `reader personalise`, `reader temporary-issue`.
+/// `reader personalise`.
 #[derive(Debug, Args)]
 pub(crate) struct PersonaliseArgs {
     #[command(flatten)]

@@ -19,7 +19,6 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use xuejika_apdu::ChannelError;
-use xuejika_card_model::calendar;
 use xuejika_emulator::files::{Access, Existing, write};
 use xuejika_vectors::conformance::plan::Decision;
 use xuejika_vectors::conformance::report::{MadeWith, Report};
@@ -103,8 +102,7 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
     plan.check(&suite, &ics).map_err(Failure::usage)?;
     let destinations = Destinations::open(&args.reports)?;
     let roots = args.roots.open(&ics)?;
-    let (today, time) = calendar::beijing(clock::env(None)?.now().as_secs())
-        .ok_or_else(|| Failure::device(anyhow!("the clock is not set")))?;
+    let (today, time) = clock::now(&clock::env(None)?)?;
     let made_at = format!("{today} {time}");
     let can = recorded::abilities(&*bench);
     let serial = match serial(&ics, scope, &mut *bench) {

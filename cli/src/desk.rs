@@ -15,7 +15,7 @@ use xuejika_card_model::desk::{
 };
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
 
-use crate::args::ReaderArgs;
+use crate::args::StationArgs;
 use crate::calendar_args::{HolidayArgs, warn_of_years};
 use crate::districts::{self, DistrictArgs};
 use crate::exit::{Code, Failure, Outcome};
@@ -38,7 +38,7 @@ pub(crate) struct DeskArgs {
 #[derive(Debug, Subcommand)]
 enum DeskCommand {
     /// Personalisation upload record of a card (个人化信息).
-    Personalisation(ReaderArgs),
+    Personalisation(StationArgs),
     /// Fault sheet that goes up with a faulty card (故障卡说明单).
     Fault(FaultArgs),
     /// Line of a recall slip, for an inspected card (回收单).
@@ -88,7 +88,7 @@ struct FaultArgs {
 #[derive(Debug, Args)]
 struct RecallArgs {
     #[command(flatten)]
-    reader: ReaderArgs,
+    reader: StationArgs,
     /// School that hands the card in: 6 digits.
     #[arg(long)]
     unit: UnitCode,

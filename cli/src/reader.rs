@@ -9,19 +9,19 @@ use xuejika_apdu::fci::Fci;
 use xuejika_apdu::status::Language;
 use xuejika_apdu::{CardChannel, Class, Command, Response};
 use xuejika_card_model::bcd::Digits;
+use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::EDUCATION_NAME;
 use xuejika_card_model::ident::UnitCode;
-use xuejika_card_model::list::{Bearer, Lookup};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::pupil::Pupil;
-use xuejika_card_model::verdict::{Circumstances, Presented, Venue, verdict};
+use xuejika_card_model::verdict::{Circumstances, Listed, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
-use xuejika_reader::sam::{CardSam, Sam, SoftSam};
-use xuejika_reader::{CardContents, Error, Locked, Reader, Stamp};
+use xuejika_reader::sam::{CardSam, Sam, SamError, SoftSam};
+use xuejika_reader::{CardContents, Error, Lists, Locked, Reader, Stamp};
 
-use crate::args::{DeskCard, PupilArgs, ReaderArgs, ReaderCommand, RegisterArgs};
+use crate::args::{DeskCard, PupilArgs, ReaderCommand, RegisterArgs, StationArgs};
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
@@ -45,7 +45,7 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         ReaderCommand::Read(args) => (args, "read"),
         ReaderCommand::Personalise(args) => (&args.pupil.reader, "personalise"),
         ReaderCommand::Register(args) => (&args.reader, "register"),
-        ReaderCommand::Verdict(args) => (&args.reader, "verdict"),
+        ReaderCommand::Verdict(args) => (args, "verdict"),
         ReaderCommand::LoadKey(args) => (&args.key.reader, "load-key"),
         ReaderCommand::RetireKey(args) => (&args.reader, "retire-key"),
         ReaderCommand::Life(command) => (command.reader(), command.name()),
@@ -56,20 +56,23 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         ReaderCommand::Life(command) => command.pupil().map(pupil).transpose()?,
         _ => None,
     };
-    let lists: Vec<_> = match command {
-        ReaderCommand::Verdict(args) => lists::read_all(&args.lists)?,
-        _ => Vec::new(),
+    let holidays = match command {
+        ReaderCommand::Life(command) => command.holidays()?,
+        _ => Holidays::default(),
     };
-    let mut station = Station::open(args, out)?;
+    let lists = lists::read_all(&args.lists)?;
+    let mut station = Station::open(&args.station, lists, out)?;
     let result = match (command, pupil) {
         (ReaderCommand::Personalise(args), Some(pupil)) => {
             station.personalise(&pupil, args.issued, out)
         }
         (ReaderCommand::Register(args), _) => station.register(args, out),
-        (ReaderCommand::Verdict(_), _) => station.verdict(&lists, out),
+        (ReaderCommand::Verdict(_), _) => station.verdict(out),
         (ReaderCommand::LoadKey(args), _) => station.key(args.key.key, Some(args.version), out),
         (ReaderCommand::RetireKey(args), _) => station.key(args.key, None, out),
-        (ReaderCommand::Life(command), pupil) => station.live(command, pupil.as_ref(), out),
+        (ReaderCommand::Life(command), pupil) => {
+            station.live(command, (pupil.as_ref(), &holidays), out)
+        }
         _ => station.read(out),
     };
     if out.verbose {
@@ -101,8 +104,8 @@ fn pupil(args: &PupilArgs) -> Outcome<Pupil> {
 }
 
 /// Reads a card for a desk; what refuses to be read is a finding.
-pub(crate) fn read_card(args: &ReaderArgs, out: &Output) -> Outcome<(CardContents, Stamp)> {
-    let mut station = Station::open(args, out)?;
+pub(crate) fn read_card(args: &StationArgs, out: &Output) -> Outcome<(CardContents, Stamp)> {
+    let mut station = Station::open(args, Lists::default(), out)?;
     match station.contents() {
         Ok(contents) => Ok((contents, station.stamp)),
         Err(End::Refused(error)) => Err(Failure::Because(Code::Findings, error.into())),
@@ -132,7 +135,8 @@ impl From<Failure> for End {
 
 /// A reader's desk: the card in the field, and what unlocks the reader.
 struct Station<'a> {
-    args: &'a ReaderArgs,
+    args: &'a StationArgs,
+    lists: Lists,
     env: Env,
     stamp: Stamp,
     channel: Traced<Channel>,
@@ -141,7 +145,7 @@ struct Station<'a> {
 }
 
 impl<'a> Station<'a> {
-    fn open(args: &'a ReaderArgs, out: &Output) -> Outcome<Self> {
+    fn open(args: &'a StationArgs, lists: Lists, out: &Output) -> Outcome<Self> {
         let (trace, language) = (out.trace.clone(), out.language);
         let mut env = trace.env(args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
@@ -151,7 +155,7 @@ impl<'a> Station<'a> {
             keys::announce();
         }
         let stamp = Stamp { date, time, terminal: args.terminal };
-        Ok(Self { args, env, stamp, channel, trace, language })
+        Ok(Self { args, lists, env, stamp, channel, trace, language })
     }
 
     /// A reader, unlocked: of `unit` with the test SAM, of its own unit with one that is a card.
@@ -159,6 +163,7 @@ impl<'a> Station<'a> {
         let valid_until: Date = VALID_UNTIL.parse().map_err(Failure::device)?;
         let (sam, algorithm) = self.sam(unit, valid_until)?;
         let unit = SamSerial::from_reader(sam.id()).map_or(unit, |serial| serial.unit);
+        let locked = Locked::new(sam).with_lists(self.lists.clone());
         let unlocked = match &self.args.management {
             DeskCard::Test => {
                 let memory = test_card::management(algorithm, unit, valid_until);
@@ -167,11 +172,11 @@ impl<'a> Station<'a> {
                 let tap = self.trace.tap("test", "management card");
                 let mut card = Traced::new(card, tap, self.language);
                 card.power_on().map_err(Failure::device)?;
-                Locked::new(sam).unlock(&mut card, self.stamp.date)
+                locked.unlock(&mut card, self.stamp.date)
             }
             DeskCard::Card(target) => {
                 let mut card = target.open(&mut self.env, &self.trace, "management card")?;
-                Locked::new(sam).unlock(&mut card, self.stamp.date)
+                locked.unlock(&mut card, self.stamp.date)
             }
         };
         unlocked.map_err(|locked| locked.error.into())
@@ -230,24 +235,21 @@ impl<'a> Station<'a> {
 
     fn read(&mut self, out: &Output) -> Result<Code, End> {
         let contents = self.contents()?;
-        out.report(&ContentsReport::new(&contents))?;
+        let listed = Listed::new(&self.lists.about(&contents), self.stamp.date);
+        out.report(&ContentsReport::new(&contents).noting(listed.notes()))?;
         Ok(Code::AsExpected)
     }
 
-    fn verdict(&mut self, lists: &[Lookup], out: &Output) -> Result<Code, End> {
+    fn verdict(&mut self, out: &Output) -> Result<Code, End> {
         let today = self.stamp.date;
         let found = self.present()?;
-        let (card, presented) = match &found {
+        let (card, presented, listings) = match &found {
             Ok(contents) => {
-                (Some(contents.issuance.card_serial), Presented::Card(contents.facts()))
+                let card = contents.issuance.card_serial;
+                (Some(card), Presented::Card(contents.facts()), self.lists.about(contents))
             }
-            Err(presented) => (None, *presented),
+            Err(presented) => (None, *presented, Vec::new()),
         };
-        let units = found.as_ref().map(CardContents::units).unwrap_or_default();
-        let generation = found.as_ref().map_or(0, |contents| contents.issuance.generation);
-        let bearer = Bearer { generation, units: &units };
-        let listing = |list: &Lookup| card.map(|card| list.listing(card, &bearer));
-        let listings: Vec<_> = lists.iter().filter_map(listing).collect();
         let at = Circumstances { today, venue: Venue::Education, lists: &listings };
         let report = VerdictReport::new(card, today, &verdict(&presented, &at));
         out.report(&report)?;

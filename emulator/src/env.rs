@@ -67,6 +67,12 @@ impl Env {
         }
     }
 
+    /// Whether the clock is the operating system's, which may not be set, rather than a seeded one.
+    #[must_use]
+    pub const fn has_system_clock(&self) -> bool {
+        matches!(self.clock, Clock::System)
+    }
+
     /// Moves a seeded clock forward; the system's clock moves by itself.
     pub fn advance(&mut self, by: Duration) {
         if let Clock::Manual(now) = &mut self.clock {

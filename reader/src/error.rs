@@ -5,14 +5,16 @@ use core::time::Duration;
 use xuejika_apdu::fci::FciError;
 use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::{ChannelError, StatusWord};
+use xuejika_card_model::calendar::CalendarError;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::Condition;
-use xuejika_card_model::ident::{StudentNumber, UnitCode};
+use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
 use xuejika_card_model::record::{FieldErrors, RecordKind};
 use xuejika_card_model::state::LifeCycleState;
-use xuejika_card_model::verdict::Presented;
+use xuejika_card_model::verdict::{Presented, Reason};
 use xuejika_keyscheme::KeyNumber;
 
+use crate::lists::NoLoss;
 use crate::sam::SamError;
 
 /// Why an operation with a card ended.
@@ -110,6 +112,50 @@ pub enum Error {
         pupil: UnitCode,
         /// Unit of the reader.
         reader: UnitCode,
+    },
+    /// A list in force names the card.
+    #[error("{operation} is not possible: {reason}")]
+    Listed {
+        /// What was to be done.
+        operation: &'static str,
+        /// Why the card is refused: replaced, lost or frozen.
+        reason: Reason,
+    },
+    /// A temporary card is issued for a loss that stands (暂行办法 六(二)), and there is none.
+    #[error("there is no temporary card for card {lost}: {why}")]
+    NoLoss {
+        /// The card named as lost.
+        lost: CardSerial,
+        /// What was expected of it, and what there is.
+        why: NoLoss,
+    },
+    /// A temporary card lasts no longer than a replacement may take (暂行办法 六(二), 操作规程 四/六).
+    #[error(
+        "a temporary card is valid until {last} at the latest, not until {until}: the loss was \
+         reported on {reported}"
+    )]
+    TooLong {
+        /// Valid-until date of the pupil's data.
+        until: Date,
+        /// Last day that the rules allow.
+        last: Date,
+        /// Day of the report.
+        reported: Date,
+    },
+    /// A time limit lies beyond the calendar.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
+    /// The card has seen a later day: the clock of this reader is wrong, or that of the one before.
+    /// A district or the city may go on.
+    #[error(
+        "the date {today} lies before the card's last event, of {last}: set the reader's clock; if \
+         it is right, the district can go on with the card"
+    )]
+    BeforeLastEvent {
+        /// Date of the operation.
+        today: Date,
+        /// Date of the newest record in the operation log (EF 0D).
+        last: Date,
     },
     /// What was written does not read back.
     #[error("the card does not read back what was written to it")]

@@ -5,6 +5,27 @@
 //! can talk to student cards; all keys stay in its [`sam`]. Cards are reached through any
 //! [`CardChannel`](xuejika_apdu::CardChannel): a virtual card in process, a TCP peer, a PC/SC reader.
 //!
+//! # Lists
+//!
+//! A reader that is given the loss and freeze lists (挂失、冻结名单) of its school, district or city with
+//! [`Reader::take_list`] asks them before it writes. A card that is replaced, lost or frozen is refused
+//! what would put it to use or keep it there ([`Error::Listed`]); what takes it out of use is done, and
+//! [`Change::notes`] says what the lists say. A temporary card is issued for a loss that stands on one of
+//! them alone ([`StudentCard::temporary_issue`]). A reader without lists asks none: give it the newest
+//! every day.
+//!
+//! # Dates
+//!
+//! Card and library have no clock; every date is the caller's. The library checks what it can see: the
+//! management card is valid on that day, the date does not go back while the reader is unlocked
+//! ([`Error::ClockWentBack`]), and at a school's reader it does not lie before the card's last event
+//! ([`Error::BeforeLastEvent`]). The caller has to make sure that the clock is set at all, for example that
+//! it is not earlier than the day on which the product was built, and that it shows the date in Beijing
+//! ([`calendar::beijing`](xuejika_card_model::calendar::beijing)): a date ahead is written to the card
+//! and binds the next school.
+//!
+//! # A reader at work
+//!
 //! ```
 //! use rand_chacha::ChaCha12Rng;
 //! use rand_core::SeedableRng;
@@ -42,6 +63,7 @@ extern crate std;
 pub mod channel;
 mod error;
 mod link;
+mod lists;
 pub mod sam;
 mod session;
 mod stock;
@@ -50,6 +72,7 @@ mod unlock;
 pub mod wallet;
 
 pub use error::Error;
+pub use lists::{Lists, NoLoss};
 pub use stock::{Proof, StockCard};
 pub use student::{CardContents, Change, Personalised, Stamp, StudentCard};
 pub use unlock::{Locked, Reader, StillLocked};

@@ -173,14 +173,22 @@ impl<S: Sam, C: CardChannel + ?Sized> Session<'_, S, C> {
     pub(crate) fn read_records(&mut self, sfi: u8) -> Result<Vec<Vec<u8>>, Error> {
         let mut records = Vec::new();
         for number in 1..=u8::MAX {
-            let read = Command::new(Class::ISO, 0xB2, number, sfi << 3 | 0x04).with_ne(256);
-            match self.command("READ RECORD", &read) {
-                Ok(record) => records.push(record),
-                Err(Error::Status { status: StatusWord::RECORD_NOT_FOUND, .. }) => break,
-                Err(error) => return Err(error),
+            match self.read_record(sfi, number)? {
+                Some(record) => records.push(record),
+                None => break,
             }
         }
         Ok(records)
+    }
+
+    /// Reads one record, 1 being the newest of a cyclic file; `None` when there are not so many.
+    pub(crate) fn read_record(&mut self, sfi: u8, number: u8) -> Result<Option<Vec<u8>>, Error> {
+        let read = Command::new(Class::ISO, 0xB2, number, sfi << 3 | 0x04).with_ne(256);
+        match self.command("READ RECORD", &read) {
+            Ok(record) => Ok(Some(record)),
+            Err(Error::Status { status: StatusWord::RECORD_NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Loads a newer version of a key into the card.

@@ -1,6 +1,7 @@
 //! A student card in the field of an unlocked reader: the operations of school, district and
 //! application unit on it.
 
+mod before;
 mod life;
 mod personalise;
 mod sector;
@@ -28,6 +29,7 @@ use crate::link;
 use crate::sam::{Sam, SamError};
 use crate::session::{Application, Session, read_binary};
 
+pub(crate) use before::Desk;
 pub use life::Change;
 pub use personalise::Personalised;
 
@@ -35,7 +37,7 @@ pub use personalise::Personalised;
 #[derive(Debug)]
 pub struct StudentCard<'r, S: Sam, C: CardChannel> {
     sam: &'r mut S,
-    unit: UnitCode,
+    desk: Desk<'r>,
     channel: C,
     application: Application,
     issuance: Issuance,
@@ -91,9 +93,7 @@ impl CardContents {
     /// none while no pupil is on the card.
     #[must_use]
     pub fn units(&self) -> Vec<UnitCode> {
-        let school = self.pupil.iter().map(|pupil| pupil.enrolment.unit);
-        let moves = self.transfers.iter().flat_map(|transfer| [Some(transfer.from), transfer.to]);
-        school.chain(moves.flatten()).collect()
+        units_of(self.pupil.as_ref().map(|pupil| pupil.enrolment.unit), &self.transfers)
     }
 
     /// The unit the card belongs to; none while it is in stock.
@@ -111,14 +111,14 @@ impl CardContents {
 }
 
 impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
-    pub(crate) fn connect(sam: &'r mut S, unit: UnitCode, mut channel: C) -> Result<Self, Error> {
+    pub(crate) fn connect(sam: &'r mut S, desk: Desk<'r>, mut channel: C) -> Result<Self, Error> {
         let application = select(&mut channel)?;
         let bytes = link::command(&mut channel, "READ BINARY", &read_binary(sfi::ISSUANCE))?;
         let issuance = Issuance::parse(&bytes)?;
         if issuance.card_serial.bytes() != application.serial.0 {
             return Err(Error::Malformed("SELECT"));
         }
-        Ok(Self { sam, unit, channel, application, issuance })
+        Ok(Self { sam, desk, channel, application, issuance })
     }
 
     /// The issuance record, which is free to read.
@@ -145,14 +145,6 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
         let issuance = self.issuance;
         let mut session = self.session(KeyNumber::READ)?;
         let status = status(&mut session)?;
-        let has_pupil = matches!(
-            status.state,
-            LifeCycleState::Active
-                | LifeCycleState::TransferredOut
-                | LifeCycleState::TransferredIn
-                | LifeCycleState::Frozen
-                | LifeCycleState::Cancelled
-        );
         let mut contents = CardContents {
             issuance,
             status,
@@ -163,7 +155,7 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
             extensions: records(&mut session, sfi::DIRECTORY, ExtensionEntry::parse)?,
             log: records(&mut session, sfi::LOG, LogEntry::parse)?,
         };
-        if has_pupil {
+        if has_pupil(status.state) {
             let personalisation = session.read_file(sfi::PERSONALISATION)?;
             // A card cancelled out of the stock never had a pupil.
             if personalisation.iter().any(|&byte| byte != 0) {
@@ -181,7 +173,7 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
     /// Registers for a term (学籍注册). Registering twice for one term changes nothing and says so.
     ///
     /// # Errors
-    /// Returns an [`Error`].
+    /// Returns an [`Error`]; [`Error::Listed`] for a card that a list of the reader refuses.
     pub fn register(
         &mut self,
         school_year: SchoolYear,
@@ -219,7 +211,7 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         operation: &'static str,
         change: impl FnOnce(&mut Session<'_, S, C>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let unit = self.unit;
+        let unit = self.desk.unit;
         let done = self.session(KeyNumber::MASTER).and_then(|mut session| change(&mut session));
         match done {
             Err(
@@ -241,6 +233,18 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         self.application = select(&mut self.channel)?;
         Ok(())
     }
+}
+
+/// Whether a card in this state has a pupil, but for one that was cancelled out of the stock.
+const fn has_pupil(state: LifeCycleState) -> bool {
+    use LifeCycleState::{Active, Cancelled, Frozen, TransferredIn, TransferredOut};
+    matches!(state, Active | TransferredOut | TransferredIn | Frozen | Cancelled)
+}
+
+/// The pupil's school, and those the pupil came from.
+fn units_of(school: Option<UnitCode>, transfers: &[Transfer]) -> Vec<UnitCode> {
+    let moves = transfers.iter().flat_map(|transfer| [Some(transfer.from), transfer.to]);
+    [school].into_iter().chain(moves).flatten().collect()
 }
 
 fn select<C: CardChannel>(channel: &mut C) -> Result<Application, Error> {

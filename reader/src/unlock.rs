@@ -1,25 +1,29 @@
 //! A reader is locked after every start. Only a management card unlocks it, and only an unlocked
 //! reader is a value that can talk to student cards (操作规程 一/四).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use xuejika_apdu::{CardChannel, Response};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::{MANAGEMENT_NAME, sfi};
+use xuejika_card_model::list::{ListError, Lookup};
 use xuejika_keyscheme::provider::Path;
 use xuejika_keyscheme::{KeyNumber, Zone};
 
 use crate::error::Error;
+use crate::lists::Lists;
 use crate::sam::{Grant, Sam};
 use crate::session::{Application, read_binary};
-use crate::student::StudentCard;
+use crate::student::{Desk, StudentCard};
 
 /// A reader after its start: it can do one thing, be unlocked.
 #[derive(Debug)]
 #[must_use]
 pub struct Locked<S: Sam> {
     sam: S,
+    lists: Lists,
 }
 
 /// An unlocked reader (读写器). Losing it, or [`Self::lock`], is the way back.
@@ -27,6 +31,7 @@ pub struct Locked<S: Sam> {
 #[must_use]
 pub struct Reader<S: Sam> {
     sam: S,
+    lists: Lists,
     grant: Grant,
     last_seen: Date,
     idle: Option<Idle>,
@@ -54,7 +59,26 @@ impl<S: Sam> Locked<S> {
     /// A reader around its SAM, locked.
     pub fn new(mut sam: S) -> Self {
         sam.lock();
-        Self { sam }
+        Self { sam, lists: Lists::default() }
+    }
+
+    /// The reader with these lists in the place of its own.
+    pub fn with_lists(self, lists: Lists) -> Self {
+        Self { lists, ..self }
+    }
+
+    /// Takes a loss and freeze list; it stays when the reader is unlocked, and locked again.
+    ///
+    /// # Errors
+    /// As [`Lists::take`].
+    pub fn take_list(&mut self, list: impl Into<Arc<Lookup>>) -> Result<(), ListError> {
+        self.lists.take(list)
+    }
+
+    /// The lists it holds.
+    #[must_use]
+    pub const fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// Presents a management card (管理卡). `today` is the reader's date.
@@ -68,7 +92,10 @@ impl<S: Sam> Locked<S> {
         today: Date,
     ) -> Result<Reader<S>, StillLocked<S>> {
         match present(&mut self.sam, management, today) {
-            Ok(grant) => Ok(Reader { sam: self.sam, grant, last_seen: today, idle: None }),
+            Ok(grant) => {
+                let Self { sam, lists } = self;
+                Ok(Reader { sam, lists, grant, last_seen: today, idle: None })
+            }
             Err(error) => {
                 self.sam.lock();
                 Err(StillLocked { reader: self, error })
@@ -97,6 +124,24 @@ impl<S: Sam> Reader<S> {
         &self.grant
     }
 
+    /// Takes a loss and freeze list (挂失、冻结名单), or a newer version of one. From then on what would
+    /// put a listed card to use, or keep it there, is refused, and every operation notes what the lists
+    /// say ([`Change::notes`](crate::Change)). A reader without lists asks none.
+    ///
+    /// The list is shared, not copied: give several readers clones of one [`Arc`].
+    ///
+    /// # Errors
+    /// As [`Lists::take`].
+    pub fn take_list(&mut self, list: impl Into<Arc<Lookup>>) -> Result<(), ListError> {
+        self.lists.take(list)
+    }
+
+    /// The lists it holds.
+    #[must_use]
+    pub const fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// Takes a student card into the reader's field. `today` is the reader's date.
     ///
     /// # Errors
@@ -119,7 +164,8 @@ impl<S: Sam> Reader<S> {
         if let Some(idle) = &mut self.idle {
             idle.since = idle.now;
         }
-        StudentCard::connect(&mut self.sam, self.grant.unit, channel)
+        let desk = Desk { unit: self.grant.unit, today, lists: &self.lists };
+        StudentCard::connect(&mut self.sam, desk, channel)
     }
 
     /// Makes the reader lock itself when it takes no card for this long. `now` is the time since any
@@ -152,6 +198,6 @@ impl<S: Sam> Reader<S> {
 
     /// Locks the reader again.
     pub fn lock(self) -> Locked<S> {
-        Locked::new(self.sam)
+        Locked { lists: self.lists, ..Locked::new(self.sam) }
     }
 }

@@ -5,7 +5,10 @@ mod support;
 
 use core::num::NonZeroU16;
 
-use support::{UNIT, date, powered, pupil, reader, stamp, student, today};
+use support::{
+    LOST, UNIT, date, powered, pupil, reader, reader_with_loss, stamp, student, temporary, today,
+};
+use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::event::{Condition, Opening};
 use xuejika_card_model::file::tree::{CardKind, wallet_sfi};
@@ -19,7 +22,7 @@ use xuejika_card_model::state::LifeCycleState as S;
 use xuejika_emulator::{Env, VirtualCard};
 use xuejika_keyscheme::KeyNumber;
 use xuejika_reader::sam::{SamError, SoftSam};
-use xuejika_reader::{CardContents, Change, Error, StudentCard};
+use xuejika_reader::{CardContents, Change, Error, Personalised, StudentCard};
 
 const NEW_SCHOOL: &str = "084013";
 const DISTRICT: &str = "080000";
@@ -56,6 +59,13 @@ fn opening(index: u8, owner: &str) -> Opening {
         owner: unit(owner),
         filing: "20260001".parse().unwrap(),
     }
+}
+
+/// Issues a temporary card for the card that is lost.
+fn issue_temporary(card: &mut VirtualCard) -> Result<Personalised, Error> {
+    let (lost, holidays) = (LOST.parse().unwrap(), Holidays::published());
+    let mut reader = reader_with_loss();
+    reader.connect(card, today())?.temporary_issue(&temporary(), lost, &holidays, stamp(), true)
 }
 
 /// A card of the test pupil, in use.
@@ -221,7 +231,7 @@ fn data_is_corrected_and_the_student_number_stays() {
 #[test]
 fn a_temporary_card_is_issued_used_and_comes_back_empty() {
     let mut card = student();
-    let issued = at(UNIT, &mut card, |card| card.temporary_issue(&pupil(), stamp(), true)).unwrap();
+    let issued = issue_temporary(&mut card).unwrap();
     assert_eq!(issued.outcome.state, S::Active);
     assert!(read(&mut card).status.flags.temporary);
     let out = refused(UNIT, &mut card, |card| card.transfer_out(false, None, None, stamp()));
@@ -238,7 +248,7 @@ fn a_temporary_card_is_issued_used_and_comes_back_empty() {
     let error = refused(UNIT, &mut ordinary, |card| card.temporary_return(None, stamp()));
     let condition = Condition::NotTemporary;
     assert_eq!(error, Error::Condition { operation: "temporary return", condition });
-    let error = refused(UNIT, &mut ordinary, |card| card.temporary_issue(&pupil(), stamp(), true));
+    let error = issue_temporary(&mut ordinary).unwrap_err();
     assert_eq!(error, Error::State { operation: "temporary issue", state: S::Active });
 }
 
@@ -248,19 +258,18 @@ fn an_interrupted_temporary_issue_is_completed_by_doing_it_again() {
     for after_writes in 0.. {
         let mut card = student();
         card.cut_power(Cut { after_writes, after_bytes: 5, torn: Torn::Random(after_writes) });
-        let issue = |card: &mut Connected<'_, '_>| card.temporary_issue(&pupil(), stamp(), false);
-        let attempt = at(UNIT, &mut card, issue);
+        let attempt = issue_temporary(&mut card);
         card.nvm_mut().arm(None);
         if attempt.is_ok() {
             break;
         }
         cuts += 1;
         card.power_on().unwrap();
-        let again = at(UNIT, &mut card, issue).unwrap();
+        let again = issue_temporary(&mut card).unwrap();
         assert_eq!(again.outcome.state, S::Active);
         let contents = read(&mut card);
         assert!(contents.status.flags.temporary);
-        assert_eq!(contents.pupil, Some(pupil()));
+        assert_eq!(contents.pupil, Some(temporary()));
     }
     assert!(cuts > 10, "{cuts} cuts");
 }

@@ -30,6 +30,10 @@ use crate::record::{Registration, SchoolYear, Term};
 /// becomes possible (暂行办法 六(二), 操作规程 四/六).
 pub const LOSS_PERIOD_DAYS: i32 = 10;
 
+/// Days after the report of a loss beyond which no temporary card (临时卡) lasts: more than
+/// [`temporary_card_until`] can give, whatever holidays lie in between.
+pub const TEMPORARY_CARD_DAYS: i32 = 60;
+
 /// Days after which a list is stale: lists are sent every day (操作规程 二/六, 三/六, 四/六).
 pub const LIST_DAYS: i32 = 1;
 
@@ -55,12 +59,19 @@ pub fn beijing(unix_seconds: u64) -> Option<(Date, Time)> {
 /// (暂行办法 六(五)). `None` beyond the range of dates.
 ///
 /// A registration carries to the first such day after its term, whenever it was made; a card never
-/// registered is good to the first such day on or after its personalisation.
+/// registered is good to the first such day on or after its personalisation. What is dated after
+/// `today` does not count: a card that has nothing else lapsed on the last such day.
 #[must_use]
-pub fn registered_until(personalised: Date, registrations: &[Registration]) -> Option<Date> {
-    match registrations.iter().map(Registration::period).max() {
+pub fn registered_until(
+    today: Date,
+    personalised: Date,
+    registrations: &[Registration],
+) -> Option<Date> {
+    let made = registrations.iter().filter(|registration| registration.date <= today);
+    match made.map(Registration::period).max() {
         Some((school_year, term)) => term_cut_off(school_year, term),
-        None => cut_off_from(personalised),
+        None if personalised <= today => cut_off_from(personalised),
+        None => cut_off_before(today),
     }
 }
 
@@ -105,6 +116,14 @@ pub fn cut_off_from(date: Date) -> Option<Date> {
         .find(|cut_off| *cut_off >= date)
 }
 
+/// Returns the last 20 March or 20 September before `date`; `None` beyond the range of dates.
+fn cut_off_before(date: Date) -> Option<Date> {
+    [(0, 9), (0, 3), (1, 9)]
+        .into_iter()
+        .filter_map(|(years, month)| Date::new(date.year().checked_sub(years)?, month, 20).ok())
+        .find(|cut_off| *cut_off < date)
+}
+
 /// Returns the first day on which a lost card may be replaced: day 10 of the loss period
 /// (操作规程 四/六). Nothing else happens on that day; the card stays on the list.
 ///
@@ -146,8 +165,10 @@ mod tests {
         }
     }
 
+    /// Long after everything, so that everything counts.
     fn until(personalised: &str, registrations: &[Registration]) -> alloc::string::String {
-        registered_until(date(personalised), registrations).unwrap().to_string()
+        let today = date("2099-12-31");
+        registered_until(today, date(personalised), registrations).unwrap().to_string()
     }
 
     #[test]
@@ -164,7 +185,7 @@ mod tests {
         ] {
             assert_eq!(until(personalised, &[]), expected, "{personalised}");
         }
-        assert_eq!(registered_until(date("2099-10-01"), &[]), None);
+        assert_eq!(registered_until(date("2099-12-31"), date("2099-10-01"), &[]), None);
     }
 
     #[test]
@@ -225,6 +246,28 @@ mod tests {
         assert_eq!(until("2008-04-01", &[autumn]), "2008-03-20");
     }
 
+    /// A clock that ran ahead when the card was written gives it nothing before that day.
+    #[test]
+    fn what_is_dated_ahead_does_not_count() {
+        let personalised = date("2007-09-01");
+        let autumn = registration(2007, Term::Autumn, "2007-09-03");
+        let ahead = registration(2015, Term::Spring, "2016-03-01");
+        let on = |today: &str, personalised, registrations: &[Registration]| {
+            registered_until(date(today), personalised, registrations).unwrap().to_string()
+        };
+        assert_eq!(on("2008-01-10", personalised, &[ahead, autumn]), "2008-03-20");
+        assert_eq!(on("2008-01-10", personalised, &[ahead]), "2007-09-20");
+        assert_eq!(on("2016-03-01", personalised, &[ahead, autumn]), "2016-09-20");
+        for (today, lapsed) in [
+            ("2008-01-10", "2007-09-20"),
+            ("2008-03-20", "2007-09-20"),
+            ("2008-03-21", "2008-03-20"),
+            ("2008-09-21", "2008-09-20"),
+        ] {
+            assert_eq!(on(today, date("2016-03-01"), &[ahead]), lapsed, "{today}");
+        }
+    }
+
     #[test]
     fn the_day_turns_in_beijing() {
         // 2008-03-20 15:59:59 and 16:00:00 UTC.
@@ -246,6 +289,10 @@ mod tests {
     #[test]
     fn a_temporary_card_ends_with_the_last_hand_out() {
         let holidays = Holidays::published();
+        // 2007-09-10, +10 days, +7 days: 09-27; ten working days over two worked weekend days (29 and
+        // 30 September) and National Day (1 to 7 October).
+        let end = temporary_card_until(date("2007-09-10"), &holidays);
+        assert_eq!(end, Ok(date("2007-10-16")));
         // 2026-09-01, +10 days, +7 days: 09-18; ten working days over a worked Sunday (20
         // September), Mid-Autumn (25 to 27) and National Day (1 to 7 October).
         let end = temporary_card_until(date("2026-09-01"), &holidays);

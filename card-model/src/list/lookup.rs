@@ -14,8 +14,9 @@ use super::decoder::read;
 use super::entry::Entry;
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
-use super::standing::{Bearer, Effect, Listing, Mark, Standing};
+use super::standing::{Bearer, Effect, Listing, LossReport, Mark, Standing};
 use super::whole::Edition;
+use crate::calendar::TEMPORARY_CARD_DAYS;
 use crate::date::Date;
 use crate::ident::{CardSerial, UnitCode};
 
@@ -38,6 +39,8 @@ pub struct Lookup {
     marks: Vec<Mark>,
     /// Cards with several marks, in order.
     special: Vec<(u64, Mark)>,
+    /// Reports of the cards lost lately, in order of the cards: what temporary cards are issued for.
+    losses: Vec<(u64, LossReport)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,24 @@ impl Lookup {
         self.edition.stands_beside(&other.edition, self == other)
     }
 
+    /// Whether this list may take the place of one that a reader holds: it is a later version of the
+    /// same list or of the same part, or this very version again.
+    ///
+    /// # Errors
+    /// [`ListError::Unit`], [`ListError::Version`], [`ListError::Issue`] or [`ListError::Twice`].
+    pub fn replaces(&self, held: &Self) -> Result<(), ListError> {
+        if self.edition.version == held.edition.version && self.is_edition_of(held) {
+            return self.stands_beside(held);
+        }
+        self.edition.follows(&held.edition)
+    }
+
+    /// Whether this is a version of the same list, or of the same part of one.
+    #[must_use]
+    pub fn is_edition_of(&self, other: &Self) -> bool {
+        (self.edition.scope, self.of) == (other.edition.scope, other.of)
+    }
+
     /// Returns how many cards are listed.
     #[must_use]
     pub const fn count(&self) -> usize {
@@ -95,6 +116,7 @@ impl Lookup {
             + self.words.capacity() * size_of::<u64>()
             + self.marks.capacity() * size_of::<Mark>()
             + self.special.capacity() * size_of::<(u64, Mark)>()
+            + self.losses.capacity() * size_of::<(u64, LossReport)>()
     }
 
     /// Returns what the list says about a card.
@@ -102,6 +124,20 @@ impl Lookup {
     pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
         let standing = self.find(number(serial), bearer).unwrap_or_default();
         Listing { issued: self.edition.issued.date, standing }
+    }
+
+    /// Returns the day of the report from which the loss period of a card counts (挂失期, 操作规程
+    /// 四/六); `None` when no report of its loss stands that concerns this bearer. Of a loss that is
+    /// older than any temporary card only that is known: it counts as reported
+    /// [`TEMPORARY_CARD_DAYS`] before the list was issued.
+    #[must_use]
+    pub fn loss_reported(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Option<Date> {
+        self.listing(serial, bearer).standing.loss?;
+        let number = number(serial);
+        let at = self.losses.partition_point(|(other, _)| *other < number);
+        let own = self.losses.iter().skip(at).take_while(|(other, _)| *other == number);
+        let first = LossReport::first(own.map(|(_, report)| *report), bearer);
+        first.max(Some(oldest(self.edition.issued.date)))
     }
 
     fn find(&self, number: u64, bearer: &Bearer<'_>) -> Option<Standing> {
@@ -160,6 +196,9 @@ pub struct LookupBuilder {
     blocks: Vec<Block>,
     words: Vec<u64>,
     special: Vec<(u64, Mark)>,
+    /// Reports of its loss.
+    reports: Vec<LossReport>,
+    losses: Vec<(u64, LossReport)>,
 }
 
 impl LookupBuilder {
@@ -177,6 +216,8 @@ impl LookupBuilder {
             blocks: Vec::new(),
             words: Vec::new(),
             special: Vec::new(),
+            reports: Vec::new(),
+            losses: Vec::new(),
         }
     }
 
@@ -190,14 +231,15 @@ impl LookupBuilder {
         self.blocks.shrink_to_fit();
         self.words.shrink_to_fit();
         self.special.shrink_to_fit();
+        self.losses.shrink_to_fit();
         let Header { scope, of, version, issued, .. } = *header;
         let edition = Edition { scope, version, issued };
-        let Self { count, codes, firsts, blocks, words, special, .. } = self;
+        let Self { count, codes, firsts, blocks, words, special, losses, .. } = self;
         let mut marks: Vec<(u32, Mark)> =
             codes.into_iter().map(|(mark, code)| (code, mark)).collect();
         marks.sort_unstable_by_key(|(code, _)| *code);
         let marks = marks.into_iter().map(|(_, mark)| mark).collect();
-        Lookup { edition, of, count, firsts, blocks, words, marks, special }
+        Lookup { edition, of, count, firsts, blocks, words, marks, special, losses }
     }
 
     fn push(&mut self, entry: &Entry) {
@@ -210,6 +252,7 @@ impl LookupBuilder {
         if !self.pending.contains(&mark) {
             self.pending.push(mark);
         }
+        self.reports.extend(LossReport::of(entry));
     }
 
     fn end_card(&mut self) {
@@ -226,6 +269,11 @@ impl LookupBuilder {
             self.special.extend(self.pending.iter().map(|mark| (number, *mark)));
         }
         self.pending.clear();
+        let lately = oldest(self.issued);
+        if self.reports.iter().any(|report| report.reported > lately) {
+            self.losses.extend(self.reports.iter().map(|report| (number, *report)));
+        }
+        self.reports.clear();
         self.block.push((number, code));
         self.count += 1;
         if self.block.len() == BLOCK {
@@ -277,6 +325,11 @@ fn number(serial: CardSerial) -> u64 {
     let [_, _, digits @ ..] = serial.bytes();
     let digit = |number, byte: &u8| number * 100 + u64::from(byte >> 4) * 10 + u64::from(byte & 15);
     digits.iter().fold(0, digit) / 10
+}
+
+/// The day as which the report of a loss counts that is older in a list issued on a day.
+fn oldest(issued: Date) -> Date {
+    issued.add_days(-TEMPORARY_CARD_DAYS).unwrap_or(issued)
 }
 
 const fn mask(bits: u32) -> u64 {

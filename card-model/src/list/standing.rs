@@ -1,5 +1,7 @@
 //! What a list says about one card.
 
+use core::cmp::Reverse;
+
 use super::entry::{Entry, Kind};
 use crate::calendar::LIST_DAYS;
 use crate::date::Date;
@@ -17,7 +19,8 @@ pub struct Bearer<'a> {
     pub units: &'a [UnitCode],
 }
 
-/// What a list says about one card: for each kind the earliest effect of any unit's entry.
+/// What a list says about one card: for each kind the earliest effect of any unit's entry. The
+/// default is that of a card that is not listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Standing {
     /// Reported lost (挂失).
@@ -36,6 +39,14 @@ pub(super) struct Mark {
     pub(super) effect: Effect,
     /// Last generation that it concerns; `None` for all.
     pub(super) generation: Option<u8>,
+}
+
+/// When one report of a loss that was not withdrawn was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LossReport {
+    unit: UnitCode,
+    generation: Option<u8>,
+    pub(super) reported: Date,
 }
 
 /// Since when an entry holds.
@@ -80,16 +91,38 @@ impl Mark {
     }
 }
 
+impl LossReport {
+    /// The report of an entry; none of a withdrawn one or of another kind.
+    pub(super) fn of(entry: &Entry) -> Option<Self> {
+        let (unit, generation, reported) =
+            (entry.unit(), entry.generation(), entry.reported().date);
+        let open = entry.kind() == Kind::Loss && entry.withdrawn().is_none();
+        open.then_some(Self { unit, generation, reported })
+    }
+
+    /// The first of the reports about the last holder of a card, as far as they concern `bearer`: the
+    /// loss period counts from there.
+    pub(super) fn first(reports: impl Iterator<Item = Self>, bearer: &Bearer<'_>) -> Option<Date> {
+        let concern = reports.filter(|report| bearer.concerned(report.unit, report.generation));
+        // The latest generation, none being all of them, and of its reports the earliest.
+        let rank = |report: &Self| (report.generation.unwrap_or(u8::MAX), Reverse(report.reported));
+        concern.max_by_key(rank).map(|report| report.reported)
+    }
+}
+
+impl Bearer<'_> {
+    /// Whether an entry of this unit about this generation and those before concerns the bearer.
+    fn concerned(&self, unit: UnitCode, last: Option<u8>) -> bool {
+        let of_unit = self.units.is_empty() || self.units.iter().any(|own| unit.covers(*own));
+        of_unit && last.is_none_or(|last| self.generation <= last)
+    }
+}
+
 impl Standing {
     /// Joins what marks say of a card with this bearer; the earliest effect of a kind counts.
     pub(super) fn of(marks: impl Iterator<Item = Mark>, bearer: &Bearer<'_>) -> Self {
-        let of_unit = |mark: &Mark| {
-            bearer.units.is_empty() || bearer.units.iter().any(|unit| mark.unit.covers(*unit))
-        };
-        let of_generation =
-            |mark: &Mark| mark.generation.is_none_or(|last| bearer.generation <= last);
         let mut standing = Self::default();
-        for mark in marks.filter(of_unit).filter(of_generation) {
+        for mark in marks.filter(|mark| bearer.concerned(mark.unit, mark.generation)) {
             let place = match mark.kind {
                 Kind::Loss => &mut standing.loss,
                 Kind::Freeze => &mut standing.freeze,

@@ -11,15 +11,17 @@
 //! 4. Is the card in use, and are the pupil's records there?
 //! 5. Was it replaced, lost or frozen (暂行办法 六(二), 操作规程 四/六)?
 //! 6. Are the card and the enrolment valid?
-//! 7. Is it registered (暂行办法 六(五))?
+//! 7. Is it registered (暂行办法 六(五))? What is dated after today does not count.
 //! 8. Is a temporary card still good (暂行办法 六(二))?
 //! 9. May this application use it (操作规程 三/七, 四/八)?
 //!
 //! None of them concerns the wallet, which is not personal and cannot be reported lost (暂行办法
 //! 六(二)): for a purchase the verdict is [`Verdict::WalletRules`].
 
+mod listed;
 mod reason;
 
+pub use listed::Listed;
 pub use reason::{Reason, Warning};
 
 use alloc::vec::Vec;
@@ -28,7 +30,7 @@ use core::num::NonZeroU16;
 use crate::calendar;
 use crate::date::Date;
 use crate::ident::UnitCode;
-use crate::list::{Effect, Listing};
+use crate::list::Listing;
 use crate::record::{
     Enrolment, ExtensionEntry, ExtensionIndex, Issuance, Personalisation, Registration, Sector,
     Status,
@@ -99,14 +101,14 @@ pub enum Venue {
 /// The outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Accepted; the card is registered up to and including this day.
+    /// Accepted; the card is good up to and including this day.
     Accept {
-        /// Last day before the card lapses.
+        /// Last day before the card lapses, or card or enrolment end.
         registered_until: Date,
     },
     /// Accepted, but somebody should look into something.
     AcceptWithWarning {
-        /// Last day before the card lapses.
+        /// Last day before the card lapses, or card or enrolment end.
         registered_until: Date,
         /// At least one warning.
         warnings: Vec<Warning>,
@@ -123,17 +125,23 @@ pub fn verdict(presented: &Presented<'_>, at: &Circumstances<'_>) -> Verdict {
     if at.venue == Venue::Wallet {
         return Verdict::WalletRules;
     }
-    match decide(presented, at) {
+    let listed = Listed::new(at.lists, at.today);
+    match decide(presented, &listed, at) {
         Err(reason) => Verdict::Refuse(reason),
-        Ok(registered_until) => match warnings(at) {
-            warnings if warnings.is_empty() => Verdict::Accept { registered_until },
+        Ok((registered_until, ahead)) => match listed.warnings.into_iter().chain(ahead).collect() {
+            warnings if Vec::is_empty(&warnings) => Verdict::Accept { registered_until },
             warnings => Verdict::AcceptWithWarning { registered_until, warnings },
         },
     }
 }
 
-/// Asks the questions in order; the last day of the registration, or the first reason against.
-fn decide(presented: &Presented<'_>, at: &Circumstances<'_>) -> Result<Date, Reason> {
+/// Asks the questions in order; the last good day and what is odd about the records, or the first
+/// reason against.
+fn decide(
+    presented: &Presented<'_>,
+    listed: &Listed,
+    at: &Circumstances<'_>,
+) -> Result<(Date, Option<Warning>), Reason> {
     let facts = match presented {
         Presented::ReaderLocked => return Err(Reason::ReaderLocked),
         Presented::NotGenuine => return Err(Reason::NotGenuine),
@@ -147,15 +155,16 @@ fn decide(presented: &Presented<'_>, at: &Circumstances<'_>) -> Result<Date, Rea
     let (Some(enrolment), Some(personalisation)) = (facts.enrolment, facts.personalisation) else {
         return Err(Reason::Incomplete);
     };
-    check_lists(at)?;
+    listed.refusal().map_or(Ok(()), Err)?;
     check_validity(facts.issuance, at.today)?;
     // The enrolment of a temporary card ends with the card, which is asked below.
     let ended = at.today > enrolment.valid_until;
     if ended && !status.flags.temporary {
         return Err(Reason::EnrolmentEnded(enrolment.valid_until));
     }
-    let registered_until = calendar::registered_until(personalisation.date, facts.registrations)
-        .ok_or(Reason::Incomplete)?;
+    let registered_until =
+        calendar::registered_until(at.today, personalisation.date, facts.registrations)
+            .ok_or(Reason::Incomplete)?;
     if at.today > registered_until {
         return Err(Reason::NotRegistered(registered_until));
     }
@@ -163,23 +172,19 @@ fn decide(presented: &Presented<'_>, at: &Circumstances<'_>) -> Result<Date, Rea
         return Err(Reason::TemporaryEnded(enrolment.valid_until));
     }
     check_application(facts.extensions, at.venue)?;
-    Ok(registered_until)
+    let last = registered_until.min(facts.issuance.valid_until).min(enrolment.valid_until);
+    Ok((last, records_ahead(facts, personalisation, at.today)))
 }
 
-fn check_lists(at: &Circumstances<'_>) -> Result<(), Reason> {
-    let held = |effect: fn(&Listing) -> Option<Effect>| {
-        at.lists.iter().filter_map(effect).any(|effect| effect.holds(at.today))
-    };
-    if held(|listing| listing.standing.replaced) {
-        return Err(Reason::Replaced);
-    }
-    if held(|listing| listing.standing.loss) {
-        return Err(Reason::Lost);
-    }
-    if held(|listing| listing.standing.freeze) {
-        return Err(Reason::Frozen);
-    }
-    Ok(())
+/// Says when the newest record of a card lies ahead of the reader's date: one of both clocks is wrong.
+fn records_ahead(
+    facts: &Facts<'_>,
+    personalisation: &Personalisation,
+    today: Date,
+) -> Option<Warning> {
+    let registered = facts.registrations.iter().map(|registration| registration.date);
+    let dates = registered.chain([personalisation.date, facts.status.date]);
+    dates.max().filter(|newest| *newest > today).map(Warning::RecordsAhead)
 }
 
 fn check_validity(issuance: &Issuance, today: Date) -> Result<(), Reason> {
@@ -212,26 +217,4 @@ fn check_application(extensions: &[ExtensionEntry], venue: Venue) -> Result<(), 
         return Err(Reason::ApplicationKey(index));
     }
     Ok(())
-}
-
-fn warnings(at: &Circumstances<'_>) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    for listing in at.lists {
-        if let Some(Effect::From(day)) = listing.standing.loss {
-            warnings.push(Warning::LossReported(day));
-        }
-        if let Some(Effect::From(day)) = listing.standing.freeze {
-            warnings.push(Warning::FreezeReported(day));
-        }
-        if let Some(Effect::From(day)) = listing.standing.replaced {
-            warnings.push(Warning::ReplacementReported(day));
-        }
-        if listing.is_stale(at.today) {
-            warnings.push(Warning::StaleList(listing.issued));
-        }
-        if listing.age(at.today) < 0 {
-            warnings.push(Warning::ListAhead(listing.issued));
-        }
-    }
-    warnings
 }

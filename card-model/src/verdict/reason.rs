@@ -136,7 +136,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What somebody should look into although the card is accepted.
+/// What somebody should look into although the card is accepted, or an operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -150,6 +150,12 @@ pub enum Warning {
     StaleList(Date),
     /// The list was issued on this day, which lies ahead: the reader's date is wrong.
     ListAhead(Date),
+    /// The newest record of the card has this date, which lies ahead: the date of this reader is
+    /// wrong, or that of the one that wrote it.
+    RecordsAhead(Date),
+    /// The card is listed, and the list is in force: for an operation that goes on all the same. A
+    /// verdict refuses.
+    Listed(Reason),
 }
 
 impl Warning {
@@ -162,6 +168,8 @@ impl Warning {
             Self::ReplacementReported(_) => "replacement-reported",
             Self::StaleList(_) => "stale-list",
             Self::ListAhead(_) => "list-ahead",
+            Self::RecordsAhead(_) => "records-ahead",
+            Self::Listed(reason) => reason.id(),
         }
     }
 
@@ -174,6 +182,8 @@ impl Warning {
             Self::ReplacementReported(_) => "补卡登记尚未生效",
             Self::StaleList(_) => "名单已过期，请更新",
             Self::ListAhead(_) => "名单日期晚于读写器日期",
+            Self::RecordsAhead(_) => "卡内记录日期晚于读写器日期",
+            Self::Listed(reason) => reason.chinese(),
         }
     }
 }
@@ -188,6 +198,10 @@ impl fmt::Display for Warning {
             Self::ListAhead(issued) => {
                 write!(f, "the list of {issued} lies ahead of the reader's date")
             }
+            Self::RecordsAhead(newest) => {
+                write!(f, "the card's record of {newest} lies ahead of the reader's date")
+            }
+            Self::Listed(reason) => reason.fmt(f),
         }
     }
 }

@@ -6,7 +6,6 @@
 mod rig;
 mod trial;
 
-use xuejika_card_model::calendar;
 use xuejika_emulator::misbehave::{CATALOGUE, Misbehaviour, Occasion, Plan, Ruling, Who};
 use xuejika_vectors::conformance::report::{MadeWith, Report};
 use xuejika_vectors::conformance::{CaseReport, Class, Hash, Kind, Verdict, glob};
@@ -51,8 +50,7 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     let rig = Rig::new(args, &mut env, out)?;
     let destinations = Destinations::open(&args.reports)?;
     keys::announce();
-    let (today, time) = calendar::beijing(clock::env(None)?.now().as_secs())
-        .ok_or_else(|| Failure::device(anyhow::anyhow!("the clock is not set")))?;
+    let (today, time) = clock::now(&clock::env(None)?)?;
     let tap = rig.tap("student card");
     out.trace.label("case", "sound");
     let sound = rig.run(None)?;

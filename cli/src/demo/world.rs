@@ -1,6 +1,6 @@
 //! What the demonstration works on: one card, one reader, one pupil, one morning.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use xuejika_apdu::status::Language;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::ident::UnitCode;
@@ -71,7 +71,7 @@ impl World {
     pub(super) fn new(seed: u64, language: Language, trace: Trace) -> anyhow::Result<Self> {
         trace.repeat();
         let mut env = Env::seeded(seed);
-        let (date, time) = clock::now(&env).context("the clock is not set")?;
+        let Ok((date, time)) = clock::now(&env) else { bail!("the clock is not set") };
         let stamp = Stamp { date, time, terminal: TerminalId([0, 0, 0, 1]) };
         let Ok(pupil) = pupil_file::sample() else { bail!("the sample pupil is not valid") };
         let issuance = test_card::issuance("1100260100000014".parse()?, Profile::CpuAes)?;

@@ -4,9 +4,10 @@ use core::num::NonZeroU16;
 
 use clap::{Args, Subcommand};
 use xuejika_card_model::bcd::parse_number;
+use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::event::Opening;
-use xuejika_card_model::ident::{Scope, StudentNumber, UnitCode};
+use xuejika_card_model::ident::{CardSerial, Scope, StudentNumber, UnitCode};
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{ExtensionIndex, FilingNumber};
 use xuejika_reader::sam::Sam;
@@ -15,7 +16,8 @@ use xuejika_reader::{Change, Error, Stamp, StudentCard};
 use super::report::{EventReport, SectorReport};
 use super::{End, Station};
 use crate::args::{PersonaliseArgs, PupilArgs, ReaderArgs};
-use crate::exit::Code;
+use crate::calendar_args::{HolidayArgs, warn_of_years};
+use crate::exit::{Code, Outcome};
 use crate::hex;
 use crate::output::Output;
 use crate::target::Channel;
@@ -28,8 +30,10 @@ pub(crate) enum LifeCommand {
     Initialise(EventArgs),
     /// Correct the data of the pupil whose card it is; the student number stays.
     Correct(PupilArgs),
-    /// Personalise a card of the stock as a temporary card (临时卡办理).
-    TemporaryIssue(PersonaliseArgs),
+    /// Personalise a card of the stock as a temporary card (临时卡办理), for a card whose loss stands on
+    /// a list of the reader (--list). It is valid for the loss period, the week to apply for a
+    /// replacement and the ten working days to hand it out, at the latest.
+    TemporaryIssue(TemporaryArgs),
     /// Take a temporary card back (临时卡交回); it wipes itself.
     TemporaryReturn(EventArgs),
     /// Mark the card as frozen (冻结).
@@ -70,6 +74,18 @@ pub(crate) struct EventArgs {
     /// Why: the code or its name, such as 52 or 'left school'.
     #[arg(long, value_name = "R")]
     pub(crate) reason: Option<Reason>,
+}
+
+/// `reader temporary-issue`.
+#[derive(Debug, Args)]
+pub(crate) struct TemporaryArgs {
+    #[command(flatten)]
+    pub(crate) personalise: PersonaliseArgs,
+    /// Serial of the card that is lost: 16 digits.
+    #[arg(long, value_name = "S")]
+    pub(crate) lost: CardSerial,
+    #[command(flatten)]
+    pub(crate) holidays: HolidayArgs,
 }
 
 /// `reader transfer-out`.
@@ -167,7 +183,7 @@ impl LifeCommand {
     pub(crate) const fn reader(&self) -> &ReaderArgs {
         match self {
             Self::Correct(args) => &args.reader,
-            Self::TemporaryIssue(args) => &args.pupil.reader,
+            Self::TemporaryIssue(args) => &args.personalise.pupil.reader,
             Self::TransferOut(args) => &args.event.reader,
             Self::TransferIn(args) => &args.event.reader,
             Self::Initialise(args)
@@ -214,8 +230,16 @@ impl LifeCommand {
     pub(crate) const fn pupil(&self) -> Option<&PupilArgs> {
         match self {
             Self::Correct(args) => Some(args),
-            Self::TemporaryIssue(args) => Some(&args.pupil),
+            Self::TemporaryIssue(args) => Some(&args.personalise.pupil),
             _ => None,
+        }
+    }
+
+    /// The holiday table, where working days count.
+    pub(super) fn holidays(&self) -> Outcome<Holidays> {
+        match self {
+            Self::TemporaryIssue(args) => args.holidays.read(),
+            _ => Ok(Holidays::default()),
         }
     }
 }
@@ -228,7 +252,7 @@ impl Station<'_> {
     pub(super) fn live(
         &mut self,
         command: &LifeCommand,
-        pupil: Option<&Pupil>,
+        (pupil, holidays): (Option<&Pupil>, &Holidays),
         out: &Output,
     ) -> Result<Code, End> {
         let unit = match self.args.sam_unit {
@@ -245,7 +269,9 @@ impl Station<'_> {
                 out.report(&EventReport::personalised(name, serial, &done))?;
             }
             (LifeCommand::TemporaryIssue(args), Some(pupil)) => {
-                let done = card.temporary_issue(pupil, stamp, args.issued)?;
+                let issued = args.personalise.issued;
+                warn_of_years(holidays.not_covered(stamp.date, pupil.enrolment.valid_until));
+                let done = card.temporary_issue(pupil, args.lost, holidays, stamp, issued)?;
                 out.report(&EventReport::personalised(name, serial, &done))?;
             }
             (LifeCommand::ReadSector(args), _) => {

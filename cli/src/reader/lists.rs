@@ -4,18 +4,24 @@ use std::path::{Path, PathBuf};
 
 use xuejika_card_model::list::{Header, ListError, ListMac, Lookup, key_path};
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
+use xuejika_reader::Lists;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::input;
 
-/// Reads the lists of a reader. Two of one unit have to go together.
-pub(super) fn read_all(paths: &[PathBuf]) -> Outcome<Vec<Lookup>> {
-    let mut lists: Vec<Lookup> = Vec::new();
+/// Reads the lists of a reader. Of two of one unit, which have to go together, the later one counts.
+pub(super) fn read_all(paths: &[PathBuf]) -> Outcome<Lists> {
+    let mut read: Vec<(&PathBuf, Lookup)> = Vec::new();
     for path in paths {
-        let list = read(path)?;
-        let together = lists.iter().try_for_each(|other| list.stands_beside(other));
+        let list = self::read(path)?;
+        let together = read.iter().try_for_each(|(_, other)| list.stands_beside(other));
         together.map_err(|error| refused(path, error))?;
-        lists.push(list);
+        read.push((path, list));
+    }
+    read.sort_by_key(|(_, list)| list.edition().version);
+    let mut lists = Lists::default();
+    for (path, list) in read {
+        lists.take(list).map_err(|error| refused(path, error))?;
     }
     Ok(lists)
 }

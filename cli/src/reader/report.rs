@@ -29,6 +29,11 @@ pub(crate) struct ContentsReport {
     transfers: Vec<Rows>,
     extensions: Vec<Rows>,
     log: Vec<Rows>,
+    /// What lists say of the card; for a reader that holds some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'static str>,
+    #[serde(skip)]
+    noted: Vec<Warning>,
 }
 
 impl ContentsReport {
@@ -50,7 +55,14 @@ impl ContentsReport {
             transfers: all(&contents.transfers),
             extensions: all(&contents.extensions),
             log: all(&contents.log),
+            notes: Vec::new(),
+            noted: Vec::new(),
         }
+    }
+
+    /// The same, with what lists say of the card.
+    pub(super) fn noting(self, noted: Vec<Warning>) -> Self {
+        Self { notes: noted.iter().map(Warning::id).collect(), noted, ..self }
     }
 }
 
@@ -78,6 +90,13 @@ impl Show for ContentsReport {
                 to.line(format_args!("  {number:>2}  {}", rows.line()));
             }
         }
+        show_notes(&self.noted, to);
+    }
+}
+
+fn show_notes(notes: &[Warning], to: &mut Lines) {
+    for note in notes {
+        to.line(format_args!("note: {note} {}", note.chinese()));
     }
 }
 
@@ -173,8 +192,12 @@ pub(super) struct EventReport {
     counter: u16,
     /// Records the card has written.
     written: Vec<&'static str>,
+    /// What the lists say of the card, and what is odd about its dates.
+    notes: Vec<&'static str>,
     #[serde(skip)]
     text: String,
+    #[serde(skip)]
+    noted: Vec<Warning>,
     #[serde(skip)]
     wrote: String,
 }
@@ -184,7 +207,7 @@ impl EventReport {
         operation: &'static str,
         card: CardSerial,
         (before, outcome): (LifeCycleState, &Outcome),
-        written: &[RecordKind],
+        (written, notes): (&[RecordKind], &[Warning]),
         text: &str,
     ) -> Self {
         let (state, counter) = (outcome.state, outcome.counter);
@@ -206,8 +229,10 @@ impl EventReport {
             state: state.english(),
             counter,
             written: written.iter().map(|record| record.english()).collect(),
+            notes: notes.iter().map(Warning::id).collect(),
             text: format!("card {card} {text}: {was} → {is}, counter {counter}"),
             wrote,
+            noted: notes.to_vec(),
         }
     }
 
@@ -220,13 +245,14 @@ impl EventReport {
         let text = format!("{operation} 个人化{how}");
         let states = (done.before.state, &done.outcome);
         let resumed = Some(done.resumed);
-        Self { resumed, ..Self::new(operation, card, states, done.written(), &text) }
+        let records = (done.written(), &*done.notes);
+        Self { resumed, ..Self::new(operation, card, states, records, &text) }
     }
 
     pub(super) fn changed(operation: &'static str, card: CardSerial, done: &Change) -> Self {
         let text = format!("{operation} {}", done.event.rule().chinese);
         let states = (done.before.state, &done.outcome);
-        Self::new(operation, card, states, &done.written(), &text)
+        Self::new(operation, card, states, (&done.written(), &done.notes), &text)
     }
 
     pub(super) fn registered(
@@ -239,11 +265,12 @@ impl EventReport {
         let already = if outcome.repeated { "was already registered" } else { "registered" };
         let (english, chinese) = (term.english(), term.chinese());
         let text = format!("{already} 已注册 for {school_year} {english} {chinese}");
+        let states = (done.before.state, outcome);
         Self {
             school_year: Some(school_year.value()),
             term: Some(english),
             repeated: Some(outcome.repeated),
-            ..Self::new("register", card, (done.before.state, outcome), &done.written(), &text)
+            ..Self::new("register", card, states, (&done.written(), &done.notes), &text)
         }
     }
 }
@@ -252,6 +279,7 @@ impl Show for EventReport {
     fn show(&self, to: &mut Lines) {
         to.line(&self.text);
         to.line(format_args!("written: {}", self.wrote));
+        show_notes(&self.noted, to);
     }
 }
 
@@ -315,11 +343,18 @@ impl fmt::Display for KeyReport {
 pub(super) struct RefusalReport {
     operation: &'static str,
     refused: String,
+    /// Of a refusal by a list: its name, as in a verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 impl RefusalReport {
     pub(super) fn new(operation: &'static str, error: &Error) -> Self {
-        Self { operation, refused: error.to_string() }
+        let reason = match error {
+            Error::Listed { reason, .. } => Some(reason.id()),
+            _ => None,
+        };
+        Self { operation, refused: error.to_string(), reason }
     }
 }
 

@@ -68,9 +68,8 @@ impl World {
     /// The operations of a card's life.
     fn life(&mut self, act: &Act) -> anyhow::Result<Found> {
         match act {
-            Act::Personalise(with) | Act::TemporaryIssue(with) | Act::Correct(with) => {
-                self.write_pupil(act, with)
-            }
+            Act::Personalise(with) | Act::Correct(with) => self.write_pupil(act, with),
+            Act::TemporaryIssue(temporary) => self.temporary_issue(temporary),
             Act::Register { card, reader, school_year, term } => {
                 self.register(reader, card, *school_year, *term)
             }

@@ -8,6 +8,7 @@ use xuejika_card_model::desk::{RecallError, ReplacementError, SheetError};
 use xuejika_card_model::event::Condition;
 use xuejika_card_model::list::ListError;
 use xuejika_card_model::record::FieldErrors;
+use xuejika_card_model::verdict::Warning;
 use xuejika_reader::Error;
 use xuejika_reader::sam::SamError;
 use xuejika_reader::wallet::{Meaning, Stopped, WalletError};
@@ -81,6 +82,15 @@ impl Found {
         self
     }
 
+    /// What the lists said of a card and an operation that went on.
+    pub(super) fn noting(mut self, notes: &[Warning]) -> Self {
+        for note in notes {
+            self.text += &format!("; note: {note}");
+        }
+        let ids: Vec<_> = notes.iter().map(Warning::id).collect();
+        self.with("notes", ids.join(", "))
+    }
+
     /// Whether it was done.
     pub(super) fn is_done(&self) -> bool {
         self.end == End::Done
@@ -147,6 +157,10 @@ impl From<Error> for Found {
             Error::GrantEnded(_) => "grant-ended",
             Error::ClockWentBack { .. } => "clock-went-back",
             Error::Idle(_) => "idle",
+            Error::Listed { reason, .. } => reason.id(),
+            Error::NoLoss { .. } => "no-loss",
+            Error::TooLong { .. } => "too-long",
+            Error::BeforeLastEvent { .. } => "before-last-event",
             _ => "failed",
         };
         Self::stopped(refused, outcome, text)

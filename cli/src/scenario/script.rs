@@ -141,6 +141,20 @@ pub(super) struct WithPupil {
     pub(super) issued: bool,
 }
 
+/// A pupil's data for a temporary card.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Temporary {
+    pub(super) card: String,
+    pub(super) reader: String,
+    pub(super) pupil: String,
+    /// Whether the card is handed out.
+    #[serde(default = "yes")]
+    pub(super) issued: bool,
+    /// The lost card; by default the pupil's other card, one whose loss is on the reader's lists first.
+    pub(super) lost: Option<String>,
+}
+
 /// Something done to an extension sector.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,7 +304,8 @@ pub(super) enum Act {
         pupil: String,
     },
     Personalise(WithPupil),
-    TemporaryIssue(WithPupil),
+    /// Issue a temporary card for a lost one.
+    TemporaryIssue(Temporary),
     Correct(WithPupil),
     Register {
         card: String,
@@ -484,7 +499,7 @@ impl Act {
             | Self::Damage { card, .. }
             | Self::Apdu { card, .. }
             | Self::Personalise(WithPupil { card, .. })
-            | Self::TemporaryIssue(WithPupil { card, .. })
+            | Self::TemporaryIssue(Temporary { card, .. })
             | Self::Correct(WithPupil { card, .. })
             | Self::Register { card, .. }
             | Self::Initialise(Plain { card, .. })

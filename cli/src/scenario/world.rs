@@ -10,7 +10,7 @@ use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, Districts, UnitCode};
-use xuejika_card_model::list::{List, Lookup};
+use xuejika_card_model::list::{Bearer, List, ListError, Lookup};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
@@ -21,7 +21,7 @@ use xuejika_keyscheme::{Algorithm, KeyId, legacy};
 use xuejika_reader::sam::{SamError, SoftSam};
 use xuejika_reader::wallet::psam::SoftPsam;
 use xuejika_reader::wallet::{SoftLoadHost, Terminal};
-use xuejika_reader::{Error, Locked, Reader, Stamp, StudentCard};
+use xuejika_reader::{Error, Lists, Locked, Reader, Stamp, StudentCard};
 
 use super::found::Found;
 use super::script::{CardSpec, ReaderSpec, Script, Step};
@@ -75,7 +75,8 @@ pub(super) struct Station {
     pub(super) unit: UnitCode,
     pub(super) algorithm: Algorithm,
     pub(super) until: Date,
-    pub(super) lists: Vec<Held>,
+    /// The newest version of each list that it was given, to lead it on by a delta.
+    pub(super) lists: Vec<List>,
 }
 
 /// The two states of a reader.
@@ -86,16 +87,30 @@ pub(super) enum Office {
     Lost,
 }
 
-/// A list at a reader.
-pub(super) struct Held {
-    pub(super) list: List,
-    pub(super) lookup: Lookup,
-}
-
 /// A list with all its versions, the first one first.
 pub(super) struct Book {
     pub(super) scope: UnitCode,
     pub(super) versions: Vec<List>,
+}
+
+impl Office {
+    /// The reader's lists.
+    pub(super) fn lists(&self) -> anyhow::Result<&Lists> {
+        match self {
+            Self::Locked(locked) => Ok(locked.lists()),
+            Self::Unlocked(reader) => Ok(reader.lists()),
+            Self::Lost => bail!("the reader is out of order"),
+        }
+    }
+
+    /// Gives the reader a list.
+    pub(super) fn take_list(&mut self, list: Lookup) -> anyhow::Result<Result<(), ListError>> {
+        match self {
+            Self::Locked(locked) => Ok(locked.take_list(list)),
+            Self::Unlocked(reader) => Ok(reader.take_list(list)),
+            Self::Lost => bail!("the reader is out of order"),
+        }
+    }
 }
 
 impl World {
@@ -180,6 +195,33 @@ impl World {
     pub(super) fn handed_out(&mut self, name: &str) -> anyhow::Result<bool> {
         let status = self.card(name)?.channel().model().status()?;
         Ok(status.current.flags.issued)
+    }
+
+    /// The other card of a pupil for which `card` is to stand in: one whose loss the reader's lists
+    /// know, else any; where the pupil has no other, the card itself, for which none can stand in.
+    pub(super) fn lost_card(
+        &mut self,
+        reader: &str,
+        card: &str,
+        pupil: &Pupil,
+    ) -> anyhow::Result<CardSerial> {
+        let number = pupil.identity.student_number;
+        let own = self.serial(card)?;
+        let mut others = Vec::new();
+        for (name, other) in &mut self.cards {
+            let held = s70::Contents::of(other.channel().model()).ok().and_then(|card| card.pupil);
+            let same = held.is_some_and(|(held, _)| held.identity.student_number == number);
+            if same && name != card {
+                others.push(CardSerial::from_bytes(other.channel().header().serial.0)?);
+            }
+        }
+        let station = self.reader(reader)?;
+        let (lists, units) = (station.office.lists()?, [station.unit]);
+        let bearer = Bearer { generation: 0, units: &units };
+        let lost = |serial: &&CardSerial| {
+            lists.iter().any(|list| list.loss_reported(**serial, &bearer).is_some())
+        };
+        Ok(*others.iter().find(lost).or(others.first()).unwrap_or(&own))
     }
 
     /// A reader by its name in the file.

@@ -1,8 +1,11 @@
 //! `reader`: the operations of a card's life and of its extension sectors.
 
-use super::support::{Desk, Run, run};
+use super::support::{Desk, Run, SERIAL, run};
 
 const PUPIL: &str = "0108401222903175";
+
+/// Another card than the one in the reader.
+const OTHER: &str = "1100260100000022";
 
 fn reader(desk: &Desk, operation: &str, more: &[&str]) -> Run {
     let target = desk.target();
@@ -28,6 +31,103 @@ fn changed(run: Run) -> (String, String, Vec<String>) {
 
 fn refused(run: Run) -> String {
     run.expect(1).object()["refused"].as_str().unwrap().to_owned()
+}
+
+/// A list with the loss of the card [`OTHER`], reported at the school.
+fn loss(desk: &Desk) -> String {
+    list(desk, "1", &format!("{OTHER},loss,2026-10-08\n"))
+}
+
+/// A version of the school's list with these reports.
+fn list(desk: &Desk, version: &str, reports: &str) -> String {
+    let reports = desk.file("reports.csv", &format!("card_serial,kind,reported_date\n{reports}"));
+    let list = desk.path(&format!("{version}.list")).display().to_string();
+    let edition = ["--scope", "084012", "--version", version, "--date", "2026-10-08"];
+    let build = ["list", "build", &*reports, "--keys", "test", "-o", &list];
+    run(&[&build[..], &edition[..], &["--time", "18:00:00"]].concat()).expect(0);
+    list
+}
+
+/// The example's pupil with another valid-until date.
+fn temporary_pupil(desk: &Desk, until: &str) -> String {
+    let pupil = Desk::example("pupil.toml");
+    let line = pupil.lines().find(|line| line.starts_with("valid_until")).unwrap();
+    desk.file("temporary.toml", &pupil.replace(line, &format!("valid_until = {until}")))
+}
+
+/// The lists that a reader holds decide before anything is written (暂行办法 六(二), 操作规程 四/六).
+#[test]
+fn a_listed_card_is_refused_or_noted() {
+    let desk = active();
+    let frozen = list(&desk, "1", &format!("{SERIAL},freeze,2026-10-08\n"));
+    let replaced = list(&desk, "2", &format!("{SERIAL},replaced,2026-10-08\n"));
+    let open = ["--sector", "1", "--application", "0101", "--filing", "20260001"];
+    let before = std::fs::read(desk.card()).unwrap();
+    for (operation, more) in [
+        ("register", &[][..]),
+        ("correct", &[]),
+        ("personalise", &[]),
+        ("transfer-out", &["--to", "084013"]),
+        ("open-sector", &open),
+    ] {
+        let run = reader(&desk, operation, &[more, &["--list", &frozen]].concat()).expect(1);
+        let refused = run.object();
+        assert_eq!(refused["reason"], "frozen", "{refused}");
+        let text = refused["refused"].as_str().unwrap();
+        assert!(text.ends_with("is not possible: the card is on the freeze list"), "{text}");
+    }
+    assert_eq!(std::fs::read(desk.card()).unwrap(), before);
+    // Of two versions of one list the later counts, whatever the order.
+    for lists in [[&frozen, &replaced], [&replaced, &frozen]] {
+        let both = ["--list", lists[0], "--list", lists[1]];
+        let refused = reader(&desk, "register", &both).expect(1).object();
+        assert_eq!(refused["reason"], "replaced");
+    }
+    let read = reader(&desk, "read", &["--list", &frozen]).expect(0).object();
+    assert_eq!(read["notes"], serde_json::json!(["frozen"]));
+    let done = reader(&desk, "freeze", &["--list", &frozen]).expect(0).object();
+    assert_eq!(done["notes"], serde_json::json!(["frozen"]));
+    assert_eq!(reader(&desk, "unfreeze", &[]).expect(0).object()["notes"], serde_json::json!([]));
+    let recall = ["reader", "recall", "--target", &desk.target(), "--date", "2026-10-12"];
+    let out = run(&[&recall[..], &["--list", &frozen]].concat()).expect(0).out;
+    assert!(out.contains("\nnote: the card is on the freeze list 已列入冻结名单\n"), "{out}");
+    assert!(out.ends_with("is stale; get a newer one 名单已过期，请更新\n"), "{out}");
+    reader(&desk, "freeze", &["--list", "nowhere.list"]).expect(2);
+}
+
+/// A temporary card is for a loss that stands, and ends with it.
+#[test]
+fn a_temporary_card_names_the_lost_one() {
+    let desk = Desk::new("cpu-aes");
+    let (list, pupil) = (loss(&desk), temporary_pupil(&desk, "2026-11-07"));
+    let issue =
+        |more: &[&str]| reader(&desk, "temporary-issue", &[&["--pupil", &*pupil], more].concat());
+    issue(&["--list", &list]).expect(2);
+    let none = refused(issue(&["--lost", OTHER]));
+    assert!(none.ends_with("expected its loss on a list, but the reader holds none"), "{none}");
+    let other = refused(issue(&["--lost", "1100260100000030", "--list", &list]));
+    assert!(other.contains("the newest of 2026-10-08, have none of this school"), "{other}");
+    // Ten days, a week, and ten working days from 2026-10-25 on.
+    let long = refused(issue(&["--lost", OTHER, "--list", &list]));
+    assert_eq!(
+        long,
+        "a temporary card is valid until 2026-11-06 at the latest, not until 2026-11-07: the loss \
+         was reported on 2026-10-08"
+    );
+    temporary_pupil(&desk, "2026-11-06");
+    issue(&["--lost", OTHER, "--list", &list]).expect(0);
+}
+
+/// A school's reader does not write before what the card has seen; the district's says so.
+#[test]
+fn a_date_before_the_last_event_is_not_believed() {
+    let desk = active();
+    let early = ["reader", "freeze", "--json", "--target", &desk.target(), "--date", "2026-10-07"];
+    let school = refused(run(&early));
+    let reason = "the date 2026-10-07 lies before the card's last event, of 2026-10-08";
+    assert!(school.starts_with(reason), "{school}");
+    let district = run(&[&early[..], &["--sam-unit", "080000"]].concat()).expect(0).object();
+    assert_eq!(district["notes"], serde_json::json!(["records-ahead"]));
 }
 
 fn words(before: &str, state: &str, written: &[&str]) -> (String, String, Vec<String>) {
@@ -123,7 +223,9 @@ fn a_card_goes_back_to_stock_and_out_again() {
     assert_eq!(read["issuance"]["generation"], "1");
     assert_eq!(read["identity"], serde_json::Value::Null);
 
-    let issued = changed(reader(&desk, "temporary-issue", &["--issued"]));
+    let (list, pupil) = (loss(&desk), temporary_pupil(&desk, "2026-10-31"));
+    let issue = ["--issued", "--lost", OTHER, "--list", &list, "--pupil", &pupil];
+    let issued = changed(reader(&desk, "temporary-issue", &issue));
     assert_eq!((&*issued.0, &*issued.1), ("initialised", "active"));
     let returned = changed(reader(&desk, "temporary-return", &[]));
     assert_eq!((&*returned.0, &*returned.1), ("active", "initialised"));

@@ -13,6 +13,7 @@ use xuejika_card_model::record::{
     ExtensionEntry, RecordKind, Sector, Status, Transfer, TransferOperation,
 };
 use xuejika_card_model::state::LifeCycleState;
+use xuejika_card_model::verdict::Warning;
 
 use super::{Stamp, StudentCard, records, status};
 use crate::error::Error;
@@ -20,7 +21,7 @@ use crate::sam::Sam;
 use crate::session::Session;
 
 /// What an event changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The event.
     pub event: Event,
@@ -28,6 +29,8 @@ pub struct Change {
     pub before: Status,
     /// State and counter afterwards.
     pub outcome: Outcome,
+    /// What the reader's lists say of the card, in force or not, and whether its records lie ahead.
+    pub notes: Vec<Warning>,
 }
 
 impl Change {
@@ -125,11 +128,13 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         reason: Option<Reason>,
         stamp: Stamp,
     ) -> Result<Change, Error> {
+        let (desk, issuance) = (self.desk, self.issuance);
         let mut session = self.session(event.rule().key)?;
         let before = status(&mut session)?;
+        let notes = desk.ask(&mut session, (&issuance, &before), event, stamp.date)?;
         let request = Request { reason, ..stamp.event(event, body) };
         let outcome = ask(&mut session, &before, &request)?;
-        Ok(Change { event, before, outcome })
+        Ok(Change { event, before, outcome, notes })
     }
 }
 

@@ -1,22 +1,27 @@
 //! Writing a pupil onto a card: personalisation, correction, temporary card.
 
+use alloc::vec::Vec;
+
 use xuejika_apdu::CardChannel;
+use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::event::{Body, Outcome};
 use xuejika_card_model::file::tree::sfi;
-use xuejika_card_model::ident::StudentNumber;
+use xuejika_card_model::ident::{CardSerial, StudentNumber};
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::pupil::Pupil;
-use xuejika_card_model::record::{Identity, RecordKind, Status, Transfer};
+use xuejika_card_model::record::{Enrolment, Identity, RecordKind, Status, Transfer};
 use xuejika_card_model::state::LifeCycleState::{self, Active, Personalising, TransferredIn};
+use xuejika_card_model::verdict::Warning;
 use xuejika_keyscheme::KeyNumber;
 
 use super::{Stamp, StudentCard, life, records, status};
 use crate::error::Error;
+use crate::lists::NoLoss;
 use crate::sam::Sam;
 use crate::session::Session;
 
 /// What a personalisation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Personalised {
     /// Status before.
     pub before: Status,
@@ -24,6 +29,8 @@ pub struct Personalised {
     pub outcome: Outcome,
     /// Whether an interrupted personalisation was found and completed.
     pub resumed: bool,
+    /// As [`Change::notes`](super::Change::notes).
+    pub notes: Vec<Warning>,
 }
 
 impl Personalised {
@@ -40,7 +47,8 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
     /// completed by doing it again.
     ///
     /// # Errors
-    /// Returns an [`Error`]. Before the commit the card is not in use; present it again.
+    /// Returns an [`Error`]; [`Error::Listed`] for a card that a list of the reader refuses. Before the
+    /// commit the card is not in use; present it again.
     pub fn personalise(
         &mut self,
         pupil: &Pupil,
@@ -50,21 +58,33 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         self.write_pupil(pupil, stamp, issued, |_| Ok(Event::PersonaliseBegin))
     }
 
-    /// Personalises a card of the stock as a temporary card (临时卡办理), which ends with the pupil's
-    /// valid-until date. An interrupted one is completed by doing it again.
+    /// Personalises a card of the stock as a temporary card (临时卡办理) in the place of the card
+    /// `lost`, whose loss stands on a list of the reader. It ends with the pupil's valid-until date,
+    /// which lies on [`temporary_card_until`](xuejika_card_model::calendar::temporary_card_until) at the
+    /// latest; `holidays` tell the working days. An interrupted one is completed by doing it again.
     ///
     /// # Errors
-    /// As [`Self::personalise`].
+    /// As [`Self::personalise`]; [`Error::NoLoss`] and [`Error::TooLong`] (暂行办法 六(二)).
     pub fn temporary_issue(
         &mut self,
         pupil: &Pupil,
+        lost: CardSerial,
+        holidays: &Holidays,
         stamp: Stamp,
         issued: bool,
     ) -> Result<Personalised, Error> {
-        self.write_pupil(pupil, stamp, issued, |before| match before.state {
-            // Its answer may have been lost with the card's power.
-            Personalising | Active if before.flags.temporary => Ok(Event::PersonaliseBegin),
-            _ => Ok(Event::TemporaryIssue),
+        let (desk, serial) = (self.desk, self.issuance.card_serial);
+        let Enrolment { unit, valid_until, .. } = pupil.enrolment;
+        self.write_pupil(pupil, stamp, issued, |before| {
+            if lost == serial {
+                return Err(Error::NoLoss { lost, why: NoLoss::SameCard });
+            }
+            desk.lists.admit_temporary(lost, unit, valid_until, desk.today, holidays)?;
+            Ok(match before.state {
+                // Its answer may have been lost with the card's power.
+                Personalising | Active if before.flags.temporary => Event::PersonaliseBegin,
+                _ => Event::TemporaryIssue,
+            })
         })
     }
 
@@ -88,13 +108,15 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         begin: impl FnOnce(&Status) -> Result<Event, Error>,
     ) -> Result<Personalised, Error> {
         pupil.check()?;
-        if pupil.enrolment.unit != self.unit {
-            return Err(Error::ForeignUnit { pupil: pupil.enrolment.unit, reader: self.unit });
+        let (desk, issuance) = (self.desk, self.issuance);
+        if pupil.enrolment.unit != desk.unit {
+            return Err(Error::ForeignUnit { pupil: pupil.enrolment.unit, reader: desk.unit });
         }
         let (identity, enrolment) = (pupil.identity.emit(), pupil.enrolment.emit());
         let mut session = self.session(KeyNumber::PERSONALISE)?;
         let before = status(&mut session)?;
         let begin = begin(&before)?;
+        let notes = desk.ask(&mut session, (&issuance, &before), begin, stamp.date)?;
         if begin.next(before.state, before.previous).is_some() {
             check_number(&mut session, &before, pupil.identity.student_number)?;
         }
@@ -108,7 +130,7 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         }
         let commit = stamp.event(Event::PersonaliseCommit, Body::Commit { issued });
         let outcome = life::ask(&mut session, &before, &commit)?;
-        Ok(Personalised { before, outcome, resumed: before.state == Personalising })
+        Ok(Personalised { before, outcome, resumed: before.state == Personalising, notes })
     }
 }
 

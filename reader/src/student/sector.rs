@@ -29,13 +29,15 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         let offered = [version.unwrap_or(KeyVersion::FIRST)];
         let (zone, algorithm) = (opening.index.zone(), self.application.algorithm);
         let version = self.sam.version(zone, KeyNumber::APPLICATION, algorithm, &offered)?;
+        let (desk, issuance) = (self.desk, self.issuance);
         let mut session = self.session(event.rule().key)?;
         let before = status(&mut session)?;
+        let notes = desk.ask(&mut session, (&issuance, &before), event, stamp.date)?;
         let request = stamp.event(event, Body::Open(opening));
         let outcome = session
             .open_sector(&request, version)
             .map_err(|error| explained(&mut session, &before, event, error))?;
-        Ok(Change { event, before, outcome })
+        Ok(Change { event, before, outcome, notes })
     }
 
     /// Reclaims a sector (回收扩展扇区): its contents and its owner's key are gone.

@@ -5,16 +5,23 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use xuejika_apdu::{CardChannel, ChannelError};
 use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::list::{
+    Edition, Entry, Kind, List, ListMac, Lookup, Moment, key_id, key_path,
+};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::TerminalId;
 use xuejika_emulator::{Env, VirtualCard, test_card};
-use xuejika_keyscheme::Algorithm;
+use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
+use xuejika_keyscheme::{Algorithm, KeyVersion};
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::{Locked, Reader, Stamp};
 
 pub(crate) const SERIAL: &str = "1100070100000017";
 pub(crate) const UNIT: &str = "084012";
+
+/// The card whose loss [`lost`] reports.
+pub(crate) const LOST: &str = "1100070100000025";
 
 pub(crate) fn date(text: &str) -> Date {
     text.parse().unwrap()
@@ -75,6 +82,38 @@ pub(crate) fn pupil() -> Pupil {
     }
     .build()
     .unwrap()
+}
+
+/// The pupil with data for a temporary card: the last day for a loss reported [`today`].
+pub(crate) fn temporary() -> Pupil {
+    let mut pupil = pupil();
+    pupil.enrolment.valid_until = date("2026-10-09");
+    pupil
+}
+
+/// An entry about a card, reported in the morning of a day by a unit, in force from another day on.
+pub(crate) fn entry(card: &str, kind: Kind, unit: &str, reported: &str, effective: &str) -> Entry {
+    let reported = Moment { date: date(reported), time: Time::new(8, 0, 0).unwrap() };
+    let (card, unit) = (card.parse().unwrap(), unit.parse().unwrap());
+    Entry::new(card, kind, unit, reported, date(effective), None).unwrap()
+}
+
+/// The list of a unit with these entries, issued at noon of a day, as a reader keeps it.
+pub(crate) fn list(scope: &str, version: u32, issued: &str, entries: &[Entry]) -> Lookup {
+    let scope = scope.parse().unwrap();
+    let issued = Moment { date: date(issued), time: Time::new(12, 0, 0).unwrap() };
+    let list = List::new(Edition { scope, version, issued }, entries.iter().copied()).unwrap();
+    let id = key_id(KeyVersion::FIRST, Algorithm::Aes128);
+    let mac = ListMac::new(&TestRoots.list_key(&id, key_path(scope)).unwrap(), id);
+    Lookup::parse(&list.emit(&mac), &mac).unwrap()
+}
+
+/// A reader whose school's list has the loss of the card [`LOST`], reported [`today`].
+pub(crate) fn reader_with_loss() -> Reader<SoftSam> {
+    let loss = entry(LOST, Kind::Loss, UNIT, "2026-09-01", "2026-09-03");
+    let mut reader = reader(UNIT);
+    reader.take_list(list(UNIT, 1, "2026-09-01", &[loss])).unwrap();
+    reader
 }
 
 /// A channel that hands every exchange to a function between the card and the reader.

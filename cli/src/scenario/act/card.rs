@@ -7,14 +7,15 @@ use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::UnitCode;
+use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{ExtensionIndex, FilingNumber, Term};
 use xuejika_emulator::{Env, test_card};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_reader::sam::SoftSam;
-use xuejika_reader::{Change, Error, Stamp, StudentCard};
+use xuejika_reader::{Change, Error, Personalised, Stamp, StudentCard};
 
 use super::super::found::Found;
-use super::super::script::{Act, Plain, WithPupil};
+use super::super::script::{Act, Plain, Temporary, WithPupil};
 use super::super::world::{Field, Office, SCENARIO, World, powered};
 use crate::clock;
 use crate::hex;
@@ -71,16 +72,28 @@ impl World {
         };
         let stamp = self.stamp();
         let done = self.present(&with.reader, &with.card)?.and_then(|mut card| match act {
-            Act::TemporaryIssue(_) => card.temporary_issue(&pupil, stamp, with.issued),
             Act::Correct(_) => card.correct(&pupil, stamp),
             _ => card.personalise(&pupil, stamp, with.issued),
         });
-        Ok(match done {
-            Ok(done) => Found::done(format!("{}: {}", pupil.identity.name, done.outcome.state))
-                .with("state", done.outcome.state)
-                .with("resumed", done.resumed),
-            Err(error) => error.into(),
-        })
+        Ok(written(&pupil, done))
+    }
+
+    /// Issues a temporary card for the card that is lost.
+    pub(super) fn temporary_issue(&mut self, temporary: &Temporary) -> anyhow::Result<Found> {
+        let Temporary { card, reader, pupil, issued, lost } = temporary;
+        let pupil = match self.pupil(pupil)?.build() {
+            Ok(pupil) => pupil,
+            Err(errors) => return Ok((&errors).into()),
+        };
+        let lost = match lost {
+            Some(lost) => self.serial(lost)?,
+            None => self.lost_card(reader, card, &pupil)?,
+        };
+        let (stamp, holidays) = (self.stamp(), self.holidays.clone());
+        let done = self
+            .present(reader, card)?
+            .and_then(|mut card| card.temporary_issue(&pupil, lost, &holidays, stamp, *issued));
+        Ok(written(&pupil, done))
     }
 
     pub(super) fn register(
@@ -250,12 +263,25 @@ fn happen(
     }
 }
 
+fn written(pupil: &Pupil, done: Result<Personalised, Error>) -> Found {
+    match done {
+        Ok(Personalised { outcome, resumed, notes, .. }) => {
+            Found::done(format!("{}: {}", pupil.identity.name, outcome.state))
+                .with("state", outcome.state)
+                .with("resumed", resumed)
+                .noting(&notes)
+        }
+        Err(error) => error.into(),
+    }
+}
+
 fn changed(done: Result<Change, Error>) -> Found {
     match done {
-        Ok(Change { outcome, before, .. }) => {
+        Ok(Change { outcome, before, notes, .. }) => {
             Found::done(format!("{} to {}", before.state, outcome.state))
                 .with("state", outcome.state)
                 .with("repeated", outcome.repeated)
+                .noting(&notes)
         }
         Err(error) => error.into(),
     }

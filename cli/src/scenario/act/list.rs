@@ -11,7 +11,7 @@ use xuejika_keyscheme::{Algorithm, KeyVersion};
 
 use super::super::found::Found;
 use super::super::script::{Delivery, Report};
-use super::super::world::{Book, Held, Station, World};
+use super::super::world::{Book, Station, World};
 
 impl World {
     /// Takes a report and issues the list anew.
@@ -165,13 +165,13 @@ impl Station {
     ) -> anyhow::Result<Result<&List, ListError>> {
         let mac = list_mac(scope)?;
         let place = |of| {
-            let same = |held: &Held| held.list.edition().scope == scope && held.list.of() == of;
+            let same = |held: &List| held.edition().scope == scope && held.of() == of;
             self.lists.iter().position(same)
         };
         let list = match (form, place(None).and_then(|at| self.lists.get(at))) {
             (Form::Full | Form::Part, _) => List::parse(file, &mac),
             (Form::Delta, held) => Delta::parse(file, &mac).and_then(|delta| match held {
-                Some(held) => delta.apply(&held.list),
+                Some(held) => delta.apply(held),
                 None => Err(ListError::Base { base: delta.base(), version: 0 }),
             }),
         };
@@ -180,17 +180,15 @@ impl Station {
             Err(error) => return Ok(Err(error)),
         };
         let held = place(list.of());
-        if let Some(held) = held.and_then(|at| self.lists.get(at))
-            && let Err(error) = list.replaces(&held.list)
-        {
+        let lookup = Lookup::parse(&list.emit(&mac), &mac)?;
+        if let Err(error) = self.office.take_list(lookup)? {
             return Ok(Err(error));
         }
-        let lookup = Lookup::parse(&list.emit(&mac), &mac)?;
         if let Some(at) = held {
             self.lists.remove(at);
         }
-        self.lists.push(Held { list, lookup });
-        Ok(Ok(&self.lists.last().context("a list was put there")?.list))
+        self.lists.push(list);
+        Ok(Ok(self.lists.last().context("a list was put there")?))
     }
 }
 

@@ -4,14 +4,13 @@ use core::num::NonZeroU16;
 
 use anyhow::Context;
 use xuejika_card_model::CardError;
-use xuejika_card_model::list::{Bearer, Listing};
 use xuejika_card_model::record::{ExtensionIndex, Issuance, Sector};
 use xuejika_card_model::s70;
 use xuejika_card_model::verdict::{Circumstances, Presented, Venue, Verdict, Warning, verdict};
 use xuejika_reader::{CardContents, Error};
 
 use super::super::found::Found;
-use super::super::world::{Held, World};
+use super::super::world::World;
 
 impl World {
     pub(super) fn contents(
@@ -36,15 +35,11 @@ impl World {
         application: (Option<NonZeroU16>, Option<u8>),
         wallet: bool,
     ) -> anyhow::Result<Found> {
-        let (serial, today) = (self.serial(card)?, self.date);
-        let generation = self.generation(card)?;
+        let today = self.date;
         let contents = self.contents(reader, card)?;
-        let units = contents.as_ref().map(CardContents::units).unwrap_or_default();
-        let bearer = Bearer { generation, units: &units };
         let station = self.reader(reader)?;
-        let unit = station.unit;
-        let looked_up = |held: &Held| held.lookup.listing(serial, &bearer);
-        let lists: Vec<Listing> = station.lists.iter().map(looked_up).collect();
+        let (unit, lists) = (station.unit, station.office.lists()?);
+        let lists = contents.as_ref().map(|contents| lists.about(contents)).unwrap_or_default();
         let venue = match application {
             _ if wallet => Venue::Wallet,
             (Some(application), Some(sector)) => {
