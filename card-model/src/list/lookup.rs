@@ -59,7 +59,7 @@ impl Lookup {
     /// As [`List::parse`](super::List::parse).
     pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
         let (header, builder) =
-            read(file, key, Form::Full, |header| LookupBuilder::new(header.issued.date))?;
+            read::<Entry, _>(file, key, Form::Full, |header| LookupBuilder::new(header.issued.date))?;
         Ok(builder.build(&header))
     }
 
