@@ -5,8 +5,10 @@ use serde::{Serialize, Serializer};
 use super::{FaultCause, FaultOccasion, ReplacementCause};
 use crate::code::{RecordType, Sex};
 use crate::date::Date;
-use crate::ident::{CardSerial, Grade, Stage, StudentNumber, UnitCode};
+use crate::ident::{CardSerial, EducationId, Grade, Stage, StudentNumber, UnitCode};
+use crate::list::Moment;
 use crate::record::TerminalId;
+use crate::text::GbText;
 
 macro_rules! as_displayed {
     ($($type:ty),+ $(,)?) => {$(
@@ -19,6 +21,8 @@ macro_rules! as_displayed {
 }
 
 as_displayed!(CardSerial, Date, Grade, StudentNumber, TerminalId, UnitCode);
+
+as_displayed!(EducationId, GbText<30>, GbText<62>, Moment);
 
 macro_rules! as_coded {
     ($($type:ty),+ $(,)?) => {$(

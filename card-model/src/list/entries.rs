@@ -182,7 +182,6 @@ impl Entries {
         let marks = self.of(serial).iter().filter_map(|entry| Mark::of(entry, issued));
         Standing::of(marks, bearer)
     }
-
 }
 
 impl<S: Statement> FromIterator<S> for Statements<S> {

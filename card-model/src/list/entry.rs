@@ -11,6 +11,7 @@ use crate::calendar::{CalendarError, Deadline, Holidays};
 use crate::code::{Reason, codes};
 use crate::date::{Date, Time};
 use crate::ident::{CardSerial, UnitCode};
+use crate::record::Problem;
 
 codes! {
     /// What an entry says of a card (名单类别); one binary byte (project-defined).
@@ -89,6 +90,14 @@ pub enum EntryError {
     /// A field of the record is no value of its kind.
     #[error("{0} is malformed")]
     Field(&'static str),
+    /// What is wrong with a field of an upload.
+    #[error("{field}: {problem}")]
+    Value {
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong.
+        problem: Problem,
+    },
     /// It takes effect before it was reported.
     #[error("effective {effective} lies before the report of {reported}")]
     EffectiveBeforeReport {
@@ -384,11 +393,11 @@ const WITHDRAWN: usize = 24;
 const GENERATION: usize = 31;
 
 /// The `N` bytes at `at`, which lie inside every record that calls this.
-pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
-pub(crate) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes.iter_mut().skip(at).zip(value).for_each(|(to, from)| *to = *from);
 }
 

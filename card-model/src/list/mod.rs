@@ -57,4 +57,4 @@ pub use standing::{Bearer, Effect, Listing, Standing};
 pub use statement::Statement;
 pub use whole::{Delta, Edition, List, Roll};
 
-pub(crate) use entry::{field, moment, put, put_moment};
+pub(crate) use entry::{moment, put_moment};

@@ -89,10 +89,7 @@ impl<S: Statement> Roll<S> {
     /// # Errors
     /// [`ListError::Version`] for version 0, [`ListError::Entry`], [`ListError::Scope`] or
     /// [`ListError::AfterIssue`] for an entry that cannot stand in it, [`ListError::TooMany`].
-    pub fn new(
-        edition: Edition,
-        entries: impl IntoIterator<Item = S>,
-    ) -> Result<Self, ListError> {
+    pub fn new(edition: Edition, entries: impl IntoIterator<Item = S>) -> Result<Self, ListError> {
         Self::from_entries(edition, entries.into_iter().collect())
     }
 
@@ -228,7 +225,6 @@ impl<S: Statement> Roll<S> {
     fn check_whole(&self) -> Result<(), ListError> {
         self.of.map_or(Ok(()), |of| Err(ListError::Part { of }))
     }
-
 }
 
 impl List {
