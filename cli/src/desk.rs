@@ -1,6 +1,8 @@
 //! `desk`: the records that school, district and city pass to each other about a card, as JSON, CSV
 //! or text.
 
+mod uploads;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -12,6 +14,7 @@ use xuejika_card_model::desk::{
     ReplacementCause, ReplacementForm,
 };
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
+use xuejika_card_model::list::Moment;
 
 use crate::args::ReaderArgs;
 use crate::calendar_args::{HolidayArgs, warn_of_years};
@@ -35,13 +38,26 @@ pub(crate) struct DeskArgs {
 #[derive(Debug, Subcommand)]
 enum DeskCommand {
     /// Personalisation upload record of a card (个人化信息).
-    Personalisation(ReaderArgs),
+    Personalisation(PersonalisationArgs),
+    /// Files of personalisation uploads (个人化信息上传): made, merged upwards, checked, shown.
+    #[command(subcommand)]
+    Uploads(uploads::UploadsCommand),
     /// Fault sheet that goes up with a faulty card (故障卡说明单).
     Fault(FaultArgs),
     /// Line of a recall slip, for an inspected card (回收单).
     Recall(RecallArgs),
     /// Application for a new record card (补办申请单).
     Replacement(ReplacementArgs),
+}
+
+/// `desk personalisation`.
+#[derive(Debug, Args)]
+struct PersonalisationArgs {
+    #[command(flatten)]
+    reader: ReaderArgs,
+    /// Serial of the lost card that a temporary card stands in for: 16 digits.
+    #[arg(long, value_name = "S")]
+    lost: Option<CardSerial>,
 }
 
 /// `desk fault`.
@@ -130,21 +146,10 @@ struct ReplacementArgs {
 /// Writes the record; what the rules refuse is a finding.
 pub(crate) fn run(args: &DeskArgs, out: &Output) -> Outcome<Code> {
     match &args.command {
-        DeskCommand::Personalisation(reader) => {
-            let (contents, _) = reader::read_card(reader, out)?;
-            let (Some(pupil), Some(personalisation)) = (&contents.pupil, &contents.personalisation)
-            else {
-                let state = contents.status.state.english();
-                return Err(finding(anyhow::anyhow!("no pupil is on the card: it is {state}")));
-            };
-            let record = PersonalisationUpload::new(
-                &contents.issuance,
-                &contents.status,
-                pupil,
-                personalisation,
-            );
-            args.export(&record.map_err(Failure::usage)?, out)
+        DeskCommand::Personalisation(personalisation) => {
+            args.export(&personalisation.record(out)?, out)
         }
+        DeskCommand::Uploads(command) => uploads::run(command, args.csv, out),
         DeskCommand::Fault(fault) => args.export(&fault.sheet()?, out),
         DeskCommand::Recall(recall) => {
             let (contents, stamp) = reader::read_card(&recall.reader, out)?;
@@ -180,6 +185,22 @@ impl DeskArgs {
             }
         }
         Ok(Code::AsExpected)
+    }
+}
+
+impl PersonalisationArgs {
+    fn record(&self, out: &Output) -> Outcome<PersonalisationUpload> {
+        let (contents, stamp) = reader::read_card(&self.reader, out)?;
+        let (Some(pupil), Some(personalisation)) = (&contents.pupil, &contents.personalisation)
+        else {
+            let state = contents.status.state.english();
+            return Err(finding(anyhow::anyhow!("no pupil is on the card: it is {state}")));
+        };
+        let at = Moment { date: stamp.date, time: stamp.time };
+        let (issuance, status) = (&contents.issuance, &contents.status);
+        let record = PersonalisationUpload::new(issuance, status, pupil, personalisation, at)
+            .map_err(Failure::usage)?;
+        self.lost.map_or(Ok(record), |lost| record.for_lost(lost)).map_err(Failure::usage)
     }
 }
 
