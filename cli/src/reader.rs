@@ -1,6 +1,7 @@
 //! `reader`: a school's reader, its SAM a card or the test SAM in this process, unlocked by a
 //! management card.
 
+mod admission;
 pub(crate) mod life;
 pub(crate) mod lists;
 mod report;
@@ -30,6 +31,7 @@ use crate::target::Channel;
 use crate::trace::Traced;
 use crate::{clock, keys};
 
+use admission::Admission;
 pub(crate) use report::ContentsReport;
 use report::{EventReport, KeyReport, RefusalReport, VerdictReport};
 
@@ -60,7 +62,15 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         ReaderCommand::Verdict(args) => lists::read_all(&args.lists)?,
         _ => Vec::new(),
     };
+    let admission = match command {
+        ReaderCommand::Personalise(args)
+        | ReaderCommand::Life(life::LifeCommand::TemporaryIssue(args)) => {
+            Admission::open(&args.admission)?
+        }
+        _ => None,
+    };
     let mut station = Station::open(args, out)?;
+    station.admission = admission;
     let result = match (command, pupil) {
         (ReaderCommand::Personalise(args), Some(pupil)) => {
             station.personalise(&pupil, args.issued, out)
@@ -152,6 +162,8 @@ struct Station<'a> {
     channel: Traced<Channel>,
     trace: Trace,
     language: Language,
+    /// What is asked before a card is personalised.
+    admission: Option<Admission>,
 }
 
 impl<'a> Station<'a> {
@@ -165,7 +177,7 @@ impl<'a> Station<'a> {
             keys::announce();
         }
         let stamp = Stamp { date, time, terminal: args.terminal };
-        Ok(Self { args, env, stamp, channel, trace, language })
+        Ok(Self { args, env, stamp, channel, trace, language, admission: None })
     }
 
     /// A reader, unlocked: of `unit` with the test SAM, of its own unit with one that is a card.
@@ -297,6 +309,9 @@ impl<'a> Station<'a> {
         let mut reader = self.unlock(self.args.sam_unit.unwrap_or(pupil.enrolment.unit))?;
         let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
         let serial = card.issuance().card_serial;
+        if let Some(admission) = &self.admission {
+            admission.ask(pupil, card.issuance(), false, self.stamp.date)?;
+        }
         let done = card.personalise(pupil, self.stamp, issued)?;
         out.report(&EventReport::personalised("personalise", serial, &done))?;
         Ok(Code::AsExpected)

@@ -245,6 +245,9 @@ impl Station<'_> {
                 out.report(&EventReport::personalised(name, serial, &done))?;
             }
             (LifeCommand::TemporaryIssue(args), Some(pupil)) => {
+                if let Some(admission) = &self.admission {
+                    admission.ask(pupil, card.issuance(), true, stamp.date)?;
+                }
                 let done = card.temporary_issue(pupil, stamp, args.issued)?;
                 out.report(&EventReport::personalised(name, serial, &done))?;
             }

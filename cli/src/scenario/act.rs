@@ -6,6 +6,7 @@ mod desk;
 mod field;
 mod list;
 mod purse;
+mod uploads;
 mod view;
 
 use super::found::Found;

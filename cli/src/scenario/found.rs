@@ -3,7 +3,7 @@
 use core::fmt::Display;
 
 use xuejika_apdu::ChannelError;
-use xuejika_card_model::desk::{RecallError, ReplacementError};
+use xuejika_card_model::desk::{Conflict, RecallError, ReplacementError};
 use xuejika_card_model::event::Condition;
 use xuejika_card_model::list::ListError;
 use xuejika_card_model::record::FieldErrors;
@@ -194,6 +194,18 @@ impl From<ReplacementError> for Found {
             _ => "replacement",
         };
         Self::ended(outcome, error.to_string())
+    }
+}
+
+impl From<Conflict> for Found {
+    fn from(conflict: Conflict) -> Self {
+        let outcome = match conflict {
+            Conflict::NumberTaken(_) => "number-taken",
+            Conflict::SecondCard(_) => "second-card",
+            Conflict::SamePerson(_) => "same-person",
+            _ => "refused",
+        };
+        Self::ended(outcome, conflict.to_string())
     }
 }
 

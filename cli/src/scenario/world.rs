@@ -8,9 +8,10 @@ use xuejika_apdu::status::Language;
 use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::desk::Uploads;
 use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, UnitCode};
-use xuejika_card_model::list::{List, Lookup};
+use xuejika_card_model::list::{Edition, List, Lookup, Moment};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
 use xuejika_card_model::pupil::PupilDraft;
@@ -34,7 +35,7 @@ use crate::trace::{Exchange, Traced};
 const GATE: legacy::TerminalId = legacy::TerminalId([0x30, 0x00, 0x20, 0x00, 0x00, 0x01]);
 
 /// Number of every school's terminal.
-const TERMINAL: TerminalId = TerminalId([0, 0, 0, 1]);
+pub(super) const TERMINAL: TerminalId = TerminalId([0, 0, 0, 1]);
 
 /// When a day begins.
 const MORNING: (u8, u8, u8) = (8, 0, 0);
@@ -55,6 +56,8 @@ pub(super) struct World {
     pub(super) readers: BTreeMap<String, Station>,
     pub(super) lists: BTreeMap<String, Book>,
     pub(super) pupils: BTreeMap<String, PupilDraft>,
+    /// The personalisations of all schools, as the city has them.
+    pub(super) uploads: Uploads,
     pub(super) gate: Terminal<SoftPsam>,
     pub(super) host: SoftLoadHost,
     pub(super) language: Language,
@@ -119,15 +122,19 @@ impl World {
         }
         let book = |scope| Book { scope, versions: Vec::new() };
         let lists = script.lists.iter().map(|(name, spec)| (name.clone(), book(spec.scope)));
+        let time = Time::new(hour, minute, second)?;
+        let issued = Moment { date: script.date, time };
+        let edition = Edition { scope: UnitCode::CITY, version: 1, issued };
         let pupil = |name: &String| Ok((name.clone(), source.draft(script, name)?));
         Ok(Self {
             date: script.date,
-            time: Time::new(hour, minute, second)?,
+            time,
             holidays: Holidays::published(),
             cards,
             readers,
             lists: lists.collect(),
             pupils: script.pupils.keys().map(pupil).collect::<anyhow::Result<_>>()?,
+            uploads: Uploads::new(edition, [])?,
             gate: Terminal::new(SoftPsam::test(GATE)?)?,
             host: SoftLoadHost::test(),
             language,

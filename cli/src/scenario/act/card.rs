@@ -68,12 +68,20 @@ impl World {
             Ok(pupil) => pupil,
             Err(errors) => return Ok((&errors).into()),
         };
+        let temporary = matches!(act, Act::TemporaryIssue(_));
+        let refused = self.refused_by_uploads(&with.reader, &with.card, &pupil, temporary)?;
+        if let Some(refused) = refused.filter(|_| !matches!(act, Act::Correct(_))) {
+            return Ok(refused);
+        }
         let stamp = self.stamp();
         let done = self.present(&with.reader, &with.card)?.and_then(|mut card| match act {
             Act::TemporaryIssue(_) => card.temporary_issue(&pupil, stamp, with.issued),
             Act::Correct(_) => card.correct(&pupil, stamp),
             _ => card.personalise(&pupil, stamp, with.issued),
         });
+        if done.is_ok() {
+            self.upload_personalised(&with.card, &pupil, with.issued)?;
+        }
         Ok(match done {
             Ok(done) => Found::done(format!("{}: {}", pupil.identity.name, done.outcome.state))
                 .with("state", done.outcome.state)
@@ -103,6 +111,13 @@ impl World {
         let done = self
             .present(&plain.reader, &plain.card)?
             .and_then(|mut card| happen(&mut card, act, reason, stamp));
+        let ends = matches!(
+            act,
+            Act::Cancel(_) | Act::Replace(_) | Act::Recall(_) | Act::TemporaryReturn(_)
+        );
+        if ends && done.is_ok() {
+            self.upload_ended(&plain.card)?;
+        }
         Ok(changed(done))
     }
 

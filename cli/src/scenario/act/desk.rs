@@ -88,9 +88,9 @@ impl World {
         let (Some(pupil), Some(record)) = (&contents.pupil, &contents.personalisation) else {
             return Ok(Found::ended("not-personalised", "the card holds no pupil"));
         };
-        let upload =
-            PersonalisationUpload::new(&contents.issuance, &contents.status, pupil, record)?;
-        Ok(Found::done(upload.name.clone())
+        let (issuance, status, at) = (&contents.issuance, &contents.status, self.now());
+        let upload = PersonalisationUpload::new(issuance, status, pupil, record, at)?;
+        Ok(Found::done(upload.name.text())
             .with("name", upload.name)
             .with("student_number", upload.student_number)
             .with("unit", upload.unit)
