@@ -34,6 +34,7 @@ impl World {
             }
             Act::CompareS70(AtReader { card, reader }) => self.compare_s70(reader, card),
             Act::Upload(AtReader { card, reader }) => self.upload(reader, card),
+            Act::CheckUploads {} => Ok(self.check_uploads()),
             Act::RecallSlip(AtReader { card, reader }) => self.recall_slip(reader, card),
             Act::Report(report) => self.report(report),
             Act::Unlist { list, kind, card, by } => self.unlist(list, *kind, card, *by),

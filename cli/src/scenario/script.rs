@@ -197,6 +197,9 @@ pub(super) struct WithPupil {
     /// Whether the card is handed out.
     #[serde(default = "yes")]
     pub(super) issued: bool,
+    /// Whether the network reaches the uploads; without it the school uploads later (操作规程 四/五).
+    #[serde(default = "yes")]
+    pub(super) online: bool,
 }
 
 /// Something done to an extension sector.
@@ -433,6 +436,8 @@ pub(super) enum Act {
     RecallSlip(AtReader),
     /// Upload the personalisation (个人化信息上传).
     Upload(AtReader),
+    /// Check the uploads of all schools with all lists.
+    CheckUploads {},
     /// Look up a time limit.
     Deadline {
         limit: String,

@@ -90,6 +90,7 @@ impl World {
         };
         let (issuance, status, at) = (&contents.issuance, &contents.status, self.now());
         let upload = PersonalisationUpload::new(issuance, status, pupil, record, at)?;
+        self.state(upload)?;
         Ok(Found::done(upload.name.text())
             .with("name", upload.name)
             .with("student_number", upload.student_number)

@@ -30,7 +30,7 @@ impl World {
         Ok(refused.map(Found::from))
     }
 
-    /// Takes up that a card was personalised; a temporary one stands in for the lost card of its pupil.
+    /// Takes up that a card was personalised.
     pub(super) fn upload_personalised(
         &mut self,
         card: &str,
@@ -50,12 +50,31 @@ impl World {
             terminal: TERMINAL,
             issued,
         };
-        let record = PersonalisationUpload::new(&issuance, &status, pupil, &record, at)?;
+        self.state(PersonalisationUpload::new(&issuance, &status, pupil, &record, at)?)
+    }
+
+    /// Checks everything that was uploaded.
+    pub(super) fn check_uploads(&self) -> Found {
+        let findings = self.uploads.findings(&self.newest_lists(), self.date);
+        let names: Vec<_> = findings.iter().map(|(_, finding)| finding.name()).collect();
+        let text = findings.iter().map(|(card, finding)| format!("card {card}: {finding}"));
+        let text: Vec<_> = text.collect();
+        let outcome = if findings.is_empty() { "ok" } else { "findings" };
+        Found::ended(outcome, text.join("; ")).with("findings", names.join(", "))
+    }
+
+    /// Takes up a statement; one of a temporary card names the lost card of its pupil.
+    pub(super) fn state(&mut self, record: PersonalisationUpload) -> anyhow::Result<()> {
         let record = match self.lost_card(&record).filter(|_| record.temporary) {
             Some(lost) => record.for_lost(lost)?,
             None => record,
         };
-        self.state(record)
+        let before = *self.uploads.edition();
+        let issued = record.stated_at.max(before.issued);
+        let version =
+            before.version.checked_add(1).context("the uploads have no further version")?;
+        self.uploads = self.uploads.next(Edition { version, issued, ..before }, [record])?;
+        Ok(())
     }
 
     /// Takes up that a card ceased to be its pupil's.
@@ -78,15 +97,6 @@ impl World {
             held.student_number == record.student_number && held.card_serial != record.card_serial
         });
         own.map(|held| held.card_serial).find(|card| lost(*card))
-    }
-
-    fn state(&mut self, record: PersonalisationUpload) -> anyhow::Result<()> {
-        let before = *self.uploads.edition();
-        let issued = record.stated_at.max(before.issued);
-        let version =
-            before.version.checked_add(1).context("the uploads have no further version")?;
-        self.uploads = self.uploads.next(Edition { version, issued, ..before }, [record])?;
-        Ok(())
     }
 
     fn newest_lists(&self) -> Vec<&List> {
