@@ -145,7 +145,7 @@ impl Uploads {
         let person = &claim.person;
         let rivals: Vec<_> =
             self.holdings().into_iter().filter(|held| held.concerns(&claim)).collect();
-        self.number_taken(&claim, &rivals).map_or(Ok(()), Err)?;
+        number_taken(&claim, &rivals).map_or(Ok(()), Err)?;
         let own = self.current(claim.card).is_some_and(|held| {
             held.generation == claim.generation && Person::from(held).is(person)
         });
@@ -161,7 +161,7 @@ impl Uploads {
     pub fn findings(&self, lists: &[&List], today: Date) -> Vec<(CardSerial, Finding)> {
         let mut findings = Vec::new();
         for record in self.entries() {
-            let found = [self.late(record), self.no_lost_card(record)];
+            let found = [late(record), self.no_lost_card(record)];
             findings.extend(found.into_iter().flatten().map(|found| (record.card_serial, found)));
         }
         let holdings = self.holdings();
@@ -169,9 +169,7 @@ impl Uploads {
             let out = self.still_out(held, lists, today);
             findings.extend(out.map(|found| (held.card_serial, found)));
         }
-        for conflict in self.conflicts(holdings, lists) {
-            findings.push(conflict);
-        }
+        findings.extend(self.conflicts(holdings, lists));
         findings
     }
 
@@ -215,21 +213,11 @@ impl Uploads {
                 let used = self.is_in_use(held, lists);
                 used.then(|| self.second_card(&claim, &rivals, lists)).flatten()
             };
-            let conflict = self.number_taken(&claim, &rivals).or_else(second);
+            let conflict = number_taken(&claim, &rivals).or_else(second);
             conflicts.extend(conflict.map(|found| (held.card_serial, Finding::Conflict(found))));
             earlier.add(held);
         }
         conflicts
-    }
-
-    /// The number on another card, or on this one before it was restocked, of another pupil.
-    fn number_taken(&self, claim: &Claim, rivals: &[&PersonalisationUpload]) -> Option<Conflict> {
-        let other = |held: &&&PersonalisationUpload| {
-            held.student_number == claim.number
-                && (held.card_serial, held.generation) != (claim.card, claim.generation)
-                && !Person::from(**held).is(&claim.person)
-        };
-        rivals.iter().find(other).map(|held| Conflict::NumberTaken(Earlier::from(*held)))
     }
 
     /// Another card that the pupil has in use.
@@ -286,11 +274,6 @@ impl Uploads {
         lists.iter().flat_map(open).filter(concerns)
     }
 
-    fn late(&self, record: &PersonalisationUpload) -> Option<Finding> {
-        let (upload_by, uploaded_on) = (record.upload_by, record.uploaded_at.date);
-        (uploaded_on > upload_by).then_some(Finding::Late { upload_by, uploaded_on })
-    }
-
     fn no_lost_card(&self, record: &PersonalisationUpload) -> Option<Finding> {
         let named = record.lost_card;
         let of_pupil = |lost: CardSerial| {
@@ -320,6 +303,21 @@ impl Uploads {
         })?;
         Some(Finding::StillOut { end, on })
     }
+}
+
+/// The number on another card, or on this one before it was restocked, of another pupil.
+fn number_taken(claim: &Claim, rivals: &[&PersonalisationUpload]) -> Option<Conflict> {
+    let other = |held: &&&PersonalisationUpload| {
+        held.student_number == claim.number
+            && (held.card_serial, held.generation) != (claim.card, claim.generation)
+            && !Person::from(**held).is(&claim.person)
+    };
+    rivals.iter().find(other).map(|held| Conflict::NumberTaken(Earlier::from(*held)))
+}
+
+fn late(record: &PersonalisationUpload) -> Option<Finding> {
+    let (upload_by, uploaded_on) = (record.upload_by, record.uploaded_at.date);
+    (uploaded_on > upload_by).then_some(Finding::Late { upload_by, uploaded_on })
 }
 
 /// What ended the loss that a temporary card stands in for, and when.
