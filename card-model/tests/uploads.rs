@@ -342,6 +342,20 @@ fn the_desk_asks_before_it_personalises() {
 }
 
 #[test]
+fn a_temporary_card_that_came_back_is_no_card_the_pupil_has() {
+    let first = of(&pupil(), &stock(1, 0), 1, "2007-09-01");
+    let spare = temporary(&pupil(), 2, "2007-09-12").for_lost(card(1)).unwrap();
+    let back = spare.ended(date("2007-09-16"), at("2007-09-16")).unwrap();
+    for spare in [spare, back] {
+        let (pupil, card) = (pupil(), stock(2, 0));
+        let on = date("2007-10-20");
+        let candidate = Candidate { pupil: &pupil, card: &card, temporary: false, on };
+        let refused = school([first, spare]).admits(&candidate, &[]);
+        assert!(matches!(refused, Err(Conflict::SecondCard(_))), "{refused:?}");
+    }
+}
+
+#[test]
 fn namesakes_are_told_apart_by_their_education_number() {
     let with = |number: &str, id: Option<&str>| {
         like(|draft| {

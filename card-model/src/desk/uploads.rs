@@ -147,7 +147,8 @@ impl Uploads {
             self.holdings().into_iter().filter(|held| held.concerns(&claim)).collect();
         number_taken(&claim, &rivals).map_or(Ok(()), Err)?;
         let own = self.current(claim.card).is_some_and(|held| {
-            held.generation == claim.generation && Person::from(held).is(person)
+            let has = !held.temporary && held.ended_on.is_none();
+            has && held.generation == claim.generation && Person::from(held).is(person)
         });
         if candidate.temporary || own {
             return Ok(());

@@ -12,10 +12,6 @@ card_serial,student_number,record_type,name,sex,birth_date,school_name,grade,val
 ";
 
 impl Desk {
-    fn name(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
     /// `desk uploads VERB ... -o NAME`, as JSON and with the test keys.
     fn uploads(&self, verb: &str, more: &[&str], scope: &str, version: &str, to: &str) -> Run {
         let to = self.name(to);
