@@ -146,9 +146,9 @@ impl Uploads {
         let rivals: Vec<_> =
             self.holdings().into_iter().filter(|held| held.concerns(&claim)).collect();
         number_taken(&claim, &rivals).map_or(Ok(()), Err)?;
+        // Whether that card may be used still, it tells itself.
         let own = self.current(claim.card).is_some_and(|held| {
-            let has = !held.temporary && held.ended_on.is_none();
-            has && held.generation == claim.generation && Person::from(held).is(person)
+            !held.temporary && held.generation == claim.generation && Person::from(held).is(person)
         });
         if candidate.temporary || own {
             return Ok(());
