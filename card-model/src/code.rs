@@ -8,10 +8,12 @@ use alloc::string::String;
 
 /// A text that names no row of a code table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not in the code table of {table}")]
+#[error("{text:?} is not in the code table of {table}, expected {expected}")]
 pub struct CodeError {
     /// Name of the table.
     pub table: &'static str,
+    /// The codes that exist, with their names.
+    pub expected: &'static str,
     /// The text given.
     pub text: String,
 }
@@ -94,6 +96,9 @@ macro_rules! codes {
                     $($text | $english | $chinese => Ok(Self::$variant),)+
                     _ => Err($crate::code::CodeError {
                         table: stringify!($name),
+                        expected: concat!(
+                            $($text, " (", $english, ", ", $chinese, ") ",)+ "or one of these names"
+                        ),
                         text: text.into(),
                     }),
                 }

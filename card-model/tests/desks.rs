@@ -5,13 +5,14 @@ mod support;
 
 use support::{OWN_DISTRICT, OWN_SCHOOL, issuance, pupil, status, unit};
 use xuejika_card_model::calendar::Holidays;
-use xuejika_card_model::date::Date;
+use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::desk::{
     CodePoint, FaultCause, FaultOccasion, FaultSheet, Inspection, PersonalisationUpload,
     RareCharacterError, RareCharacterSheet, RecallError, RecallLine, ReplacementCause,
     ReplacementError, ReplacementForm, SheetError,
 };
 use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::list::Moment;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{Personalisation, TerminalId};
 use xuejika_card_model::state::LifeCycleState;
@@ -44,11 +45,12 @@ fn an_upload_tells_what_is_on_the_card() {
     };
     let (mut status, pupil) = (status(LifeCycleState::Active), pupil());
     status.flags.temporary = true;
+    let at = Moment { date: date("2008-02-01"), time: Time::MIDNIGHT };
     let record =
-        PersonalisationUpload::new(&issuance(), &status, &pupil, &personalisation).unwrap();
+        PersonalisationUpload::new(&issuance(), &status, &pupil, &personalisation, at).unwrap();
     assert_eq!(record.card_serial, issuance().card_serial);
     assert_eq!(record.student_number, pupil.identity.student_number);
-    assert_eq!((record.name.as_str(), record.school_name.as_str()), ("王小明", "北京市第一中学"));
+    assert_eq!((&*record.name.text(), &*record.school_name.text()), ("王小明", "北京市第一中学"));
     assert_eq!((record.count, record.issued, record.temporary), (2, true, true));
     assert_eq!(record.upload_by, date("2008-02-29"));
 }

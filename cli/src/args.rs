@@ -465,6 +465,20 @@ pub(crate) struct PersonaliseArgs {
     /// Note on the card that it is handed out.
     #[arg(long)]
     pub(crate) issued: bool,
+    #[command(flatten)]
+    pub(crate) admission: AdmissionArgs,
+}
+
+/// What a desk asks before it personalises.
+#[derive(Debug, Args)]
+pub(crate) struct AdmissionArgs {
+    /// Uploads (个人化信息) to ask first: nobody gets a second card, or another pupil's number. The
+    /// lists tell what was lost and replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uploads: Option<PathBuf>,
+    /// The pupil is another than the one of the same name, birthday and sex who has a card.
+    #[arg(long, requires = "uploads")]
+    pub(crate) namesake: bool,
 }
 
 /// `reader register`.

@@ -111,6 +111,6 @@ mod tests {
 
     fn built_is_past() -> bool {
         let now = Env::system().unwrap().now().as_secs();
-        (1..=now).contains(&super::built())
+        (1..=now).contains(&built())
     }
 }

@@ -2,6 +2,7 @@
 //! or text.
 
 mod rare;
+mod uploads;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use xuejika_card_model::desk::{
     ReplacementCause, ReplacementForm,
 };
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
+use xuejika_card_model::list::Moment;
 
 use crate::args::StationArgs;
 use crate::calendar_args::{HolidayArgs, warn_of_years};
@@ -38,7 +40,10 @@ pub(crate) struct DeskArgs {
 #[derive(Debug, Subcommand)]
 enum DeskCommand {
     /// Personalisation upload record of a card (个人化信息).
-    Personalisation(StationArgs),
+    Personalisation(PersonalisationArgs),
+    /// Files of personalisation uploads (个人化信息上传): made, merged upwards, checked, shown.
+    #[command(subcommand)]
+    Uploads(uploads::UploadsCommand),
     /// Fault sheet that goes up with a faulty card (故障卡说明单).
     Fault(FaultArgs),
     /// Line of a recall slip, for an inspected card (回收单).
@@ -47,6 +52,16 @@ enum DeskCommand {
     Replacement(ReplacementArgs),
     /// Sheet that tells the district of a rare character in a name (生僻字描述文件).
     RareCharacter(rare::RareCharacterArgs),
+}
+
+/// `desk personalisation`.
+#[derive(Debug, Args)]
+struct PersonalisationArgs {
+    #[command(flatten)]
+    reader: StationArgs,
+    /// Serial of the lost card that a temporary card stands in for: 16 digits.
+    #[arg(long, value_name = "S")]
+    lost: Option<CardSerial>,
 }
 
 /// `desk fault`.
@@ -141,21 +156,10 @@ struct ReplacementArgs {
 /// Writes the record; what the rules refuse is a finding.
 pub(crate) fn run(args: &DeskArgs, out: &Output) -> Outcome<Code> {
     match &args.command {
-        DeskCommand::Personalisation(reader) => {
-            let (contents, _) = reader::read_card(reader, out)?;
-            let (Some(pupil), Some(personalisation)) = (&contents.pupil, &contents.personalisation)
-            else {
-                let state = contents.status.state.english();
-                return Err(finding(anyhow::anyhow!("no pupil is on the card: it is {state}")));
-            };
-            let record = PersonalisationUpload::new(
-                &contents.issuance,
-                &contents.status,
-                pupil,
-                personalisation,
-            );
-            args.export(&record.map_err(Failure::usage)?, out)
+        DeskCommand::Personalisation(personalisation) => {
+            args.export(&personalisation.record(out)?, out)
         }
+        DeskCommand::Uploads(command) => uploads::run(command, args.csv, out),
         DeskCommand::Fault(fault) => args.export(&fault.sheet()?, out),
         DeskCommand::Recall(recall) => {
             districts::check(recall.unit, &recall.districts.read()?)?;
@@ -193,6 +197,22 @@ impl DeskArgs {
             }
         }
         Ok(Code::AsExpected)
+    }
+}
+
+impl PersonalisationArgs {
+    fn record(&self, out: &Output) -> Outcome<PersonalisationUpload> {
+        let (contents, stamp) = reader::read_card(&self.reader, out)?;
+        let (Some(pupil), Some(personalisation)) = (&contents.pupil, &contents.personalisation)
+        else {
+            let state = contents.status.state.english();
+            return Err(finding(anyhow::anyhow!("no pupil is on the card: it is {state}")));
+        };
+        let at = Moment { date: stamp.date, time: stamp.time };
+        let (issuance, status) = (&contents.issuance, &contents.status);
+        let record = PersonalisationUpload::new(issuance, status, pupil, personalisation, at)
+            .map_err(Failure::usage)?;
+        self.lost.map_or(Ok(record), |lost| record.for_lost(lost)).map_err(Failure::usage)
     }
 }
 

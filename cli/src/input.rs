@@ -14,6 +14,9 @@ pub(crate) const MAX_TEXT: usize = 4 << 20;
 /// samples, reports.
 pub(crate) const MAX_DATA: usize = 128 << 20;
 
+/// Most bytes of a file of personalisation uploads: six million of them.
+pub(crate) const MAX_UPLOADS: usize = 1 << 30;
+
 /// Reads a file, or standard input when the path is `-`, of at most `most` bytes.
 pub(crate) fn named(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     if path == Path::new("-") { standard(most) } else { bytes(path, most) }

@@ -20,7 +20,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::key_verbs::source::SourceArgs;
 use crate::output::Output;
 
-use files::{AnyList, Keys, list_key_id};
+pub(crate) use files::Keys;
+use files::{AnyList, list_key_id};
 use report::{EntryReport, FileReport, FindingReport};
 
 const CSV: &str = "\
@@ -58,13 +59,13 @@ pub(crate) enum ListCommand {
     Show(ShowArgs),
 }
 
-/// Which version of which list is written, and where.
+/// Which version of which unit's file is written, and where.
 #[derive(Debug, Args)]
 pub(crate) struct EditionArgs {
-    /// Unit whose list it is: 6 digits, 000000 for the city, dd0000 for a district.
+    /// Unit whose file it is: 6 digits, 000000 for the city, dd0000 for a district.
     #[arg(long, value_name = "UNIT")]
     scope: UnitCode,
-    /// Version of the list, 1 or above.
+    /// Version of the file, 1 or above.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     version: u32,
     /// Day of issue, as 2026-09-01. By default the date in Beijing.
@@ -84,10 +85,10 @@ pub(crate) struct ToArgs {
     keys: SourceArgs,
     /// Root of the list key, as DF80-81-01-01: zone, number, version, algorithm.
     #[arg(long, value_name = "ID", default_value = "DF80-81-01-01", value_parser = list_key_id)]
-    key: KeyId,
-    /// The list to write; an existing file is never overwritten.
+    pub(crate) key: KeyId,
+    /// The file to write; an existing one is never overwritten.
     #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    pub(crate) output: PathBuf,
 }
 
 /// `list build`.
@@ -257,8 +258,13 @@ fn show(args: &ShowArgs, out: &Output) -> Outcome<Code> {
 }
 
 impl EditionArgs {
+    /// Where the file is written, and with which key.
+    pub(crate) const fn to(&self) -> &ToArgs {
+        &self.to
+    }
+
     /// The keys, and the edition with its date.
-    fn open(&self) -> Outcome<(Keys, Edition)> {
+    pub(crate) fn open(&self) -> Outcome<(Keys, Edition)> {
         let (date, time) = clock::stamp(&clock::env(None)?, self.date, self.time)?;
         let issued = Moment { date, time };
         let edition = Edition { scope: self.scope, version: self.version, issued };
@@ -276,7 +282,7 @@ impl ToArgs {
         out: &Output,
     ) -> Outcome<Code> {
         let list = list.into();
-        keys.write(&self.output, &self.key, &list)?;
+        keys.write(&self.output, &self.key, list.edition().scope, |mac| list.emit(mac))?;
         out.report(&FileReport::new(operation, &self.output, &list))?;
         Ok(Code::AsExpected)
     }

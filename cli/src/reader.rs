@@ -1,6 +1,7 @@
 //! `reader`: a school's reader, its SAM a card or the test SAM in this process, unlocked by a
 //! management card.
 
+mod admission;
 pub(crate) mod life;
 pub(crate) mod lists;
 mod report;
@@ -18,7 +19,7 @@ use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::verdict::{Circumstances, Listed, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
-use xuejika_reader::sam::{CardSam, Sam, SamError, SoftSam};
+use xuejika_reader::sam::{CardSam, Sam, SoftSam};
 use xuejika_reader::{CardContents, Error, Lists, Locked, Reader, Stamp};
 
 use crate::args::{DeskCard, PupilArgs, ReaderCommand, RegisterArgs, StationArgs};
@@ -30,6 +31,7 @@ use crate::target::Channel;
 use crate::trace::Traced;
 use crate::{clock, keys};
 
+use admission::Admission;
 pub(crate) use report::ContentsReport;
 use report::{EventReport, KeyReport, RefusalReport, VerdictReport};
 
@@ -60,8 +62,16 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         ReaderCommand::Life(command) => command.holidays()?,
         _ => Holidays::default(),
     };
+    let admission = match command {
+        ReaderCommand::Personalise(args) => Admission::open(&args.admission, &args.pupil)?,
+        ReaderCommand::Life(life::LifeCommand::TemporaryIssue(args)) => {
+            Admission::open(&args.personalise.admission, &args.personalise.pupil)?
+        }
+        _ => None,
+    };
     let lists = lists::read_all(&args.lists)?;
     let mut station = Station::open(&args.station, lists, out)?;
+    station.admission = admission;
     let result = match (command, pupil) {
         (ReaderCommand::Personalise(args), Some(pupil)) => {
             station.personalise(&pupil, args.issued, out)
@@ -142,6 +152,8 @@ struct Station<'a> {
     channel: Traced<Channel>,
     trace: Trace,
     language: Language,
+    /// What is asked before a card is personalised.
+    admission: Option<Admission>,
 }
 
 impl<'a> Station<'a> {
@@ -155,7 +167,7 @@ impl<'a> Station<'a> {
             keys::announce();
         }
         let stamp = Stamp { date, time, terminal: args.terminal };
-        Ok(Self { args, lists, env, stamp, channel, trace, language })
+        Ok(Self { args, lists, env, stamp, channel, trace, language, admission: None })
     }
 
     /// A reader, unlocked: of `unit` with the test SAM, of its own unit with one that is a card.
@@ -285,6 +297,9 @@ impl<'a> Station<'a> {
         let mut reader = self.unlock(self.args.sam_unit.unwrap_or(pupil.enrolment.unit))?;
         let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
         let serial = card.issuance().card_serial;
+        if let Some(admission) = &self.admission {
+            admission.ask(pupil, card.issuance(), false, self.stamp.date)?;
+        }
         let done = card.personalise(pupil, self.stamp, issued)?;
         out.report(&EventReport::personalised("personalise", serial, &done))?;
         Ok(Code::AsExpected)

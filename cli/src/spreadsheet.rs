@@ -1,7 +1,12 @@
 //! CSV that a spreadsheet opens without running anything: no cell is a formula (CWE-1236), and none
 //! holds characters that hide or move others.
 
+use core::fmt::Display;
+use core::str::FromStr;
+
+use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::shown::Shown;
 
@@ -46,6 +51,58 @@ impl Csv {
     pub(crate) fn finish(self) -> anyhow::Result<Vec<u8>> {
         Ok(self.0.into_inner().map_err(csv::IntoInnerError::into_error)?)
     }
+}
+
+/// Reads the rows of a CSV file with their lines. The heading names columns of `R`, those in `required`
+/// at least; every complaint names file and line.
+pub(crate) fn rows<R: DeserializeOwned>(
+    name: &str,
+    bytes: &[u8],
+    required: &[&str],
+) -> anyhow::Result<Vec<(u64, R)>> {
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let headings = reader.headers().with_context(|| format!("{name}:1"))?.clone();
+    if let Some(missing) = required.iter().find(|name| !headings.iter().any(|h| h == **name)) {
+        let expected = required.join(", ");
+        bail!("{name}:1: no column {missing}, expected a heading with {expected} at least");
+    }
+    let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record =
+            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
+        let line = line(record.position());
+        let row = record
+            .deserialize(Some(&headings))
+            .map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))?;
+        rows.push((line, row));
+    }
+    Ok(rows)
+}
+
+/// What is wrong with a record, without the position that stands in front already.
+fn cause(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// The value of a cell that must not be empty.
+pub(crate) fn required<T: FromStr<Err: Display>>(field: &str, text: &str) -> anyhow::Result<T> {
+    optional(field, text)?.with_context(|| format!("{field}: is required"))
+}
+
+/// The value of a cell, unless it is empty.
+pub(crate) fn optional<T: FromStr<Err: Display>>(
+    field: &str,
+    text: &str,
+) -> anyhow::Result<Option<T>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| anyhow!("{field}: {error}"))
 }
 
 /// A cell that no spreadsheet runs.

@@ -77,9 +77,8 @@ fn crate_roots_forbid_unsafe_code() {
         let in_member = EDGES.iter().any(|(member, _)| path.starts_with(&format!("{member}/src/")));
         in_member && (path.ends_with("src/lib.rs") || path.ends_with("src/main.rs"))
     });
-    let checked: Vec<_> = roots
-        .map(|(path, text)| (path, text.contains("#![forbid(unsafe_code)]")))
-        .collect();
+    let checked: Vec<_> =
+        roots.map(|(path, text)| (path, text.contains("#![forbid(unsafe_code)]"))).collect();
     assert!(checked.len() >= EDGES.len(), "only {} crate roots were found", checked.len());
     assert_none(
         checked
@@ -270,7 +269,9 @@ fn io_is_found_in_code_alone() {
     let innocent = "// println!(\n    /// std::fs\n#[cfg(test)]\nmod t { use std::fs; }";
     assert_eq!(io("a.rs", innocent), [""; 0]);
     assert_eq!(io("a.rs", "\nuse std::net::TcpStream;"), ["a.rs:2 holds std::net"]);
-    assert!(io("a.rs", "fn f() { eprintln!(\"\") }").contains(&"a.rs:1 holds println!(".to_owned()));
+    assert!(
+        io("a.rs", "fn f() { eprintln!(\"\") }").contains(&"a.rs:1 holds println!(".to_owned())
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! | record | 中文 | article |
 //! |---|---|---|
-//! | [`PersonalisationUpload`] | 个人化信息 | 操作规程 一/八(三)1, 四/五 |
+//! | [`PersonalisationUpload`], [`Uploads`] | 个人化信息 | 操作规程 一/八(三)1, 四/五 |
 //! | [`FaultSheet`] | 故障卡说明单 | 操作规程 一/八(三)2 |
 //! | [`RecallLine`] | 回收单 | 操作规程 三/五, 四/七 |
 //! | [`ReplacementForm`] | 补办申请单 | 操作规程 四/六 |
@@ -19,9 +19,11 @@ mod replacement;
 #[cfg(feature = "serde")]
 mod text;
 mod upload;
+mod uploads;
 
 pub use fault::{FaultCause, FaultOccasion, FaultSheet, Inspection, SheetError};
 pub use rare::{CodePoint, CodePointError, RareCharacterError, RareCharacterSheet};
 pub use recall::{RecallError, RecallLine};
 pub use replacement::{ReplacementCause, ReplacementError, ReplacementForm};
 pub use upload::PersonalisationUpload;
+pub use uploads::{Candidate, Conflict, Earlier, Finding, LossEnd, Uploads};

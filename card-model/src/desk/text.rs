@@ -8,8 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{CodePoint, FaultCause, FaultOccasion, ReplacementCause};
 use crate::code::{RecordType, Sex};
 use crate::date::Date;
-use crate::ident::{CardSerial, Grade, Pinyin, Stage, StudentNumber, UnitCode};
+use crate::ident::{CardSerial, EducationId, Grade, Pinyin, Stage, StudentNumber, UnitCode};
+use crate::list::Moment;
 use crate::record::TerminalId;
+use crate::text::GbText;
 
 macro_rules! as_displayed {
     ($($type:ty),+ $(,)?) => {$(
@@ -34,6 +36,8 @@ macro_rules! read_back {
 }
 
 read_back!(CodePoint, Date, Pinyin, StudentNumber);
+
+as_displayed!(EducationId, GbText<30>, GbText<62>, Moment);
 
 macro_rules! as_coded {
     ($($type:ty),+ $(,)?) => {$(

@@ -1,4 +1,4 @@
-//! A set of entries, and how two sets become one.
+//! A set of statements, and how two sets become one. A list has a set of entries.
 //!
 //! What one unit says about a card and kind (its *subject*) is the set of its reports and the latest of
 //! its withdrawals. A withdrawal ends the reports before it, and a report that lists the card no
@@ -10,6 +10,7 @@ use alloc::vec::{self, Vec};
 
 use super::entry::{Entry, Kind, Moment};
 use super::standing::{Bearer, Mark, Standing};
+use super::statement::Statement;
 use crate::crc::Crc32;
 use crate::date::Date;
 use crate::ident::CardSerial;
@@ -33,18 +34,27 @@ pub struct Disagreement {
     pub withdrawn: Entry,
 }
 
-/// Entries in ascending order of card, kind, unit and report.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Entries(Vec<Entry>);
+/// Statements in their order, of each subject those that count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statements<S>(Vec<S>);
 
-impl Entries {
-    /// Takes entries that are in order already.
-    pub(crate) const fn from_ordered(entries: Vec<Entry>) -> Self {
-        Self(entries)
+/// Entries in ascending order of card, kind, unit and report.
+pub type Entries = Statements<Entry>;
+
+impl<S> Default for Statements<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<S: Statement> Statements<S> {
+    /// Takes statements that are in order already.
+    pub(crate) const fn from_ordered(statements: Vec<S>) -> Self {
+        Self(statements)
     }
 
-    /// Returns the entries in order.
-    pub fn iter(&self) -> core::slice::Iter<'_, Entry> {
+    /// Returns the statements in order.
+    pub fn iter(&self) -> core::slice::Iter<'_, S> {
         self.0.iter()
     }
 
@@ -60,15 +70,62 @@ impl Entries {
         self.0.is_empty()
     }
 
-    /// Returns the entries of one card, withdrawn ones included.
+    /// Returns the statements about one card, withdrawn ones included.
     #[must_use]
-    pub fn of(&self, serial: CardSerial) -> &[Entry] {
+    pub fn of(&self, serial: CardSerial) -> &[S] {
         let start = self.0.partition_point(|entry| entry.serial() < serial);
         let rest = self.0.get(start..).unwrap_or_default();
         let len = rest.iter().take_while(|entry| entry.serial() == serial).count();
         rest.get(..len).unwrap_or_default()
     }
 
+    /// Returns the set in which every statement of both is taken up.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        let mut joined = Vec::with_capacity(self.len() + other.len());
+        let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
+        while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
+            let next = if a.place(b).is_le() { ours.next() } else { theirs.next() };
+            joined.extend(next);
+        }
+        joined.extend(ours.chain(theirs));
+        Self::settle(joined)
+    }
+
+    /// Takes statements in order and keeps of each subject what counts.
+    fn settle(mut ordered: Vec<S>) -> Self {
+        ordered.dedup();
+        if ordered.is_sorted_by(|a, b| !a.same_subject(b)) {
+            return Self(ordered);
+        }
+        let mut settled = Vec::with_capacity(ordered.len());
+        for subject in ordered.chunk_by(|a, b| a.same_subject(b)) {
+            match subject {
+                [statement] => settled.push(*statement),
+                several => S::settle(several, &mut settled),
+            }
+        }
+        Self(settled)
+    }
+
+    /// Appends all statements as written.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        self.iter().for_each(|statement| statement.write(to));
+    }
+
+    /// CRC-32 of all statements as written.
+    pub(crate) fn digest(&self) -> u32 {
+        let (mut crc, mut bytes) = (Crc32::new(), Vec::with_capacity(S::LEN));
+        for statement in self {
+            bytes.clear();
+            statement.write(&mut bytes);
+            crc.update(&bytes);
+        }
+        crc.finish()
+    }
+}
+
+impl Entries {
     /// Returns the entries of one kind about a card that were not withdrawn.
     pub fn open(&self, serial: CardSerial, kind: Kind) -> impl Iterator<Item = &Entry> {
         let open = move |entry: &&Entry| entry.kind() == kind && entry.withdrawn().is_none();
@@ -95,19 +152,6 @@ impl Entries {
                 })
             },
         )
-    }
-
-    /// Returns the set in which every statement of both is taken up.
-    #[must_use]
-    pub fn join(&self, other: &Self) -> Self {
-        let mut joined = Vec::with_capacity(self.len() + other.len());
-        let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
-        while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
-            let next = if a.order() <= b.order() { ours.next() } else { theirs.next() };
-            joined.extend(next);
-        }
-        joined.extend(ours.chain(theirs));
-        Self::settle(joined)
     }
 
     /// Returns what changed since `base`, so that joining it to `base` gives this set.
@@ -138,52 +182,29 @@ impl Entries {
         let marks = self.of(serial).iter().filter_map(|entry| Mark::of(entry, issued));
         Standing::of(marks, bearer)
     }
-
-    /// Takes statements in order and keeps of each subject what counts.
-    fn settle(mut ordered: Vec<Entry>) -> Self {
-        ordered.dedup();
-        if ordered.is_sorted_by(|a, b| a.subject() != b.subject()) {
-            return Self(ordered);
-        }
-        let mut settled = Vec::with_capacity(ordered.len());
-        for subject in ordered.chunk_by(|a, b| a.subject() == b.subject()) {
-            match subject {
-                [entry] => settled.push(*entry),
-                several => settle_subject(several, &mut settled),
-            }
-        }
-        Self(settled)
-    }
-
-    /// CRC-32 of all entries as written.
-    pub(crate) fn digest(&self) -> u32 {
-        let mut crc = Crc32::new();
-        self.iter().for_each(|entry| crc.update(&entry.emit()));
-        crc.finish()
-    }
 }
 
-impl FromIterator<Entry> for Entries {
+impl<S: Statement> FromIterator<S> for Statements<S> {
     /// Takes up every statement, in any order.
-    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
-        let mut entries: Vec<Entry> = entries.into_iter().collect();
-        entries.sort_unstable_by_key(Entry::order);
-        Self::settle(entries)
+    fn from_iter<I: IntoIterator<Item = S>>(statements: I) -> Self {
+        let mut statements: Vec<S> = statements.into_iter().collect();
+        statements.sort_unstable_by(S::place);
+        Self::settle(statements)
     }
 }
 
-impl<'a> IntoIterator for &'a Entries {
-    type Item = &'a Entry;
-    type IntoIter = core::slice::Iter<'a, Entry>;
+impl<'a, S: Statement> IntoIterator for &'a Statements<S> {
+    type Item = &'a S;
+    type IntoIter = core::slice::Iter<'a, S>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-impl IntoIterator for Entries {
-    type Item = Entry;
-    type IntoIter = vec::IntoIter<Entry>;
+impl<S> IntoIterator for Statements<S> {
+    type Item = S;
+    type IntoIter = vec::IntoIter<S>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
@@ -192,7 +213,7 @@ impl IntoIterator for Entries {
 
 /// Keeps of one subject's statements the latest withdrawal and the reports after it that count. A
 /// report at the very time of the withdrawal stands: in doubt the card stays listed.
-fn settle_subject(statements: &[Entry], settled: &mut Vec<Entry>) {
+pub(super) fn settle_subject(statements: &[Entry], settled: &mut Vec<Entry>) {
     let withdrawals = statements.iter().filter(|entry| entry.withdrawn().is_some());
     let last = withdrawals.max_by_key(|entry| (entry.withdrawn(), entry.order()));
     settled.extend(last);

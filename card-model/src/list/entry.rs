@@ -1,11 +1,17 @@
 //! One entry of a list: what was said about a card, when, by whom, and whether it was withdrawn.
 
+use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
+use super::entries::settle_subject;
+use super::header::Content;
+use super::statement::Statement;
 use crate::calendar::{CalendarError, Deadline, Holidays};
 use crate::code::{Reason, codes};
 use crate::date::{Date, Time};
 use crate::ident::{CardSerial, UnitCode};
+use crate::record::Problem;
 
 codes! {
     /// What an entry says of a card (名单类别); one binary byte (project-defined).
@@ -84,6 +90,14 @@ pub enum EntryError {
     /// A field of the record is no value of its kind.
     #[error("{0} is malformed")]
     Field(&'static str),
+    /// What is wrong with a field of an upload.
+    #[error("{field}: {problem}")]
+    Value {
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong.
+        problem: Problem,
+    },
     /// It takes effect before it was reported.
     #[error("effective {effective} lies before the report of {reported}")]
     EffectiveBeforeReport {
@@ -298,14 +312,6 @@ impl Entry {
         (self.subject(), self.reported, self.effective, self.generation, self.withdrawn, reason)
     }
 
-    /// Tells whether a list that holds `self` can follow it with `next`: another subject, or a report
-    /// that was not withdrawn and says more than this one.
-    pub(crate) fn precedes(&self, next: &Self) -> bool {
-        let open = next.withdrawn.is_none() && next.reported >= self.changed();
-        self.subject() != next.subject()
-            || open && (self.withdrawn.is_some() || !next.outweighs(self))
-    }
-
     /// Tells whether this open report makes the other one unnecessary: it lists the card as early and
     /// in as many generations, and no withdrawal ends it without ending the other one.
     pub(crate) fn outweighs(&self, other: &Self) -> bool {
@@ -315,6 +321,63 @@ impl Entry {
             (Some(ours), Some(theirs)) => ours >= theirs,
         };
         covers && self.reported >= other.reported && self.effective <= other.effective
+    }
+}
+
+impl Statement for Entry {
+    const LEN: usize = Self::LEN;
+    const CONTENT: Content = Content::List;
+
+    fn read(bytes: &[u8]) -> Result<Self, EntryError> {
+        Self::parse(bytes.first_chunk().ok_or(EntryError::Field("entry"))?)
+    }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.emit());
+    }
+
+    /// An entry is consistent in itself.
+    fn check(&self) -> Result<(), EntryError> {
+        Ok(())
+    }
+
+    fn serial(&self) -> CardSerial {
+        self.serial
+    }
+
+    fn unit(&self) -> UnitCode {
+        self.unit
+    }
+
+    fn changed(&self) -> Moment {
+        self.changed()
+    }
+
+    fn place(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+
+    fn same_subject(&self, other: &Self) -> bool {
+        self.subject() == other.subject()
+    }
+
+    fn settle(several: &[Self], settled: &mut Vec<Self>) {
+        settle_subject(several, settled);
+    }
+
+    fn precedes(&self, next: &Self) -> bool {
+        let open = next.withdrawn.is_none() && next.reported >= self.changed();
+        !self.same_subject(next) || open && (self.withdrawn.is_some() || !next.outweighs(self))
+    }
+
+    /// A report of a unit that says no more than one of its own: it neither delays the effect nor
+    /// begins the loss period anew.
+    fn repeats(&self, standing: &Self) -> bool {
+        let open = self.withdrawn.is_none() && standing.withdrawn.is_none();
+        open && self.same_subject(standing)
+            && standing.effective <= self.effective
+            && standing.reported <= self.reported
+            && standing.generation == self.generation
     }
 }
 
@@ -338,14 +401,14 @@ pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes.iter_mut().skip(at).zip(value).for_each(|(to, from)| *to = *from);
 }
 
-pub(super) fn moment(bytes: &[u8], at: usize) -> Option<Moment> {
+pub(crate) fn moment(bytes: &[u8], at: usize) -> Option<Moment> {
     Some(Moment {
         date: Date::from_bytes(field(bytes, at)).ok()?,
         time: Time::from_bytes(field(bytes, at + 4)).ok()?,
     })
 }
 
-pub(super) fn put_moment(bytes: &mut [u8], at: usize, moment: &Moment) {
+pub(crate) fn put_moment(bytes: &mut [u8], at: usize, moment: &Moment) {
     put(bytes, at, &moment.date.bytes());
     put(bytes, at + 4, &moment.time.bytes());
 }

@@ -1,4 +1,4 @@
-//! The header of a list file, and the key that authenticates it.
+//! The header of a unit's file, and the key that authenticates it.
 
 use core::fmt;
 
@@ -21,9 +21,40 @@ codes! {
     }
 }
 
+/// What the statements of a file are about; the first four bytes say it (project-defined).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Losses, freezes and replacements (挂失、冻结名单), `docs/lists.md`.
+    List,
+    /// Personalisations (个人化信息), `docs/uploads.md`.
+    Uploads,
+}
+
+impl Content {
+    const ALL: [Self; 2] = [Self::List, Self::Uploads];
+
+    const fn magic(self) -> [u8; 4] {
+        match self {
+            Self::List => *b"XJKL",
+            Self::Uploads => *b"XJKU",
+        }
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::List => "loss and freeze list",
+            Self::Uploads => "file of personalisation uploads",
+        })
+    }
+}
+
 /// What stands in front of the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// What the entries are about.
+    pub content: Content,
     /// Whole list, change or part.
     pub form: Form,
     /// Unit whose list it is, or whose readers a part is for; its key authenticates the file.
@@ -56,6 +87,14 @@ pub enum HeaderError {
     /// The file does not begin as a list does.
     #[error("this is no list file")]
     Magic,
+    /// The file is about something else.
+    #[error("this is a {found}, expected a {expected}")]
+    Content {
+        /// What it is about.
+        found: Content,
+        /// What is needed.
+        expected: Content,
+    },
     /// Another version of the format.
     #[error("format version {0:02X}, expected 01")]
     Format(u8),
@@ -71,8 +110,6 @@ impl Header {
     /// Version of the format.
     pub const FORMAT: u8 = 0x01;
 
-    const MAGIC: [u8; 4] = *b"XJKL";
-
     /// Reads the header at the start of a file.
     ///
     /// # Errors
@@ -80,9 +117,9 @@ impl Header {
     pub fn parse(file: &[u8]) -> Result<Self, HeaderError> {
         use HeaderError::Field;
         let bytes = file.first_chunk::<{ Self::LEN }>().ok_or(HeaderError::Short(file.len()))?;
-        if field(bytes, MAGIC) != Self::MAGIC {
-            return Err(HeaderError::Magic);
-        }
+        let magic = field(bytes, MAGIC);
+        let content = Content::ALL.into_iter().find(|content| content.magic() == magic);
+        let content = content.ok_or(HeaderError::Magic)?;
         let [format, form, key_version, algorithm] = field(bytes, KINDS);
         if format != Self::FORMAT {
             return Err(HeaderError::Format(format));
@@ -100,6 +137,10 @@ impl Header {
         let form = Form::from_code(form).ok_or(Field("form"))?;
         let (version, base) = (number(VERSION), number(BASE));
         let base = match (form, base) {
+            // Uploads go up alone, and whole.
+            (Form::Delta | Form::Part, _) if content == Content::Uploads => {
+                return Err(Field("form"));
+            }
             (Form::Full | Form::Part, 0) => None,
             (Form::Delta, 1..) if base < version => Some(base),
             _ => return Err(Field("base version")),
@@ -116,6 +157,7 @@ impl Header {
             _ => return Err(Field("unit of the whole list")),
         };
         Ok(Self {
+            content,
             form,
             scope,
             of,
@@ -133,7 +175,7 @@ impl Header {
     #[must_use]
     pub fn emit(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        put(&mut bytes, MAGIC, &Self::MAGIC);
+        put(&mut bytes, MAGIC, &self.content.magic());
         let kinds =
             [Self::FORMAT, self.form.code(), self.key_version.number(), self.algorithm.code()];
         put(&mut bytes, KINDS, &kinds);

@@ -61,8 +61,9 @@ impl Lookup {
     /// # Errors
     /// As [`List::parse`](super::List::parse).
     pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
-        let (header, builder) =
-            read(file, key, Form::Full, |header| LookupBuilder::new(header.issued.date))?;
+        let (header, builder) = read::<Entry, _>(file, key, Form::Full, |header| {
+            LookupBuilder::new(header.issued.date)
+        })?;
         Ok(builder.build(&header))
     }
 

@@ -6,6 +6,9 @@
 //! merged in any order and any number of times ([`Entries`]). A card is listed while the entry of any
 //! unit holds; no unit's statement weakens another unit's. A replaced card (补卡) stays listed for ever.
 //!
+//! A file of uploads ([`Uploads`](crate::desk::Uploads)) is made, merged, keyed and verified as a list
+//! is: both are a [`Roll`] of [`Statement`]s.
+//!
 //! A [`List`] is whole; a [`Delta`] leads from one version of it to a later one. As files both carry
 //! the checksum of their unit's list key ([`ListMac`]); the format is project-defined and described in
 //! `docs/lists.md`. A reader keeps a [`Lookup`], which answers for every serial and is never wrong.
@@ -41,13 +44,17 @@ mod error;
 mod header;
 mod lookup;
 mod standing;
+mod statement;
 mod whole;
 
-pub use decoder::{Decoder, MAC_LEN};
-pub use entries::{Disagreement, Entries, NotDescended};
+pub use decoder::{Decoder, FileDecoder, MAC_LEN};
+pub use entries::{Disagreement, Entries, NotDescended, Statements};
 pub use entry::{EffectError, Entry, EntryError, Kind, Moment};
 pub use error::ListError;
-pub use header::{Form, Header, HeaderError, ListMac, key_id, key_path};
+pub use header::{Content, Form, Header, HeaderError, ListMac, key_id, key_path};
 pub use lookup::{Lookup, LookupBuilder};
 pub use standing::{Bearer, Effect, Listing, Standing};
-pub use whole::{Delta, Edition, List};
+pub use statement::Statement;
+pub use whole::{Delta, Edition, List, Roll};
+
+pub(crate) use entry::{moment, put_moment};

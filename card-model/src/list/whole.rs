@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::decoder::{MAC_LEN, read};
-use super::entries::Entries;
+use super::entries::{Entries, Statements};
 use super::entry::{Entry, Kind, Moment};
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
 use super::standing::{Bearer, Listing};
+use super::statement::Statement;
 use crate::ident::{CardSerial, UnitCode};
 
 /// Which version of which list.
@@ -60,14 +61,17 @@ impl Edition {
     }
 }
 
-/// A whole list.
+/// Everything that a unit and those below it state about one thing, at one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
+pub struct Roll<S> {
     edition: Edition,
     /// For a part: the unit out of whose list it was taken.
     of: Option<UnitCode>,
-    entries: Entries,
+    entries: Statements<S>,
 }
+
+/// A whole list.
+pub type List = Roll<Entry>;
 
 /// What changed from one version of a list to a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,16 +83,13 @@ pub struct Delta {
     changes: Entries,
 }
 
-impl List {
+impl<S: Statement> Roll<S> {
     /// Makes a list of statements in any order.
     ///
     /// # Errors
-    /// [`ListError::Version`] for version 0, [`ListError::Scope`] or [`ListError::AfterIssue`] for an
-    /// entry that cannot stand in it, [`ListError::TooMany`].
-    pub fn new(
-        edition: Edition,
-        entries: impl IntoIterator<Item = Entry>,
-    ) -> Result<Self, ListError> {
+    /// [`ListError::Version`] for version 0, [`ListError::Entry`], [`ListError::Scope`] or
+    /// [`ListError::AfterIssue`] for an entry that cannot stand in it, [`ListError::TooMany`].
+    pub fn new(edition: Edition, entries: impl IntoIterator<Item = S>) -> Result<Self, ListError> {
         Self::from_entries(edition, entries.into_iter().collect())
     }
 
@@ -102,11 +103,15 @@ impl List {
     pub fn next(
         &self,
         edition: Edition,
-        news: impl IntoIterator<Item = Entry>,
+        news: impl IntoIterator<Item = S>,
     ) -> Result<Self, ListError> {
         self.check_whole()?;
         edition.follows(&self.edition)?;
-        let news = news.into_iter().filter(|entry| !self.repeats(entry));
+        let repeated = |entry: &S| {
+            let standing = self.entries.of(entry.serial());
+            standing.iter().any(|standing| entry.repeats(standing))
+        };
+        let news = news.into_iter().filter(|entry| !repeated(entry));
         Self::from_entries(edition, self.entries.iter().copied().chain(news).collect())
     }
 
@@ -139,6 +144,90 @@ impl List {
         Self::from_entries(edition, entries.into_iter().collect())
     }
 
+    /// Returns which version of which list this is.
+    #[must_use]
+    pub const fn edition(&self) -> &Edition {
+        &self.edition
+    }
+
+    /// Whether two lists can both be authentic, see [`Edition::stands_beside`]. A unit's list and the
+    /// part of another list for its readers have versions of their own.
+    ///
+    /// # Errors
+    /// [`ListError::Issue`] or [`ListError::Twice`].
+    pub fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
+        if self.of != other.of {
+            return Ok(());
+        }
+        self.edition.stands_beside(&other.edition, self.entries == other.entries)
+    }
+
+    /// Whether this list may take the place of one that a reader holds: it is a later version, or the
+    /// same list again.
+    ///
+    /// # Errors
+    /// As [`Edition::follows`], and [`ListError::Twice`] for another list of the same version.
+    pub fn replaces(&self, held: &Self) -> Result<(), ListError> {
+        if self.edition.version == held.edition.version {
+            return self.stands_beside(held);
+        }
+        self.edition.follows(&held.edition)
+    }
+
+    /// Returns the entries.
+    #[must_use]
+    pub const fn entries(&self) -> &Statements<S> {
+        &self.entries
+    }
+
+    /// For a part, returns the unit out of whose list it was taken.
+    #[must_use]
+    pub const fn of(&self) -> Option<UnitCode> {
+        self.of
+    }
+
+    /// Reads the file of a whole list or a part.
+    ///
+    /// # Errors
+    /// Any damage, and [`ListError::Mac`] for a file that is not authentic.
+    pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
+        let (header, entries) = read::<S, _>(file, key, Form::Full, |_| Vec::new())?;
+        let entries = Statements::from_ordered(entries);
+        Ok(Self { edition: edition(&header), of: header.of, entries })
+    }
+
+    /// Writes the file.
+    #[must_use]
+    pub fn emit(&self, key: &ListMac) -> Vec<u8> {
+        let form = if self.of.is_some() { Form::Part } else { Form::Full };
+        let digest = self.entries.digest();
+        emit(header(form, &self.edition, self.of, digest, &self.entries, key), &self.entries, key)
+    }
+
+    fn from_entries(edition: Edition, entries: Statements<S>) -> Result<Self, ListError> {
+        Self { edition, of: None, entries }.checked()
+    }
+
+    fn checked(self) -> Result<Self, ListError> {
+        let Edition { scope, version, issued } = self.edition;
+        if version == 0 {
+            return Err(ListError::Version { version: 0, base: 0 });
+        }
+        u32::try_from(self.entries.len()).map_err(|_| ListError::TooMany)?;
+        let of = self.of.unwrap_or(scope);
+        for (index, entry) in (0..).zip(&self.entries) {
+            entry.check().map_err(|error| ListError::Entry { index, error })?;
+            admit(of, issued, entry)?;
+        }
+        Ok(self)
+    }
+
+    fn check_whole(&self) -> Result<(), ListError> {
+        self.of.map_or(Ok(()), |of| Err(ListError::Part { of }))
+    }
+}
+
+impl List {
     /// Returns what the readers of one unit need of this list: how the city's list goes down to a
     /// district and to venues (操作规程 三/六). Cards move, and any card of the city can be shown at any
     /// venue, so every entry that stands is in it, whichever unit reported it; withdrawn ones are not.
@@ -185,48 +274,6 @@ impl List {
         self.next(edition, withdrawn)
     }
 
-    /// Returns which version of which list this is.
-    #[must_use]
-    pub const fn edition(&self) -> &Edition {
-        &self.edition
-    }
-
-    /// Whether two lists can both be authentic, see [`Edition::stands_beside`]. A unit's list and the
-    /// part of another list for its readers have versions of their own.
-    ///
-    /// # Errors
-    /// [`ListError::Issue`] or [`ListError::Twice`].
-    pub fn stands_beside(&self, other: &Self) -> Result<(), ListError> {
-        if self.of != other.of {
-            return Ok(());
-        }
-        self.edition.stands_beside(&other.edition, self.entries == other.entries)
-    }
-
-    /// Whether this list may take the place of one that a reader holds: it is a later version, or the
-    /// same list again.
-    ///
-    /// # Errors
-    /// As [`Edition::follows`], and [`ListError::Twice`] for another list of the same version.
-    pub fn replaces(&self, held: &Self) -> Result<(), ListError> {
-        if self.edition.version == held.edition.version {
-            return self.stands_beside(held);
-        }
-        self.edition.follows(&held.edition)
-    }
-
-    /// Returns the entries.
-    #[must_use]
-    pub const fn entries(&self) -> &Entries {
-        &self.entries
-    }
-
-    /// For a part, returns the unit out of whose list it was taken.
-    #[must_use]
-    pub const fn of(&self) -> Option<UnitCode> {
-        self.of
-    }
-
     /// Returns what the list says about a card.
     #[must_use]
     pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
@@ -247,54 +294,6 @@ impl List {
         edition.follows(&before)?;
         let changes = self.entries.since(&base.entries)?;
         Ok(Delta { edition, base: before.version, digest: self.entries.digest(), changes })
-    }
-
-    /// Reads the file of a whole list or a part.
-    ///
-    /// # Errors
-    /// Any damage, and [`ListError::Mac`] for a file that is not authentic.
-    pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
-        let (header, entries) = read(file, key, Form::Full, |_| Vec::new())?;
-        let entries = Entries::from_ordered(entries);
-        Ok(Self { edition: edition(&header), of: header.of, entries })
-    }
-
-    /// Writes the file.
-    #[must_use]
-    pub fn emit(&self, key: &ListMac) -> Vec<u8> {
-        let form = if self.of.is_some() { Form::Part } else { Form::Full };
-        let digest = self.entries.digest();
-        emit(header(form, &self.edition, self.of, digest, &self.entries, key), &self.entries, key)
-    }
-
-    fn from_entries(edition: Edition, entries: Entries) -> Result<Self, ListError> {
-        Self { edition, of: None, entries }.checked()
-    }
-
-    fn checked(self) -> Result<Self, ListError> {
-        let Edition { scope, version, issued } = self.edition;
-        if version == 0 {
-            return Err(ListError::Version { version: 0, base: 0 });
-        }
-        u32::try_from(self.entries.len()).map_err(|_| ListError::TooMany)?;
-        let of = self.of.unwrap_or(scope);
-        self.entries.iter().try_for_each(|entry| admit(of, issued, entry))?;
-        Ok(self)
-    }
-
-    fn check_whole(&self) -> Result<(), ListError> {
-        self.of.map_or(Ok(()), |of| Err(ListError::Part { of }))
-    }
-
-    /// Tells whether a report only repeats what its unit's report says already.
-    fn repeats(&self, entry: &Entry) -> bool {
-        let again = |before: &Entry| {
-            before.unit() == entry.unit()
-                && before.effective() <= entry.effective()
-                && before.reported() <= entry.reported()
-                && before.generation() == entry.generation()
-        };
-        entry.withdrawn().is_none() && self.entries.open(entry.serial(), entry.kind()).any(again)
     }
 }
 
@@ -346,7 +345,7 @@ impl Delta {
     /// # Errors
     /// As [`List::parse`].
     pub fn parse(file: &[u8], key: &ListMac) -> Result<Self, ListError> {
-        let (header, changes) = read(file, key, Form::Delta, |_| Vec::new())?;
+        let (header, changes) = read::<Entry, _>(file, key, Form::Delta, |_| Vec::new())?;
         Ok(Self {
             edition: edition(&header),
             base: header.base.unwrap_or(0),
@@ -364,7 +363,11 @@ impl Delta {
 }
 
 /// Checks that an entry may stand in the list of a unit, issued at `issued`.
-pub(super) fn admit(scope: UnitCode, issued: Moment, entry: &Entry) -> Result<(), ListError> {
+pub(super) fn admit<S: Statement>(
+    scope: UnitCode,
+    issued: Moment,
+    entry: &S,
+) -> Result<(), ListError> {
     let (serial, unit, changed) = (entry.serial(), entry.unit(), entry.changed());
     if !scope.covers(unit) {
         return Err(ListError::Scope { serial, unit, scope });
@@ -379,15 +382,16 @@ const fn edition(header: &Header) -> Edition {
     Edition { scope: header.scope, version: header.version, issued: header.issued }
 }
 
-fn header(
+fn header<S: Statement>(
     form: Form,
     edition: &Edition,
     of: Option<UnitCode>,
     digest: u32,
-    entries: &Entries,
+    entries: &Statements<S>,
     key: &ListMac,
 ) -> Header {
     Header {
+        content: S::CONTENT,
         form,
         scope: edition.scope,
         of,
@@ -402,10 +406,10 @@ fn header(
     }
 }
 
-fn emit(header: Header, entries: &Entries, key: &ListMac) -> Vec<u8> {
-    let mut file = Vec::with_capacity(Header::LEN + entries.len() * Entry::LEN + MAC_LEN);
+fn emit<S: Statement>(header: Header, entries: &Statements<S>, key: &ListMac) -> Vec<u8> {
+    let mut file = Vec::with_capacity(Header::LEN + entries.len() * S::LEN + MAC_LEN);
     file.extend(header.emit());
-    entries.iter().for_each(|entry| file.extend(entry.emit()));
+    entries.write(&mut file);
     let mac = key.start().with(&file).finish();
     file.extend(mac);
     file

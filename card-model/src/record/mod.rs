@@ -44,6 +44,7 @@ pub use wire::{TerminalId, TerminalIdError};
 
 pub(crate) use enrolment::{EnrolmentClaims, field as enrolment_field};
 pub(crate) use identity::{IdentityClaims, field as identity_field};
+pub(crate) use wire::Wire;
 
 /// The layouts of all records, in the order of their files.
 pub const LAYOUTS: [&Layout; 9] = [

@@ -17,7 +17,7 @@ use super::issuance::{CardType, Profile};
 use super::registration::{SchoolYear, Term};
 use super::transfer::TransferOperation;
 use crate::bcd::{self, Digits};
-use crate::code::{Boarding, EnrolmentState, Entry, IdType, Reason, Sex};
+use crate::code::{Boarding, EnrolmentState, Entry, IdType, Reason, RecordType, Sex};
 use crate::crc::{crc16, seal};
 use crate::date::{Date, ShortDate, Time};
 use crate::ident::{
@@ -114,6 +114,7 @@ wire_via_code!(
     NationalPrefix,
     Profile,
     Reason,
+    RecordType,
     Sex,
     Stage,
     Term,

@@ -1,10 +1,8 @@
 //! Reports as a CSV file. Every complaint names the file, the line and the field.
 
-use core::fmt::Display;
-use core::str::FromStr;
 use std::path::Path;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::Time;
@@ -14,7 +12,7 @@ use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 use crate::calendar_args::warn_of_years;
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, MAX_DATA};
-use crate::spreadsheet::Csv;
+use crate::spreadsheet::{self, Csv, optional, required};
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -56,36 +54,15 @@ fn parse(
     scope: UnitCode,
     holidays: &Holidays,
 ) -> anyhow::Result<Vec<Entry>> {
-    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-    let headings = reader.headers().with_context(|| format!("{name}:1"))?.clone();
-    if let Some(missing) = REQUIRED.into_iter().find(|name| !headings.iter().any(|h| h == *name)) {
-        let expected = REQUIRED.join(", ");
-        bail!("{name}:1: no column {missing}, expected a heading with {expected} at least");
-    }
-    let mut entries = Vec::new();
-    for record in reader.records() {
-        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-        let record =
-            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
-        let line = line(record.position());
-        let row: Row = record
-            .deserialize(Some(&headings))
-            .map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))?;
+    let rows: Vec<(u64, Row)> = spreadsheet::rows(name, bytes, &REQUIRED)?;
+    let mut entries = Vec::with_capacity(rows.len());
+    for (line, row) in rows {
         entries.push(row.entry(scope, holidays).with_context(|| format!("{name}:{line}"))?);
     }
     let losses = entries.iter().filter(|entry: &&Entry| entry.kind() == Kind::Loss);
     let years = |entry: &Entry| holidays.not_covered(entry.reported().date, entry.effective());
     warn_of_years(losses.flat_map(years));
     Ok(entries)
-}
-
-/// What is wrong with a record, without the position that stands in front already.
-fn cause(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
-        _ => error.to_string(),
-    }
 }
 
 impl Row {
@@ -132,17 +109,6 @@ fn moment(
         (None, None) => Ok(None),
         (None, Some(_)) => Err(anyhow!("{time_field}: is given without {date_field}")),
     }
-}
-
-fn required<T: FromStr<Err: Display>>(field: &str, text: &str) -> anyhow::Result<T> {
-    optional(field, text)?.with_context(|| format!("{field}: is required"))
-}
-
-fn optional<T: FromStr<Err: Display>>(field: &str, text: &str) -> anyhow::Result<Option<T>> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|error| anyhow!("{field}: {error}"))
 }
 
 impl From<&Entry> for Row {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use xuejika_card_model::desk::Uploads;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::list::{
     Delta, Edition, Entries, Form, Header, List, ListError, ListMac, key_id, key_path,
@@ -10,6 +11,7 @@ use xuejika_emulator::files::{self, Access, Existing};
 use xuejika_keyscheme::KeyId;
 
 use crate::exit::{Failure, Outcome};
+use crate::input;
 use crate::key_verbs::source::{Source, SourceArgs, key_id as parse_key_id};
 use crate::reader::lists::{read_file, refused};
 
@@ -71,7 +73,7 @@ impl AnyList {
         }
     }
 
-    fn emit(&self, key: &ListMac) -> Vec<u8> {
+    pub(super) fn emit(&self, key: &ListMac) -> Vec<u8> {
         match self {
             Self::Full(list) => list.emit(key),
             Self::Delta(delta) => delta.emit(key),
@@ -91,19 +93,27 @@ impl From<Delta> for AnyList {
     }
 }
 
-/// Where the list keys come from.
-pub(super) struct Keys(Source);
+/// Where the list keys come from; they authenticate uploads too.
+pub(crate) struct Keys(Source);
 
 impl Keys {
-    pub(super) fn open(args: &SourceArgs) -> Outcome<Self> {
+    pub(crate) fn open(args: &SourceArgs) -> Outcome<Self> {
         Source::open(args).map(Self)
+    }
+
+    /// Reads a file of uploads.
+    pub(crate) fn uploads(&self, path: &Path) -> Outcome<Uploads> {
+        let file = input::bytes(path, input::MAX_UPLOADS).map_err(Failure::usage)?;
+        let header = header(path, &file)?;
+        let mac = self.mac(&header.key_id(), header.scope)?;
+        Uploads::parse(&file, &mac).map_err(|error| refused(path, error))
     }
 
     /// Reads a file of either form.
     pub(super) fn any(&self, path: &Path) -> Outcome<AnyList> {
         let file = read_file(path)?;
         let header = header(path, &file)?;
-        let mac = self.mac(&header.key_id(), &header)?;
+        let mac = self.mac(&header.key_id(), header.scope)?;
         match header.form {
             Form::Full | Form::Part => List::parse(&file, &mac).map(AnyList::Full),
             Form::Delta => Delta::parse(&file, &mac).map(AnyList::Delta),
@@ -112,7 +122,7 @@ impl Keys {
     }
 
     /// Reads a whole list.
-    pub(super) fn list(&self, path: &Path) -> Outcome<List> {
+    pub(crate) fn list(&self, path: &Path) -> Outcome<List> {
         match self.any(path)? {
             AnyList::Full(list) => Ok(list),
             AnyList::Delta(_) => Err(wrong_form(path, Form::Delta, Form::Full)),
@@ -127,17 +137,21 @@ impl Keys {
         }
     }
 
-    /// Writes a new file.
-    pub(super) fn write(&self, path: &Path, id: &KeyId, list: &AnyList) -> Outcome<()> {
-        self.0.announce(id)?;
-        let key = self.0.provider().list_key(id, key_path(list.edition().scope))?;
-        let bytes = list.emit(&ListMac::new(&key, *id));
+    /// Writes a new file of a unit, which `emit` makes with the unit's key.
+    pub(crate) fn write(
+        &self,
+        path: &Path,
+        id: &KeyId,
+        scope: UnitCode,
+        emit: impl FnOnce(&ListMac) -> Vec<u8>,
+    ) -> Outcome<()> {
+        let bytes = emit(&self.mac(id, scope)?);
         Ok(files::write(path, &bytes, Existing::Refuse, Access::Umask)?)
     }
 
-    fn mac(&self, id: &KeyId, header: &Header) -> Outcome<ListMac> {
+    fn mac(&self, id: &KeyId, scope: UnitCode) -> Outcome<ListMac> {
         self.0.announce(id)?;
-        let key = self.0.provider().list_key(id, key_path(header.scope))?;
+        let key = self.0.provider().list_key(id, key_path(scope))?;
         Ok(ListMac::new(&key, *id))
     }
 }

@@ -269,6 +269,9 @@ impl Station<'_> {
                 out.report(&EventReport::personalised(name, serial, &done))?;
             }
             (LifeCommand::TemporaryIssue(args), Some(pupil)) => {
+                if let Some(admission) = &self.admission {
+                    admission.ask(pupil, card.issuance(), true, stamp.date)?;
+                }
                 let issued = args.personalise.issued;
                 warn_of_years(holidays.not_covered(stamp.date, pupil.enrolment.valid_until));
                 let done = card.temporary_issue(pupil, args.lost, holidays, stamp, issued)?;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use xuejika_card_model::list::{Header, ListError, ListMac, Lookup, key_path};
+use xuejika_card_model::desk::Uploads;
+use xuejika_card_model::list::{Header, List, ListError, ListMac, Lookup, key_path};
 use xuejika_keyscheme::provider::{KeyProvider, TestRoots};
 use xuejika_reader::Lists;
 
@@ -28,11 +29,30 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Outcome<Lists> {
 
 /// Reads a list for a reader whose SAM holds the test keys.
 fn read(path: &Path) -> Outcome<Lookup> {
-    let file = read_file(path)?;
-    let header = Header::parse(&file).map_err(|error| refused(path, error.into()))?;
+    parse(path, &read_file(path)?, Lookup::parse)
+}
+
+/// Reads a list with its withdrawals, as a desk needs it.
+pub(super) fn read_whole(path: &Path) -> Outcome<List> {
+    parse(path, &read_file(path)?, List::parse)
+}
+
+/// Reads a file of uploads.
+pub(super) fn read_uploads(path: &Path) -> Outcome<Uploads> {
+    let file = input::bytes(path, input::MAX_UPLOADS).map_err(Failure::usage)?;
+    parse(path, &file, Uploads::parse)
+}
+
+/// Reads a file with the test key of the unit that its header names.
+fn parse<T>(
+    path: &Path,
+    file: &[u8],
+    parse: impl FnOnce(&[u8], &ListMac) -> Result<T, ListError>,
+) -> Outcome<T> {
+    let header = Header::parse(file).map_err(|error| refused(path, error.into()))?;
     let id = header.key_id();
     let key = TestRoots.list_key(&id, key_path(header.scope)).map_err(Failure::usage)?;
-    Lookup::parse(&file, &ListMac::new(&key, id)).map_err(|error| refused(path, error))
+    parse(file, &ListMac::new(&key, id)).map_err(|error| refused(path, error))
 }
 
 /// Reads the bytes of a list file.

@@ -6,6 +6,7 @@ mod desk;
 mod field;
 mod list;
 mod purse;
+mod uploads;
 mod view;
 
 use xuejika_card_model::wallet::EnableFlag;
@@ -36,6 +37,7 @@ impl World {
             }
             Act::CompareS70(AtReader { card, reader }) => self.compare_s70(reader, card),
             Act::Upload(AtReader { card, reader }) => self.upload(reader, card),
+            Act::CheckUploads {} => Ok(self.check_uploads()),
             Act::RecallSlip { card, reader, unit, passed } => {
                 self.recall_slip(reader, card, *unit, *passed)
             }

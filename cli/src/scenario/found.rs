@@ -4,7 +4,7 @@ use core::fmt::Display;
 
 use xuejika_apdu::status::Outcome;
 use xuejika_apdu::{ChannelError, StatusWord};
-use xuejika_card_model::desk::{RecallError, ReplacementError, SheetError};
+use xuejika_card_model::desk::{Conflict, RecallError, ReplacementError, SheetError};
 use xuejika_card_model::event::Condition;
 use xuejika_card_model::list::ListError;
 use xuejika_card_model::record::FieldErrors;
@@ -257,6 +257,18 @@ impl From<ReplacementError> for Found {
             _ => "replacement",
         };
         Self::refused(outcome, error.to_string())
+    }
+}
+
+impl From<Conflict> for Found {
+    fn from(conflict: Conflict) -> Self {
+        let outcome = match conflict {
+            Conflict::NumberTaken(_) => "number-taken",
+            Conflict::SecondCard(_) => "second-card",
+            Conflict::SamePerson(_) => "same-person",
+            _ => "refused",
+        };
+        Self::refused(outcome, conflict.to_string())
     }
 }
 

@@ -139,6 +139,9 @@ pub(super) struct WithPupil {
     /// Whether the card is handed out.
     #[serde(default = "yes")]
     pub(super) issued: bool,
+    /// Whether the network reaches the uploads; without it the school uploads later (操作规程 四/五).
+    #[serde(default = "yes")]
+    pub(super) online: bool,
 }
 
 /// A pupil's data for a temporary card.
@@ -153,6 +156,9 @@ pub(super) struct Temporary {
     pub(super) issued: bool,
     /// The lost card; by default the pupil's other card, one whose loss is on the reader's lists first.
     pub(super) lost: Option<String>,
+    /// As for other cards.
+    #[serde(default = "yes")]
+    pub(super) online: bool,
 }
 
 /// Something done to an extension sector.
@@ -445,6 +451,8 @@ pub(super) enum Act {
     },
     /// Upload the personalisation (个人化信息上传).
     Upload(AtReader),
+    /// Check the uploads of all schools with all lists.
+    CheckUploads {},
     /// Look up a time limit.
     Deadline {
         limit: String,

@@ -69,6 +69,8 @@ shipped!(
     "37-clock-behind-the-card",
     "38-stock-that-is-listed",
     "39-last-good-day",
+    "40-one-card",
+    "41-uploads",
     "42-class-and-grade",
     "43-number-and-district",
     "48-initialised-by-the-city",

@@ -8,13 +8,15 @@ use xuejika_apdu::status::Language;
 use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::desk::Uploads;
 use xuejika_card_model::factory;
 use xuejika_card_model::ident::{CardSerial, Districts, UnitCode};
-use xuejika_card_model::list::{Bearer, List, ListError, Lookup};
+use xuejika_card_model::list::{Bearer, Edition, List, ListError, Lookup, Moment};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
 use xuejika_card_model::record::{FieldErrors, Issuance, Profile, TerminalId};
+use xuejika_card_model::s70;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::key::Key;
 use xuejika_keyscheme::{Algorithm, KeyId, legacy};
@@ -34,7 +36,7 @@ use crate::trace::{Exchange, Traced};
 const GATE: legacy::TerminalId = legacy::TerminalId([0x30, 0x00, 0x20, 0x00, 0x00, 0x01]);
 
 /// Number of every school's terminal.
-const TERMINAL: TerminalId = TerminalId([0, 0, 0, 1]);
+pub(super) const TERMINAL: TerminalId = TerminalId([0, 0, 0, 1]);
 
 /// When a day begins.
 const MORNING: (u8, u8, u8) = (8, 0, 0);
@@ -58,6 +60,8 @@ pub(super) struct World {
     pub(super) lists: BTreeMap<String, Book>,
     pub(super) pupils: BTreeMap<String, PupilDraft>,
     pub(super) districts: Districts,
+    /// The personalisations of all schools, as the city has them.
+    pub(super) uploads: Uploads,
     pub(super) gate: Terminal<SoftPsam>,
     pub(super) host: SoftLoadHost,
     pub(super) language: Language,
@@ -139,10 +143,13 @@ impl World {
         }
         let book = |scope| Book { scope, versions: Vec::new() };
         let lists = script.lists.iter().map(|(name, spec)| (name.clone(), book(spec.scope)));
+        let time = Time::new(hour, minute, second)?;
+        let issued = Moment { date: script.date, time };
+        let edition = Edition { scope: UnitCode::CITY, version: 1, issued };
         let pupil = |name: &String| Ok((name.clone(), source.draft(script, name)?));
         Ok(Self {
             date: script.date,
-            time: Time::new(hour, minute, second)?,
+            time,
             holidays,
             uncovered: BTreeSet::new(),
             cards,
@@ -150,6 +157,7 @@ impl World {
             lists: lists.collect(),
             districts: source.districts(script)?,
             pupils: script.pupils.keys().map(pupil).collect::<anyhow::Result<_>>()?,
+            uploads: Uploads::new(edition, [])?,
             gate: Terminal::new(SoftPsam::test(GATE)?)?,
             host: SoftLoadHost::test(),
             language,

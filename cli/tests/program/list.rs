@@ -13,7 +13,7 @@ card_serial,kind,reported_date,reported_time,effective,reason,withdrawn_date,wit
 ";
 
 impl Desk {
-    fn name(&self, name: &str) -> String {
+    pub(super) fn name(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
 

@@ -13,6 +13,8 @@ mod conformance;
 mod conformance_reader;
 mod demo;
 mod desk;
+#[cfg(unix)]
+mod desk_uploads;
 #[cfg(target_os = "linux")]
 mod dumps;
 mod emulate;

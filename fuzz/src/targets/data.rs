@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use xuejika_card_model::batch::manifest::{self, Manifest};
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{Cells, Column, KeySlot, Plan, Row};
+use xuejika_card_model::desk::Uploads;
 use xuejika_card_model::list::{
     Decoder, Delta, Header, List, ListMac, Lookup, MAC_LEN, key_id, key_path,
 };
@@ -138,7 +139,7 @@ pub fn case_file(bytes: &[u8]) {
     }
 }
 
-/// A list, as it is or with the right MAC behind it: what is taken is written back as it came, a
+/// A list or a file of uploads, as it is or with the right MAC behind it: what is taken is written back as it came, a
 /// piece at a time or at once, and the lookup takes the same.
 pub fn list(bytes: &[u8]) {
     let Some((&mode, body)) = bytes.split_first() else { return };
@@ -157,6 +158,9 @@ pub fn list(bytes: &[u8]) {
     }
     if let Ok(delta) = Delta::parse(&file, &mac) {
         assert_eq!(delta.emit(&mac), file);
+    }
+    if let Ok(uploads) = Uploads::parse(&file, &mac) {
+        assert_eq!(uploads.emit(&mac), file);
     }
     let lookup = Lookup::parse(&file, &mac);
     assert!(whole.is_err() || lookup.is_ok());

@@ -70,18 +70,27 @@ impl World {
             Ok(pupil) => pupil,
             Err(errors) => return Ok((&errors).into()),
         };
+        if with.online && !matches!(act, Act::Correct(_)) {
+            let asked = self.refused_by_uploads(&with.reader, &with.card, &pupil, false)?;
+            if let Some(refused) = asked {
+                return Ok(refused);
+            }
+        }
         let stamp = self.stamp();
         let done = self.present(&with.reader, &with.card)?.and_then(|mut card| match act {
             Act::Correct(_) => card.correct(&pupil, stamp),
             _ => card.personalise(&pupil, stamp, with.issued),
         });
+        if with.online && done.is_ok() {
+            self.upload_personalised(&with.card, &pupil, with.issued, None)?;
+        }
         Ok(written(&pupil, done))
     }
 
     /// Issues a temporary card for the card that is lost.
     pub(super) fn temporary_issue(&mut self, temporary: &Temporary) -> anyhow::Result<Found> {
-        let Temporary { card, reader, pupil, issued, lost } = temporary;
-        let pupil = match self.pupil(pupil)?.build() {
+        let Temporary { card, reader, pupil, issued, lost, online } = temporary;
+        let pupil = match self.pupil(pupil)? {
             Ok(pupil) => pupil,
             Err(errors) => return Ok((&errors).into()),
         };
@@ -89,10 +98,16 @@ impl World {
             Some(lost) => self.serial(lost)?,
             None => self.lost_card(reader, card, &pupil)?,
         };
+        if *online && let Some(refused) = self.refused_by_uploads(reader, card, &pupil, true)? {
+            return Ok(refused);
+        }
         let (stamp, holidays) = (self.stamp(), self.holidays.clone());
         let done = self
             .present(reader, card)?
             .and_then(|mut card| card.temporary_issue(&pupil, lost, &holidays, stamp, *issued));
+        if *online && done.is_ok() {
+            self.upload_personalised(card, &pupil, *issued, Some(lost))?;
+        }
         Ok(written(&pupil, done))
     }
 
@@ -117,6 +132,13 @@ impl World {
         let done = self
             .present(&plain.reader, &plain.card)?
             .and_then(|mut card| happen(&mut card, act, reason, stamp));
+        let ends = matches!(
+            act,
+            Act::Cancel(_) | Act::Replace(_) | Act::Recall(_) | Act::TemporaryReturn(_)
+        );
+        if ends && done.is_ok() {
+            self.upload_ended(&plain.card)?;
+        }
         Ok(changed(done))
     }
 

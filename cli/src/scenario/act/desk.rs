@@ -94,9 +94,10 @@ impl World {
         let (Some(pupil), Some(record)) = (&contents.pupil, &contents.personalisation) else {
             return Ok(Found::refused("not-personalised", "the card holds no pupil"));
         };
-        let upload =
-            PersonalisationUpload::new(&contents.issuance, &contents.status, pupil, record)?;
-        Ok(Found::done(upload.name.clone())
+        let (issuance, status, at) = (&contents.issuance, &contents.status, self.now());
+        let upload = PersonalisationUpload::new(issuance, status, pupil, record, at)?;
+        self.state(upload)?;
+        Ok(Found::done(upload.name.text())
             .with("name", upload.name)
             .with("student_number", upload.student_number)
             .with("unit", upload.unit)

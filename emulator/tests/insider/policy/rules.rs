@@ -121,9 +121,8 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     // Events: on which day.
     no("操作规程 二/六 初始化", "nothing happens to a card before it was made", |case| {
-        case.event().is_some_and(|(event, _)| {
-            event != Event::Initialise && case.act.day < record::made()
-        })
+        case.event()
+            .is_some_and(|(event, _)| event != Event::Initialise && case.act.day < record::made())
     }),
     no(
         "暂行办法 一(二) 有效期限",
@@ -357,7 +356,8 @@ pub(crate) const RULES: &[Rule] = &[
         "暂行办法 四(一) 学籍号, 操作规程 四/八",
         "a promotion leads to the next stage and its new number, a transfer stays in the stage",
         |case| {
-            let up = |it: Move| case.body().number.stage() - it.old.stage() == i8::from(it.promotion);
+            let up =
+                |it: Move| case.body().number.stage() - it.old.stage() == i8::from(it.promotion);
             case.is(&[Event::TransferIn]) && case.card.moving.is_some_and(|it| !up(it))
         },
     ),
