@@ -1,6 +1,8 @@
 //! CSV that a spreadsheet opens without running anything: no cell is a formula (CWE-1236), and none
-//! holds characters that hide or move others.
+//! holds characters that hide or move others. And CSV that is read, line by line.
 
+use anyhow::{Context, anyhow};
+use csv::StringRecord;
 use serde::Serialize;
 
 use crate::shown::Shown;
@@ -46,6 +48,30 @@ impl Csv {
     pub(crate) fn finish(self) -> anyhow::Result<Vec<u8>> {
         Ok(self.0.into_inner().map_err(csv::IntoInnerError::into_error)?)
     }
+}
+
+/// A CSV file that was read.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    /// Names of the columns.
+    pub(crate) heading: StringRecord,
+    /// The records, with the lines they begin in.
+    pub(crate) records: Vec<(u64, StringRecord)>,
+}
+
+/// Reads a CSV file whose lines have as many cells as the heading; complaints name file and line.
+pub(crate) fn read(name: &str, bytes: &[u8]) -> anyhow::Result<Sheet> {
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let heading = reader.headers().with_context(|| format!("{name}:1"))?.clone();
+    let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+    let record = |record: csv::Result<StringRecord>| {
+        let record =
+            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
+        Ok((line(record.position()), record))
+    };
+    let records = reader.records().map(record).collect::<anyhow::Result<_>>()?;
+    Ok(Sheet { heading, records })
 }
 
 /// A cell that no spreadsheet runs.

@@ -1,12 +1,17 @@
-//! How the values of the desk records are written: in the text form the library reads.
+//! How the values of the desk records are written, and read: in the text form the library reads.
 
-use serde::{Serialize, Serializer};
+use alloc::string::String;
 
-use super::{FaultCause, FaultOccasion, ReplacementCause};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::stock::Movement;
+use super::{ApplicationCode, FaultCause, FaultOccasion, ReplacementCause, Share};
 use crate::code::{RecordType, Sex};
 use crate::date::Date;
-use crate::ident::{CardSerial, Grade, Stage, StudentNumber, UnitCode};
-use crate::record::TerminalId;
+use crate::ident::{CardSerial, Grade, SerialRange, Stage, StudentNumber, UnitCode};
+use crate::management::SamSerial;
+use crate::record::{FilingNumber, TerminalId};
 
 macro_rules! as_displayed {
     ($($type:ty),+ $(,)?) => {$(
@@ -18,7 +23,40 @@ macro_rules! as_displayed {
     )+};
 }
 
-as_displayed!(CardSerial, Date, Grade, StudentNumber, TerminalId, UnitCode);
+as_displayed!(
+    ApplicationCode,
+    CardSerial,
+    Date,
+    FilingNumber,
+    Grade,
+    SamSerial,
+    SerialRange,
+    Share,
+    StudentNumber,
+    TerminalId,
+    UnitCode
+);
+
+macro_rules! read_back {
+    ($($type:ty),+ $(,)?) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )+};
+}
+
+read_back!(
+    ApplicationCode,
+    CardSerial,
+    Date,
+    FilingNumber,
+    Movement,
+    SamSerial,
+    SerialRange,
+    UnitCode
+);
 
 macro_rules! as_coded {
     ($($type:ty),+ $(,)?) => {$(
@@ -30,4 +68,4 @@ macro_rules! as_coded {
     )+};
 }
 
-as_coded!(FaultCause, FaultOccasion, RecordType, ReplacementCause, Sex, Stage);
+as_coded!(FaultCause, FaultOccasion, Movement, RecordType, ReplacementCause, Sex, Stage);

@@ -14,7 +14,7 @@ use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
 use crate::calendar_args::warn_of_years;
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, MAX_DATA};
-use crate::spreadsheet::Csv;
+use crate::spreadsheet::{self, Csv};
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -56,21 +56,16 @@ fn parse(
     scope: UnitCode,
     holidays: &Holidays,
 ) -> anyhow::Result<Vec<Entry>> {
-    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-    let headings = reader.headers().with_context(|| format!("{name}:1"))?.clone();
-    if let Some(missing) = REQUIRED.into_iter().find(|name| !headings.iter().any(|h| h == *name)) {
+    let sheet = spreadsheet::read(name, bytes)?;
+    let is_there = |column: &&str| sheet.heading.iter().any(|heading| heading == *column);
+    if let Some(missing) = REQUIRED.into_iter().find(|column| !is_there(column)) {
         let expected = REQUIRED.join(", ");
         bail!("{name}:1: no column {missing}, expected a heading with {expected} at least");
     }
     let mut entries = Vec::new();
-    for record in reader.records() {
-        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-        let record =
-            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
-        let line = line(record.position());
+    for (line, record) in &sheet.records {
         let row: Row = record
-            .deserialize(Some(&headings))
+            .deserialize(Some(&sheet.heading))
             .map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))?;
         entries.push(row.entry(scope, holidays).with_context(|| format!("{name}:{line}"))?);
     }
