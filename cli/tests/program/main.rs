@@ -13,6 +13,7 @@ mod conformance;
 mod conformance_reader;
 mod demo;
 mod desk;
+mod desk_books;
 #[cfg(target_os = "linux")]
 mod dumps;
 mod emulate;
