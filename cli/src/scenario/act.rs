@@ -1,6 +1,7 @@
 //! What each step does.
 
 mod batch;
+mod books;
 mod card;
 mod desk;
 mod field;
@@ -45,6 +46,8 @@ impl World {
             Act::FaultSheet { card, unit, district, city } => {
                 self.fault_sheet(card, *unit, *district, *city)
             }
+            Act::Allocate(school) => Ok(Self::allocate(school)),
+            Act::Stock(books) => self.stock(books),
             Act::Deadline { limit, from } => self.deadline(limit, *from),
             Act::Load(money) => self.load(money),
             Act::Purchase(money) => self.purchase(money),

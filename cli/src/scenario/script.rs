@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
-use xuejika_card_model::desk::{FaultCause, ReplacementCause};
+use xuejika_card_model::desk::{FaultCause, ReplacementCause, SchoolHolding};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{Form, Kind};
 use xuejika_card_model::record::{Profile, Term};
@@ -257,6 +257,21 @@ pub(super) struct Delivery {
     pub(super) damaged: bool,
 }
 
+/// The stock of a unit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Books {
+    #[serde(deserialize_with = "text")]
+    pub(super) unit: UnitCode,
+    /// Lines of its ledger, the cells in the order of the columns.
+    pub(super) ledger: Vec<String>,
+    /// Temporary and spare cards, which may stay.
+    #[serde(default)]
+    pub(super) keep: usize,
+    /// What was counted: serials and ranges.
+    pub(super) counted: Option<Vec<String>>,
+}
+
 /// What is wrong with one row of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -429,6 +444,10 @@ pub(super) enum Act {
         #[serde(default, deserialize_with = "some_text")]
         city: Option<FaultCause>,
     },
+    /// Allocate cards to a school (学籍卡发放与回收).
+    Allocate(SchoolHolding),
+    /// Look into the stock of a unit (库存).
+    Stock(Books),
     /// Sign a line of the recall slip (回收单).
     RecallSlip(AtReader),
     /// Upload the personalisation (个人化信息上传).

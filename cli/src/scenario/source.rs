@@ -61,6 +61,8 @@ shipped!(
     "32-next-pupil-not-listed",
     "33-broken-before-handout",
     "34-year-without-table",
+    "44-allocation",
+    "45-stock",
     "career",
 );
 
