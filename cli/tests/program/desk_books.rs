@@ -284,7 +284,7 @@ fn unusable_files_are_told_with_what_was_expected() {
             "x.csv:1: no column is called \"084012\", expected a heading with ",
         );
         refused("unit,unit,colour\n", "x.csv:1: ");
-        refused("\u{0}\u{1}", "x.csv:1: no column is called \"\\u{00}\\u{01}\"");
+        refused("\u{0}\u{1}", "x.csv:1: no column is called \"\\0\\u{1}\"");
     }
     let ledger = |text: &str| {
         folder.file("x.csv", text);
@@ -332,7 +332,7 @@ fn the_page_runs_as_pasted() {
     let (out, err) =
         (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
     assert!(played.status.success(), "{out}\n{err}");
-    for told in ["hand out 应发 1296", "31 of 1000 cards", "in stock 库存: 9", "missing 2: "] {
+    for told in ["hand out 应发 1296", "31 of 1000 cards", "in stock 库存: 9", "missing 1: "] {
         assert!(out.contains(told) || err.contains(told), "{told}: {out}\n{err}");
     }
 }
