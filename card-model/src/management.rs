@@ -1,5 +1,9 @@
 //! What a management card (管理卡) grants, and how a SAM is numbered. Layouts project-defined.
 
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
 use xuejika_keyscheme::KeyNumber;
 use xuejika_keyscheme::auth::{CardId, ReaderId};
 use xuejika_keyscheme::key::{Kek, Key, Sam as SamPurpose};
@@ -152,8 +156,8 @@ impl Authorisation {
 
 const _: () = assert!(Authorisation::LEN == RECORD_LEN + CRC_LEN);
 
-impl core::fmt::Debug for Authorisation {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for Authorisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { role, unit, valid_until, .. } = self;
         write!(f, "Authorisation({role:?}, {unit}, until {valid_until})")
     }
@@ -253,7 +257,7 @@ pub enum AuthorisationError {
 }
 
 /// The number of a SAM: 0000 ‖ unit (3) ‖ running number (3), all BCD.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SamSerial {
     /// Unit it was handed to.
     pub unit: UnitCode,
@@ -280,6 +284,28 @@ impl SamSerial {
         let [u1, u2, u3] = self.unit.bytes();
         let [n1, n2, n3] = self.number.bytes();
         ReaderId([0, 0, u1, u2, u3, n1, n2, n3])
+    }
+}
+
+/// Why a text is no number of a SAM.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no SAM serial, expected 16 digits: 0000, a unit, a running number")]
+pub struct SamSerialError(String);
+
+impl FromStr for SamSerial {
+    type Err = SamSerialError;
+
+    /// Reads the 16 digits of the identifier used in an authentication.
+    fn from_str(text: &str) -> Result<Self, SamSerialError> {
+        let digits = text.parse::<Digits<8>>().ok();
+        let serial = digits.and_then(|digits| Self::from_reader(ReaderId(digits.bytes())));
+        serial.ok_or_else(|| SamSerialError(text.into()))
+    }
+}
+
+impl fmt::Display for SamSerial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0000{}{}", self.unit, self.number)
     }
 }
 
@@ -330,6 +356,11 @@ mod tests {
         let serial = SamSerial::from_reader(reader).unwrap();
         assert_eq!(serial.unit.bytes(), [0x08, 0x40, 0x12]);
         assert_eq!(serial.reader(), reader);
+        assert_eq!(alloc::string::ToString::to_string(&serial), "0000084012000042");
+        assert_eq!("0000084012000042".parse(), Ok(serial));
+        for text in ["084012000042", "0100084012000042", "000008401200004A", "0000999999000042"] {
+            assert!(text.parse::<SamSerial>().is_err(), "{text}");
+        }
         assert_eq!(SamSerial::from_reader(ReaderId([1, 0, 8, 0x40, 0x12, 0, 0, 1])), None);
         assert_eq!(SamSerial::from_reader(ReaderId([0, 0, 8, 0x40, 0x12, 0, 0, 0xA])), None);
     }

@@ -1,8 +1,13 @@
 //! `desk`: the records that school, district and city pass to each other about a card, as JSON, CSV
-//! or text.
+//! or text, and the books that each of them keeps.
 
+mod allocation;
+mod file;
 mod rare;
+pub(crate) mod register;
+mod stock;
 mod uploads;
+mod waste;
 
 use std::path::PathBuf;
 
@@ -52,6 +57,21 @@ enum DeskCommand {
     Replacement(ReplacementArgs),
     /// Sheet that tells the district of a rare character in a name (生僻字描述文件).
     RareCharacter(rare::RareCharacterArgs),
+    /// Cards to hand out to schools and to recall from them (学籍卡发放与回收).
+    #[command(after_help = allocation::COLUMNS)]
+    Allocation(allocation::AllocationArgs),
+    /// Waste cards through wrong data (废卡), by batch and level; status 1 if somebody is liable.
+    #[command(after_help = waste::COLUMNS)]
+    Waste(waste::WasteArgs),
+    /// The stock of a level: cards in and out (入库、出库).
+    #[command(subcommand)]
+    Stock(stock::StockCommand),
+    /// Slips of cards that go from one level to the next (交接单).
+    #[command(subcommand)]
+    Slip(stock::SlipCommand),
+    /// Registers of the city: filed applications and SAMs (应用备案、读写机具注册).
+    #[command(subcommand)]
+    Register(register::RegisterCommand),
 }
 
 /// `desk personalisation`.
@@ -176,6 +196,11 @@ pub(crate) fn run(args: &DeskArgs, out: &Output) -> Outcome<Code> {
         }
         DeskCommand::Replacement(replacement) => args.export(&replacement.form()?, out),
         DeskCommand::RareCharacter(rare) => args.export(&rare.sheet()?, out),
+        DeskCommand::Allocation(allocation) => allocation::run(allocation, args.csv, out),
+        DeskCommand::Waste(waste) => waste::run(waste, args.csv, out),
+        DeskCommand::Stock(stock) => stock::run(stock, args.csv, out),
+        DeskCommand::Slip(slip) => stock::run_slip(slip, out),
+        DeskCommand::Register(register) => register::run(register, args, out),
     }
 }
 

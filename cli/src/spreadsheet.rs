@@ -1,10 +1,11 @@
 //! CSV that a spreadsheet opens without running anything: no cell is a formula (CWE-1236), and none
-//! holds characters that hide or move others.
+//! holds characters that hide or move others. And CSV that is read, line by line.
 
 use core::fmt::Display;
 use core::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
+use csv::StringRecord;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +54,30 @@ impl Csv {
     }
 }
 
+/// A CSV file that was read.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    /// Names of the columns.
+    pub(crate) heading: StringRecord,
+    /// The records, with the lines they begin in.
+    pub(crate) records: Vec<(u64, StringRecord)>,
+}
+
+/// Reads a CSV file whose lines have as many cells as the heading; complaints name file and line.
+pub(crate) fn read(name: &str, bytes: &[u8]) -> anyhow::Result<Sheet> {
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let heading = reader.headers().with_context(|| format!("{name}:1"))?.clone();
+    let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+    let record = |record: csv::Result<StringRecord>| {
+        let record =
+            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
+        Ok((line(record.position()), record))
+    };
+    let records = reader.records().map(record).collect::<anyhow::Result<_>>()?;
+    Ok(Sheet { heading, records })
+}
+
 /// Reads the rows of a CSV file with their lines. The heading names columns of `R`, those in `required`
 /// at least; every complaint names file and line.
 pub(crate) fn rows<R: DeserializeOwned>(
@@ -60,25 +85,16 @@ pub(crate) fn rows<R: DeserializeOwned>(
     bytes: &[u8],
     required: &[&str],
 ) -> anyhow::Result<Vec<(u64, R)>> {
-    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-    let headings = reader.headers().with_context(|| format!("{name}:1"))?.clone();
-    if let Some(missing) = required.iter().find(|name| !headings.iter().any(|h| h == **name)) {
+    let Sheet { heading, records } = read(name, bytes)?;
+    if let Some(missing) = required.iter().find(|name| !heading.iter().any(|h| h == **name)) {
         let expected = required.join(", ");
         bail!("{name}:1: no column {missing}, expected a heading with {expected} at least");
     }
-    let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record =
-            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
-        let line = line(record.position());
-        let row = record
-            .deserialize(Some(&headings))
-            .map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))?;
-        rows.push((line, row));
-    }
-    Ok(rows)
+    let row = |(line, record): (u64, StringRecord)| {
+        let row = record.deserialize(Some(&heading));
+        row.map(|row| (line, row)).map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))
+    };
+    records.into_iter().map(row).collect()
 }
 
 /// What is wrong with a record, without the position that stands in front already.

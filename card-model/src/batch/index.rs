@@ -3,8 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::plan::SerialRange;
-use crate::ident::CardSerial;
+use crate::ident::{CardSerial, SerialRange};
 
 /// Values of `N` bytes with the rows they stand in.
 #[derive(Clone, Debug, Default)]

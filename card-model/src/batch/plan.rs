@@ -18,7 +18,7 @@ use crate::bcd::Digits;
 use crate::card::UID_LEN;
 use crate::date::Date;
 use crate::file::tree::PROFILE_VERSION;
-use crate::ident::CardSerial;
+use crate::ident::{CardSerial, SerialRange};
 use crate::record::Profile;
 
 /// Longest name of a box, in characters.
@@ -69,29 +69,6 @@ pub struct PlannedBox {
     pub serials: SerialRange,
     /// Cards in it.
     pub count: u32,
-}
-
-/// Consecutive serials of one year and vendor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SerialRange {
-    /// First serial.
-    pub first: CardSerial,
-    /// Last serial.
-    pub last: CardSerial,
-}
-
-impl SerialRange {
-    /// Whether `serial` is one of them.
-    #[must_use]
-    pub fn contains(&self, serial: CardSerial) -> bool {
-        (self.first..=self.last).contains(&serial)
-    }
-
-    /// The serial with this sequence number in the year and of the vendor of the range.
-    #[must_use]
-    pub fn serial(&self, sequence: u32) -> Option<CardSerial> {
-        CardSerial::new(self.first.year(), self.first.vendor(), sequence).ok()
-    }
 }
 
 impl Plan {

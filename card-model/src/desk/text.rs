@@ -5,12 +5,16 @@ use alloc::string::String;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{CodePoint, FaultCause, FaultOccasion, ReplacementCause};
+use super::stock::Movement;
+use super::{ApplicationCode, CodePoint, FaultCause, FaultOccasion, ReplacementCause, Share};
 use crate::code::{RecordType, Sex};
 use crate::date::Date;
-use crate::ident::{CardSerial, EducationId, Grade, Pinyin, Stage, StudentNumber, UnitCode};
+use crate::ident::{
+    CardSerial, EducationId, Grade, Pinyin, SerialRange, Stage, StudentNumber, UnitCode,
+};
 use crate::list::Moment;
-use crate::record::TerminalId;
+use crate::management::SamSerial;
+use crate::record::{FilingNumber, TerminalId};
 use crate::text::GbText;
 
 macro_rules! as_displayed {
@@ -23,7 +27,25 @@ macro_rules! as_displayed {
     )+};
 }
 
-as_displayed!(CardSerial, CodePoint, Date, Grade, Pinyin, StudentNumber, TerminalId, UnitCode);
+as_displayed!(
+    ApplicationCode,
+    CardSerial,
+    CodePoint,
+    Date,
+    EducationId,
+    FilingNumber,
+    GbText<30>,
+    GbText<62>,
+    Grade,
+    Moment,
+    Pinyin,
+    SamSerial,
+    SerialRange,
+    Share,
+    StudentNumber,
+    TerminalId,
+    UnitCode
+);
 
 macro_rules! read_back {
     ($($type:ty),+ $(,)?) => {$(
@@ -35,9 +57,19 @@ macro_rules! read_back {
     )+};
 }
 
-read_back!(CodePoint, Date, Pinyin, StudentNumber);
-
-as_displayed!(EducationId, GbText<30>, GbText<62>, Moment);
+read_back!(
+    ApplicationCode,
+    CardSerial,
+    CodePoint,
+    Date,
+    FilingNumber,
+    Movement,
+    Pinyin,
+    SamSerial,
+    SerialRange,
+    StudentNumber,
+    UnitCode
+);
 
 macro_rules! as_coded {
     ($($type:ty),+ $(,)?) => {$(
@@ -49,4 +81,4 @@ macro_rules! as_coded {
     )+};
 }
 
-as_coded!(FaultCause, FaultOccasion, RecordType, ReplacementCause, Sex, Stage);
+as_coded!(FaultCause, FaultOccasion, Movement, RecordType, ReplacementCause, Sex, Stage);

@@ -7,6 +7,7 @@ mod card_serial;
 mod district;
 mod national;
 mod school;
+mod serial_range;
 mod student_number;
 mod unit;
 
@@ -21,6 +22,7 @@ pub use school::{
     Category, Colour, Grade, GradeError, SchoolId, SchoolIdError, SchoolType, SchoolingYears,
     SchoolingYearsError, Stage,
 };
+pub use serial_range::{SerialRange, SerialRangeError};
 pub use student_number::{StudentNumber, StudentNumberError};
 pub use unit::{Scope, UnitCode, UnitCodeError};
 

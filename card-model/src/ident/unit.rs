@@ -125,6 +125,16 @@ impl UnitCode {
         }
     }
 
+    /// Returns the unit one level up: the district of a school, the city of a district.
+    #[must_use]
+    pub const fn above(&self) -> Option<Self> {
+        match self.0 {
+            Scope::City => None,
+            Scope::District(_) => Some(Self::CITY),
+            Scope::School { district, .. } => Some(Self::district(district)),
+        }
+    }
+
     /// Tells whether `other` is this unit or lies within it.
     #[must_use]
     pub fn covers(&self, other: Self) -> bool {
@@ -190,6 +200,13 @@ mod tests {
         assert!(UnitCode::from_bytes([0x08, 0x4A, 0x12]).is_err());
         let district = "08".parse().unwrap();
         assert!(UnitCode::school(district, SchoolType::Primary, 1000).is_err());
+    }
+
+    #[test]
+    fn levels() {
+        assert_eq!(unit("084012").above(), Some(unit("080000")));
+        assert_eq!(unit("080000").above(), Some(UnitCode::CITY));
+        assert_eq!(UnitCode::CITY.above(), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The operations of a card's life but for its first days, and those of its extension sectors.
 
 use core::num::NonZeroU16;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use xuejika_card_model::bcd::parse_number;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
+use xuejika_card_model::date::Date;
+use xuejika_card_model::desk::{ApplicationCode, Applications};
 use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::{CardSerial, Scope, StudentNumber, UnitCode};
 use xuejika_card_model::pupil::Pupil;
@@ -17,11 +20,11 @@ use super::report::{EventReport, SectorReport};
 use super::{End, Station};
 use crate::args::{PersonaliseArgs, PupilArgs, ReaderArgs};
 use crate::calendar_args::{HolidayArgs, warn_of_years};
-use crate::exit::{Code, Outcome};
-use crate::hex;
+use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::target::Channel;
 use crate::trace::Traced;
+use crate::{desk, hex};
 
 /// `reader`, the operations here.
 #[derive(Debug, Subcommand)]
@@ -135,6 +138,9 @@ pub(crate) struct OpenSectorArgs {
     /// Number under which the application is filed with the city (备案号): 8 digits.
     #[arg(long, value_name = "NO", value_parser = filing)]
     pub(crate) filing: FilingNumber,
+    /// Register of the filed applications, which has to have this one; see `desk register check`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) register: Option<PathBuf>,
 }
 
 /// `reader write-sector`.
@@ -169,16 +175,31 @@ fn sector(text: &str) -> Result<ExtensionIndex, String> {
 }
 
 fn application(text: &str) -> Result<NonZeroU16, String> {
-    let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let code = u16::from_str_radix(text, 16).ok().and_then(NonZeroU16::new);
-    code.filter(|_| digits).ok_or_else(|| "expected 4 hexadecimal digits, not 0000".to_owned())
+    let code: ApplicationCode = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(code.0)
 }
 
 fn filing(text: &str) -> Result<FilingNumber, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
+impl OpenSectorArgs {
+    /// Refuses an application that the register does not have.
+    fn check(&self, register: &Applications, unit: UnitCode, on: Date) -> Result<(), Failure> {
+        let owner = self.owner.unwrap_or(unit);
+        let filed = register.application(self.filing, ApplicationCode(self.application), owner, on);
+        filed.map(drop).map_err(|error| Failure::Because(Code::Findings, error.into()))
+    }
+}
+
 impl LifeCommand {
+    /// The register of applications it has to look into, if it is given.
+    fn register(&self) -> Result<Option<(&OpenSectorArgs, Applications)>, Failure> {
+        let Self::OpenSector(args) = self else { return Ok(None) };
+        let register = args.register.as_deref().map(desk::register::applications).transpose()?;
+        Ok(register.map(|register| (args, register)))
+    }
+
     /// Its reader.
     pub(crate) const fn reader(&self) -> &ReaderArgs {
         match self {
@@ -255,12 +276,16 @@ impl Station<'_> {
         (pupil, holidays): (Option<&Pupil>, &Holidays),
         out: &Output,
     ) -> Result<Code, End> {
+        let register = command.register()?;
         let unit = match self.args.sam_unit {
             Some(unit) => unit,
             None => self.usual_unit(command, pupil)?,
         };
-        let mut reader = self.unlock(unit)?;
         let stamp = self.stamp;
+        if let Some((args, register)) = register {
+            args.check(&register, unit, stamp.date)?;
+        }
+        let mut reader = self.unlock(unit)?;
         let mut card = reader.connect(&mut self.channel, stamp.date)?;
         let (serial, name) = (card.issuance().card_serial, command.name());
         match (command, pupil) {

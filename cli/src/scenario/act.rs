@@ -1,6 +1,7 @@
 //! What each step does.
 
 mod batch;
+mod books;
 mod card;
 mod desk;
 mod field;
@@ -51,6 +52,8 @@ impl World {
                 self.apply_replacement(list.as_deref(), card, pupil, (*cause, *since))
             }
             Act::FaultSheet(sheet) => self.fault_sheet(sheet),
+            Act::Allocate(school) => Ok(Self::allocate(school)),
+            Act::Stock(books) => self.stock(books),
             Act::Deadline { limit, from } => self.deadline(limit, *from),
             Act::Load(money) => self.transfer(Direction::Load, money),
             Act::Unload(money) => self.transfer(Direction::Unload, money),

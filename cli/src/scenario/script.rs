@@ -13,7 +13,7 @@ use toml::Spanned;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
-use xuejika_card_model::desk::{FaultCause, FaultOccasion, ReplacementCause};
+use xuejika_card_model::desk::{FaultCause, FaultOccasion, ReplacementCause, SchoolHolding};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{Form, Kind};
 use xuejika_card_model::record::{Profile, Term};
@@ -248,6 +248,21 @@ pub(super) struct Delivery {
     pub(super) damaged: bool,
 }
 
+/// The stock of a unit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Books {
+    #[serde(deserialize_with = "text")]
+    pub(super) unit: UnitCode,
+    /// Lines of its ledger, the cells in the order of the columns.
+    pub(super) ledger: Vec<String>,
+    /// Temporary and spare cards, which may stay.
+    #[serde(default)]
+    pub(super) keep: usize,
+    /// What was counted: serials and ranges.
+    pub(super) counted: Option<Vec<String>>,
+}
+
 /// What is wrong with one row of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -438,6 +453,10 @@ pub(super) enum Act {
     },
     /// Write a fault sheet (故障卡说明单) with what district and city found.
     FaultSheet(Sheet),
+    /// Allocate cards to a school (学籍卡发放与回收).
+    Allocate(SchoolHolding),
+    /// Look into the stock of a unit (库存).
+    Stock(Books),
     /// Sign a line of the recall slip (回收单).
     RecallSlip {
         card: String,

@@ -73,6 +73,8 @@ shipped!(
     "41-uploads",
     "42-class-and-grade",
     "43-number-and-district",
+    "44-allocation",
+    "45-stock",
     "48-initialised-by-the-city",
     "49-cut-wallet",
     "50-reports-of-others",

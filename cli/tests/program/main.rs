@@ -13,6 +13,7 @@ mod conformance;
 mod conformance_reader;
 mod demo;
 mod desk;
+mod desk_books;
 #[cfg(unix)]
 mod desk_uploads;
 #[cfg(target_os = "linux")]
