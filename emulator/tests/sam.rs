@@ -66,7 +66,7 @@ fn management(unit: &str) -> VirtualCard {
 fn sams_for(change: impl Fn(&mut Authorisation)) -> [Box<dyn Sam>; 2] {
     let (card, mut grant) = management::test_card(UNIT.parse().unwrap(), date("2027-08-31"));
     change(&mut grant);
-    let store = || SamStore::test_for(AES, serial(), card, &grant);
+    let store = || SamStore::test_for(AES, serial(), None, card, &grant);
     let memory = RamNvm::new(factory::sam(&store()));
     let soft = SoftSam::holding(store(), ChaCha12Rng::seed_from_u64(5)).unwrap();
     [Box::new(CardSam::new(powered(memory, 5)).unwrap()), Box::new(soft)]

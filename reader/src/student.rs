@@ -1,6 +1,7 @@
 //! A student card in the field of an unlocked reader: the operations of school, district and
 //! application unit on it.
 
+mod application;
 mod life;
 mod personalise;
 mod sector;
@@ -28,6 +29,7 @@ use crate::link;
 use crate::sam::{Sam, SamError};
 use crate::session::{Application, Session, read_binary};
 
+pub use application::ApplicationCard;
 pub use life::Change;
 pub use personalise::Personalised;
 

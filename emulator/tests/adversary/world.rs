@@ -83,7 +83,7 @@ impl World {
         restrict(&mut authorisation, rng);
         let number = SamSerial { unit: authorisation.unit, number: "000042".parse().unwrap() };
         let algorithm = Algorithm::Aes128;
-        let store = SamStore::test_for(algorithm, number, serial, &authorisation);
+        let store = SamStore::test_for(algorithm, number, lent, serial, &authorisation);
         let key = |id: &KeyId| test_keys::root(id).card(id, serial);
         let [_, uid @ ..] = serial.0;
         let written = factory::management(algorithm, serial, uid, &authorisation, key);
