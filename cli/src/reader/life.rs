@@ -147,12 +147,14 @@ fn school(text: &str) -> Result<UnitCode, String> {
     if unit.is_school() { Ok(unit) } else { Err("is no school".to_owned()) }
 }
 
-fn sector(text: &str) -> Result<ExtensionIndex, String> {
+/// An extension sector, from the command line.
+pub(crate) fn sector(text: &str) -> Result<ExtensionIndex, String> {
     let index = parse_number(text).and_then(ExtensionIndex::new);
     index.ok_or_else(|| "expected 1 to 8".to_owned())
 }
 
-fn application(text: &str) -> Result<NonZeroU16, String> {
+/// An application code, from the command line.
+pub(crate) fn application(text: &str) -> Result<NonZeroU16, String> {
     let digits = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let code = u16::from_str_radix(text, 16).ok().and_then(NonZeroU16::new);
     code.filter(|_| digits).ok_or_else(|| "expected 4 hexadecimal digits, not 0000".to_owned())

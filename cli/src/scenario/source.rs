@@ -61,6 +61,8 @@ shipped!(
     "32-next-pupil-not-listed",
     "33-broken-before-handout",
     "34-year-without-table",
+    "46-library-and-canteen",
+    "47-district-application",
     "career",
 );
 

@@ -14,7 +14,7 @@ use xuejika_card_model::list::{List, Lookup};
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
 use xuejika_card_model::pupil::PupilDraft;
-use xuejika_card_model::record::{Issuance, Profile, TerminalId};
+use xuejika_card_model::record::{ExtensionIndex, ExtensionSet, Issuance, Profile, TerminalId};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::key::Key;
 use xuejika_keyscheme::{Algorithm, KeyId, legacy};
@@ -24,7 +24,7 @@ use xuejika_reader::wallet::{SoftLoadHost, Terminal};
 use xuejika_reader::{Error, Locked, Reader, Stamp, StudentCard};
 
 use super::found::Found;
-use super::script::{Act, CardSpec, CutPlan, ReaderSpec, Script, Step};
+use super::script::{Act, CardSpec, CutPlan, ReaderSpec, Role, Script, Step};
 use super::source::Source;
 use crate::clock;
 use crate::recorder::{Tap, Trace};
@@ -70,6 +70,8 @@ pub(super) const SCENARIO: &str = "scenario";
 pub(super) struct Station {
     pub(super) office: Office,
     pub(super) unit: UnitCode,
+    /// The sectors of an application unit.
+    pub(super) lent: Option<ExtensionSet>,
     pub(super) algorithm: Algorithm,
     pub(super) until: Date,
     pub(super) lists: Vec<Held>,
@@ -332,7 +334,22 @@ fn station(number: u64, spec: &ReaderSpec, env: &mut Env) -> anyhow::Result<Stat
         None => UNTIL.parse()?,
     };
     let serial = SamSerial { unit: spec.unit, number: Digits::new(number)? };
-    let sam = SoftSam::test(algorithm, serial, until, clock::fork(env));
+    let lent = lent(spec)?;
+    let sam = SoftSam::test_for(algorithm, serial, lent, until, clock::fork(env));
     let office = Office::Locked(Locked::new(sam));
-    Ok(Station { office, unit: spec.unit, algorithm, until, lists: Vec::new() })
+    Ok(Station { office, unit: spec.unit, lent, algorithm, until, lists: Vec::new() })
+}
+
+/// The sectors lent to an application unit; `None` for an office.
+fn lent(spec: &ReaderSpec) -> anyhow::Result<Option<ExtensionSet>> {
+    let sector = |&number: &u8| ExtensionIndex::new(number).context("sectors: expected 1 to 8");
+    let sectors: Vec<_> = spec.sectors.iter().map(sector).collect::<anyhow::Result<_>>()?;
+    let lent = ExtensionSet::of(sectors);
+    match spec.role {
+        Role::Application => {
+            lent.context("sectors: an application unit needs some, such as [2, 3]").map(Some)
+        }
+        Role::Office if lent.is_some() => bail!("sectors: only with role = \"application\""),
+        Role::Office => Ok(None),
+    }
 }
