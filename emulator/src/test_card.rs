@@ -13,9 +13,7 @@ use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::{Nvm, NvmError, RamNvm};
 use xuejika_card_model::psam::{PsamIssue, PsamKey};
-use xuejika_card_model::record::{
-    CardType, ExtensionSet, Issuance, Profile, Status, StatusPair,
-};
+use xuejika_card_model::record::{CardType, ExtensionSet, Issuance, Profile, Status, StatusPair};
 use xuejika_card_model::sam::SamStore;
 use xuejika_card_model::wallet::{EnableFlag, WalletKeys, WalletSetup};
 use xuejika_keyscheme::auth::CardId;

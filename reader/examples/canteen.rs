@@ -44,7 +44,10 @@ fn main() -> Result<(), AnyError> {
         }
     }
     let library = canteen.connect(&mut card, today)?.application(SECTOR, NonZeroU16::MIN)?.read();
-    println!("another application: {}", library.map_or_else(|error| error.to_string(), |_| "?".into()));
+    println!(
+        "another application: {}",
+        library.map_or_else(|error| error.to_string(), |_| "?".into())
+    );
     Ok(())
 }
 
@@ -64,11 +67,7 @@ fn reader(
 }
 
 /// What the school's office does first: it personalises the card and lends the canteen its sector.
-fn lend(
-    office: &mut Reader<SoftSam>,
-    card: &mut VirtualCard,
-    today: Date,
-) -> Result<(), AnyError> {
+fn lend(office: &mut Reader<SoftSam>, card: &mut VirtualCard, today: Date) -> Result<(), AnyError> {
     let some = |text: &str| Some(text.to_owned());
     let pupil = PupilDraft {
         student_number: some("0108401212801056"),
@@ -86,7 +85,8 @@ fn lend(
         enrolment_state: some("0"),
         ..PupilDraft::default()
     };
-    let stamp = Stamp { date: today, time: Time::new(8, 30, 0)?, terminal: TerminalId([0, 0, 0, 1]) };
+    let stamp =
+        Stamp { date: today, time: Time::new(8, 30, 0)?, terminal: TerminalId([0, 0, 0, 1]) };
     let owner = office.grant().unit;
     let filing = "20260003".parse()?;
     let mut card = office.connect(card, today)?;

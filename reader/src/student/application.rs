@@ -127,9 +127,8 @@ impl<S: Sam, C: CardChannel> ApplicationCard<'_, '_, S, C> {
     pub fn write(&mut self, offset: u8, bytes: &[u8]) -> Result<(), Error> {
         let owner = self.proof.clone()?;
         let offset = offset.into();
-        self.card.in_sector(self.sector, owner, |session| {
-            session.update_file(sfi::ONLY, offset, bytes)
-        })
+        self.card
+            .in_sector(self.sector, owner, |session| session.update_file(sfi::ONLY, offset, bytes))
     }
 }
 
