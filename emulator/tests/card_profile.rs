@@ -31,7 +31,8 @@ use xuejika_card_model::management::{self, Authorisation, AuthorisationError};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
 use xuejika_card_model::psam::{KeyKind, PsamError, PsamKey};
 use xuejika_card_model::record::{
-    CardType, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Term, TransferOperation,
+    CardType, ExtensionIndex, ExtensionSet, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Term,
+    TransferOperation,
 };
 use xuejika_card_model::sam::SamError;
 use xuejika_card_model::state::LifeCycleState;
