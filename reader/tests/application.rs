@@ -1,5 +1,5 @@
 //! An application unit (应用单位) at its sector: what it may do, and that the key decides.
-#![allow(clippy::unwrap_used, reason = "test helpers")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 mod support;
 
