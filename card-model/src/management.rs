@@ -19,6 +19,7 @@ use crate::file::KeySet;
 use crate::file::tree::{self, CardKind};
 use crate::ident::{District, Scope, UnitCode};
 use crate::nvm::Nvm;
+use crate::record::ExtensionSet;
 
 /// On whose behalf a reader works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,7 +184,19 @@ impl<N: Nvm> Card<N> {
 /// only and protects nothing.
 #[must_use]
 pub fn test_card(unit: UnitCode, valid_until: Date) -> (CardId, Authorisation) {
+    test_card_for(unit, None, valid_until)
+}
+
+/// As [`test_card`]; with `lent`, that of an application unit (应用单位) which has the use of these
+/// extension sectors for `unit`. Each application unit has a card of its own.
+#[must_use]
+pub fn test_card_for(
+    unit: UnitCode,
+    lent: Option<ExtensionSet>,
+    valid_until: Date,
+) -> (CardId, Authorisation) {
     let role = match unit.scope() {
+        _ if lent.is_some() => Role::Application,
         Scope::City => Role::City,
         Scope::District(_) => Role::District,
         Scope::School { .. } => Role::School,
@@ -198,11 +211,12 @@ pub fn test_card(unit: UnitCode, valid_until: Date) -> (CardId, Authorisation) {
         floor: [1; 8],
         secret: Zeroizing::new(TEST_SECRET),
     };
-    (CardId([0x90, 0x00, u1, u2, u3, 0, 0, 1]), authorisation)
+    (CardId([0x90, 0x00, u1, u2, u3, 0, lent.map_or(0, ExtensionSet::bits), 1]), authorisation)
 }
 
 /// What a test reader of this role may use. The city holds every key of the education zone, for it
-/// loads them (操作规程 二/六); K0 is nobody else's. A school works with the others, a district leads.
+/// loads them (操作规程 二/六); K0 is nobody else's. A school works with the others, a district leads. An
+/// application unit reads the pupil and uses its sectors.
 const fn test_keys_of(role: Role) -> KeySet {
     use KeyNumber as K;
     match role {

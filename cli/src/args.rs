@@ -1,17 +1,21 @@
 //! The command line.
 
+use core::num::NonZeroU16;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use xuejika_apdu::status::Language;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
-use xuejika_card_model::record::{Profile, Term, TerminalId};
+use xuejika_card_model::record::{ExtensionIndex, ExtensionSet, Profile, Term, TerminalId};
 use xuejika_keyscheme::legacy::TerminalId as TerminalNumber;
 
 use crate::districts::DistrictArgs;
+use crate::exit::{Failure, Outcome};
 use crate::hex::Expected;
+use crate::reader::life::{application, sector};
 use crate::target::Target;
 
 const ENDING: &str = "\
@@ -203,6 +207,8 @@ pub(crate) struct CreateArgs {
     /// Unit of a SAM, or whose readers a management card unlocks: 6 digits.
     #[arg(long)]
     pub(crate) unit: Option<UnitCode>,
+    #[command(flatten)]
+    pub(crate) holder: HolderArgs,
     /// Last day on which a management card unlocks; the test SAM takes only the default, a SAM made
     /// here only the one it was made with.
     #[arg(long, value_name = "DATE", default_value = crate::reader::VALID_UNTIL)]
@@ -219,6 +225,44 @@ pub(crate) struct CreateArgs {
     /// The image to write; an existing file is never overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// Who works with a SAM and its management card.
+#[derive(Debug, Args)]
+pub(crate) struct HolderArgs {
+    /// Who works with the reader whose test SAM and test management card these are. By default the
+    /// office of its unit, with --sectors an application unit.
+    #[arg(long, value_enum)]
+    role: Option<ReaderRole>,
+    /// Extension sectors that its unit lends to the application unit, such as 2,3: the SAM has the
+    /// keys of these, and K1 to read the pupil, and no other.
+    #[arg(long, value_name = "N,N")]
+    sectors: Option<ExtensionSet>,
+}
+
+impl HolderArgs {
+    /// The sectors of an application unit; `None` for an office.
+    pub(crate) fn lent(&self) -> Outcome<Option<ExtensionSet>> {
+        let refused = match (self.role, self.sectors) {
+            (Some(ReaderRole::Application), None) => {
+                "--role application needs --sectors: the sectors lent to it, such as 2,3"
+            }
+            (Some(ReaderRole::Office), Some(_)) => {
+                "--sectors is for --role application: an office has the keys of all sectors"
+            }
+            (_, sectors) => return Ok(sectors),
+        };
+        Err(Failure::usage(anyhow!(refused)))
+    }
+}
+
+/// Who works with a reader on behalf of its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReaderRole {
+    /// The card office of city, district or school (管理单位).
+    Office,
+    /// An application unit (应用单位), such as a canteen or a library.
+    Application,
 }
 
 /// The radio identifier of a card.
@@ -356,7 +400,7 @@ pub(crate) enum ReaderCommand {
     /// Register the card for a term (学籍注册).
     Register(RegisterArgs),
     /// Say whether a venue accepts the card; status 0 accepts, 1 refuses.
-    Verdict(ReaderArgs),
+    Verdict(VerdictArgs),
     /// Load a newer version of a key under K0, for the city; the SAM derives it.
     LoadKey(LoadKeyArgs),
     /// Retire the old version of a key that a newer one has replaced, under K0, for the city.
@@ -364,6 +408,20 @@ pub(crate) enum ReaderCommand {
     /// The rest of a card's life, and its extension sectors.
     #[command(flatten)]
     Life(crate::reader::life::LifeCommand),
+}
+
+/// `reader verdict`.
+#[derive(Debug, Args)]
+pub(crate) struct VerdictArgs {
+    #[command(flatten)]
+    pub(crate) reader: ReaderArgs,
+    /// For the application with this code (应用代码) in --sector, rather than for education in general:
+    /// 4 hexadecimal digits.
+    #[arg(long, value_name = "CODE", value_parser = application, requires = "sector")]
+    pub(crate) application: Option<NonZeroU16>,
+    /// Extension sector of the application, 1 to 8.
+    #[arg(long, value_name = "N", value_parser = sector, requires = "application")]
+    pub(crate) sector: Option<ExtensionIndex>,
 }
 
 /// `reader retire-key`.
@@ -409,6 +467,8 @@ pub(crate) struct StationArgs {
     /// has its own.
     #[arg(long, value_name = "UNIT")]
     pub(crate) sam_unit: Option<UnitCode>,
+    #[command(flatten)]
+    pub(crate) holder: HolderArgs,
     /// The management card that unlocks the reader: `test`, or a card like --target.
     #[arg(long, value_name = "T2", default_value = "test", value_parser = desk_card)]
     pub(crate) management: DeskCard,

@@ -14,7 +14,7 @@ use xuejika_card_model::factory;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
-use xuejika_card_model::record::Profile;
+use xuejika_card_model::record::{ExtensionSet, Profile};
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::{Card, file::tree::CardKind};
 use xuejika_emulator::{file_store, test_card};
@@ -33,11 +33,15 @@ pub(crate) fn create(args: &CreateArgs, out: &Output) -> Outcome<Code> {
     if args.blank && args.kind != Kind::Student {
         return Err(Failure::usage(anyhow!("only a student card can be blank")));
     }
+    let lent = args.holder.lent()?;
+    if lent.is_some() && !matches!(args.kind, Kind::Management | Kind::Sam) {
+        return Err(Failure::usage(anyhow!("--sectors is for a SAM or a management card")));
+    }
     let mut memory = match args.kind {
         Kind::Student => student(args)?,
-        Kind::Management => management(args)?,
+        Kind::Management => management(args, lent)?,
         Kind::Psam => test_card::psam(args.terminal).map_err(Failure::usage)?,
-        Kind::Sam => sam(args)?,
+        Kind::Sam => sam(args, lent)?,
     };
     let privacy =
         Privacy { random_uid: args.uid == Uid::Random, plain_atr: args.atr == Atr::Plain };
@@ -63,14 +67,14 @@ fn student(args: &CreateArgs) -> Outcome<RamNvm> {
     memory().map_err(Failure::usage)
 }
 
-fn management(args: &CreateArgs) -> Outcome<RamNvm> {
-    Ok(test_card::management(algorithm(args)?, unit(args)?, args.valid_until))
+fn management(args: &CreateArgs, lent: Option<ExtensionSet>) -> Outcome<RamNvm> {
+    Ok(test_card::management_for(algorithm(args)?, unit(args)?, lent, args.valid_until))
 }
 
-fn sam(args: &CreateArgs) -> Outcome<RamNvm> {
+fn sam(args: &CreateArgs, lent: Option<ExtensionSet>) -> Outcome<RamNvm> {
     let number = Digits::new(1).map_err(Failure::device)?;
     let serial = SamSerial { unit: unit(args)?, number };
-    Ok(test_card::sam(algorithm(args)?, serial, args.valid_until))
+    Ok(test_card::sam_for(algorithm(args)?, serial, lent, args.valid_until))
 }
 
 fn unit(args: &CreateArgs) -> Outcome<UnitCode> {

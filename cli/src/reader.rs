@@ -6,6 +6,8 @@ pub(crate) mod life;
 pub(crate) mod lists;
 mod report;
 
+use core::num::NonZeroU16;
+
 use xuejika_apdu::fci::Fci;
 use xuejika_apdu::status::Language;
 use xuejika_apdu::{CardChannel, Class, Command, Response};
@@ -16,6 +18,7 @@ use xuejika_card_model::file::tree::EDUCATION_NAME;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::pupil::Pupil;
+use xuejika_card_model::record::{ExtensionIndex, ExtensionSet};
 use xuejika_card_model::verdict::{Circumstances, Listed, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
@@ -47,7 +50,7 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
         ReaderCommand::Read(args) => (args, "read"),
         ReaderCommand::Personalise(args) => (&args.pupil.reader, "personalise"),
         ReaderCommand::Register(args) => (&args.reader, "register"),
-        ReaderCommand::Verdict(args) => (args, "verdict"),
+        ReaderCommand::Verdict(args) => (&args.reader, "verdict"),
         ReaderCommand::LoadKey(args) => (&args.key.reader, "load-key"),
         ReaderCommand::RetireKey(args) => (&args.reader, "retire-key"),
         ReaderCommand::Life(command) => (command.reader(), command.name()),
@@ -77,7 +80,9 @@ pub(crate) fn run(command: &ReaderCommand, out: &Output) -> Outcome<Code> {
             station.personalise(&pupil, args.issued, out)
         }
         (ReaderCommand::Register(args), _) => station.register(args, out),
-        (ReaderCommand::Verdict(_), _) => station.verdict(out),
+        (ReaderCommand::Verdict(args), _) => {
+            station.verdict(args.sector.zip(args.application), out)
+        }
         (ReaderCommand::LoadKey(args), _) => station.key(args.key.key, Some(args.version), out),
         (ReaderCommand::RetireKey(args), _) => station.key(args.key, None, out),
         (ReaderCommand::Life(command), pupil) => {
@@ -143,10 +148,15 @@ impl From<Failure> for End {
     }
 }
 
+/// An application: its sector and its code.
+type Application = (ExtensionIndex, NonZeroU16);
+
 /// A reader's desk: the card in the field, and what unlocks the reader.
 struct Station<'a> {
     args: &'a StationArgs,
     lists: Lists,
+    /// Sectors lent to the application unit whose test SAM and test management card these are.
+    lent: Option<ExtensionSet>,
     env: Env,
     stamp: Stamp,
     channel: Traced<Channel>,
@@ -159,6 +169,7 @@ struct Station<'a> {
 impl<'a> Station<'a> {
     fn open(args: &'a StationArgs, lists: Lists, out: &Output) -> Outcome<Self> {
         let (trace, language) = (out.trace.clone(), out.language);
+        let lent = args.holder.lent()?;
         let mut env = trace.env(args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
         let channel = args.card.target.open(&mut env, &trace, "card")?;
@@ -167,7 +178,7 @@ impl<'a> Station<'a> {
             keys::announce();
         }
         let stamp = Stamp { date, time, terminal: args.terminal };
-        Ok(Self { args, lists, env, stamp, channel, trace, language, admission: None })
+        Ok(Self { args, lists, lent, env, stamp, channel, trace, language, admission: None })
     }
 
     /// A reader, unlocked: of `unit` with the test SAM, of its own unit with one that is a card.
@@ -178,7 +189,7 @@ impl<'a> Station<'a> {
         let locked = Locked::new(sam).with_lists(self.lists.clone());
         let unlocked = match &self.args.management {
             DeskCard::Test => {
-                let memory = test_card::management(algorithm, unit, valid_until);
+                let memory = test_card::management_for(algorithm, unit, self.lent, valid_until);
                 let env = Env::with_rng(clock::fork(&mut self.env));
                 let card = VirtualCard::new(memory, env).map_err(Failure::device)?;
                 let tap = self.trace.tap("test", "management card");
@@ -205,7 +216,8 @@ impl<'a> Station<'a> {
         let algorithm = self.algorithm()?;
         let number = Digits::new(1).map_err(Failure::device)?;
         let rng = clock::fork(&mut self.env);
-        let sam = SoftSam::test(algorithm, SamSerial { unit, number }, valid_until, rng);
+        let serial = SamSerial { unit, number };
+        let sam = SoftSam::test_for(algorithm, serial, self.lent, valid_until, rng);
         Ok((Box::new(sam), algorithm))
     }
 
@@ -252,9 +264,12 @@ impl<'a> Station<'a> {
         Ok(Code::AsExpected)
     }
 
-    fn verdict(&mut self, out: &Output) -> Result<Code, End> {
+    fn verdict(&mut self, application: Option<Application>, out: &Output) -> Result<Code, End> {
         let today = self.stamp.date;
-        let found = self.present()?;
+        let (found, venue) = match self.present(application)? {
+            Ok((contents, venue)) => (Ok(contents), venue),
+            Err(presented) => (Err(presented), Venue::Education),
+        };
         let (card, presented, listings) = match &found {
             Ok(contents) => {
                 let card = contents.issuance.card_serial;
@@ -262,15 +277,22 @@ impl<'a> Station<'a> {
             }
             Err(presented) => (None, *presented, Vec::new()),
         };
-        let at = Circumstances { today, venue: Venue::Education, lists: &listings };
+        let at = Circumstances { today, venue, lists: &listings };
         let report = VerdictReport::new(card, today, &verdict(&presented, &at));
         out.report(&report)?;
         Ok(Code::of(report.accept()))
     }
 
-    /// What is on the card, or what it means that it cannot be read.
-    fn present(&mut self) -> Result<Result<CardContents, Presented<'static>>, End> {
-        let unit = self.unit()?;
+    /// What is on the card and what it is wanted for, or what it means that it cannot be read.
+    fn present(
+        &mut self,
+        application: Option<Application>,
+    ) -> Result<Result<(CardContents, Venue), Presented<'static>>, End> {
+        let unit = match (self.args.sam_unit, application) {
+            // An application of the pupil's school, if the card says which that is.
+            (None, Some(_)) => self.owner().or_else(|_| self.unit())?,
+            _ => self.unit()?,
+        };
         let mut reader = match self.unlock(unit) {
             Ok(reader) => reader,
             Err(End::Refused(error)) => {
@@ -280,8 +302,15 @@ impl<'a> Station<'a> {
             Err(failed) => return Err(failed),
         };
         let card = reader.connect(&mut self.channel, self.stamp.date);
-        let error = match card.and_then(|mut card| card.read()) {
-            Ok(contents) => return Ok(Ok(contents)),
+        let found = card.and_then(|mut card| match application {
+            None => Ok((card.read()?, Venue::Education)),
+            Some((sector, application)) => {
+                let card = card.application(sector, application)?;
+                Ok((card.contents().clone(), card.venue()))
+            }
+        });
+        let error = match found {
+            Ok(found) => return Ok(Ok(found)),
             Err(error) => error,
         };
         match error.presented() {

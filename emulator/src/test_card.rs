@@ -13,7 +13,7 @@ use xuejika_card_model::ident::{CardSerial, CardSerialError, UnitCode};
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::{Nvm, NvmError, RamNvm};
 use xuejika_card_model::psam::{PsamIssue, PsamKey};
-use xuejika_card_model::record::{CardType, Issuance, Profile, Status, StatusPair};
+use xuejika_card_model::record::{CardType, ExtensionSet, Issuance, Profile, Status, StatusPair};
 use xuejika_card_model::sam::SamStore;
 use xuejika_card_model::wallet::{EnableFlag, WalletKeys, WalletSetup};
 use xuejika_keyscheme::auth::CardId;
@@ -177,7 +177,18 @@ pub fn psam(terminal: TerminalId) -> Result<RamNvm, TestCardError> {
 /// unlocks.
 #[must_use]
 pub fn sam(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> RamNvm {
-    RamNvm::new(factory::sam(&SamStore::test(algorithm, serial, valid_until)))
+    sam_for(algorithm, serial, None, valid_until)
+}
+
+/// As [`sam`]; with `lent`, that of an application unit (应用单位) with these extension sectors.
+#[must_use]
+pub fn sam_for(
+    algorithm: Algorithm,
+    serial: SamSerial,
+    lent: Option<ExtensionSet>,
+    valid_until: Date,
+) -> RamNvm {
+    RamNvm::new(factory::sam(&SamStore::test(algorithm, serial, lent, valid_until)))
 }
 
 /// As [`sam`], but its management card grants K1 alone, from version 02 on.
@@ -188,13 +199,24 @@ pub fn limited_sam(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -
     floor.iter_mut().skip(KeyNumber::READ.0.into()).take(1).for_each(|version| *version = 2);
     let permitted = KeySet::of(&[KeyNumber::READ]);
     let grant = Authorisation { permitted, floor, ..whole };
-    RamNvm::new(factory::sam(&SamStore::test_for(algorithm, serial, card, &grant)))
+    RamNvm::new(factory::sam(&SamStore::test_for(algorithm, serial, None, card, &grant)))
 }
 
 /// A management card for readers of this unit, good until `valid_until`.
 #[must_use]
 pub fn management(algorithm: Algorithm, unit: UnitCode, valid_until: Date) -> RamNvm {
-    let (serial, authorisation) = management::test_card(unit, valid_until);
+    management_for(algorithm, unit, None, valid_until)
+}
+
+/// As [`management`]; with `lent`, that of an application unit (应用单位) with these extension sectors.
+#[must_use]
+pub fn management_for(
+    algorithm: Algorithm,
+    unit: UnitCode,
+    lent: Option<ExtensionSet>,
+    valid_until: Date,
+) -> RamNvm {
+    let (serial, authorisation) = management::test_card_for(unit, lent, valid_until);
     let [_, tail @ ..] = serial.0;
     RamNvm::new(factory::management(algorithm, serial, tail, &authorisation, |id| {
         test_keys::root(id).card(id, serial)

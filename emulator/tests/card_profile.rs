@@ -31,7 +31,8 @@ use xuejika_card_model::management::{self, Authorisation, AuthorisationError};
 use xuejika_card_model::nvm::{NvmError, RamNvm};
 use xuejika_card_model::psam::{KeyKind, PsamError, PsamKey};
 use xuejika_card_model::record::{
-    CardType, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Term, TransferOperation,
+    CardType, ExtensionIndex, ExtensionSet, FieldErrors, FieldKind, LAYOUTS, Layout, Profile, Term,
+    TransferOperation,
 };
 use xuejika_card_model::sam::SamError;
 use xuejika_card_model::state::LifeCycleState;
@@ -474,10 +475,16 @@ const fn reads(operation: O) -> bool {
 
 #[test]
 fn permitted() {
-    let units = [("city", "000000"), ("district", "110000"), ("school", "110105")];
-    let rows = units.map(|(role, unit)| {
-        let valid_until = Date::new(2027, 8, 31).unwrap();
-        let bits = management::test_card(unit.parse().unwrap(), valid_until).1.permitted.bits();
+    let lent = ExtensionSet::of(ExtensionIndex::new(3));
+    let units = [
+        ("city", "000000", None),
+        ("district", "110000", None),
+        ("school", "110105", None),
+        ("application unit", "110105", lent),
+    ];
+    let rows = units.map(|(role, unit, lent)| {
+        let (unit, until) = (unit.parse().unwrap(), Date::new(2027, 8, 31).unwrap());
+        let bits = management::test_card_for(unit, lent, until).1.permitted.bits();
         row([role, &format!("{bits:04X}")])
     });
     check("permitted", &["role", "permitted"], rows);

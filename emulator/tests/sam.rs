@@ -18,8 +18,9 @@ use xuejika_card_model::date::Date;
 use xuejika_card_model::event;
 use xuejika_card_model::file::KeySet;
 use xuejika_card_model::lifecycle::Event;
-use xuejika_card_model::management::{self, Authorisation, SamSerial};
+use xuejika_card_model::management::{self, Authorisation, Role, SamSerial};
 use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
+use xuejika_card_model::record::{ExtensionIndex, ExtensionSet};
 use xuejika_card_model::sam::SamStore;
 use xuejika_card_model::{Card, factory};
 use xuejika_emulator::{Env, VirtualCard, test_card};
@@ -64,9 +65,15 @@ fn management(unit: &str) -> VirtualCard {
 
 /// A SAM of either kind that opens to [`altered`] by this change.
 fn sams_for(change: impl Fn(&mut Authorisation)) -> [Box<dyn Sam>; 2] {
-    let (card, mut grant) = management::test_card(UNIT.parse().unwrap(), date("2027-08-31"));
+    sams_lent(None, change)
+}
+
+/// As [`sams_for`], of an application unit with these sectors.
+fn sams_lent(lent: Option<ExtensionSet>, change: impl Fn(&mut Authorisation)) -> [Box<dyn Sam>; 2] {
+    let (card, mut grant) =
+        management::test_card_for(UNIT.parse().unwrap(), lent, date("2027-08-31"));
     change(&mut grant);
-    let store = || SamStore::test_for(AES, serial(), card, &grant);
+    let store = || SamStore::test_for(AES, serial(), lent, card, &grant);
     let memory = RamNvm::new(factory::sam(&store()));
     let soft = SoftSam::holding(store(), ChaCha12Rng::seed_from_u64(5)).unwrap();
     [Box::new(CardSam::new(powered(memory, 5)).unwrap()), Box::new(soft)]
@@ -74,8 +81,16 @@ fn sams_for(change: impl Fn(&mut Authorisation)) -> [Box<dyn Sam>; 2] {
 
 /// The management card of the SAM's unit, with something else written on it.
 fn altered(change: impl FnOnce(&mut Authorisation)) -> VirtualCard {
+    altered_lent(None, change)
+}
+
+/// As [`altered`], of an application unit with these sectors.
+fn altered_lent(
+    lent: Option<ExtensionSet>,
+    change: impl FnOnce(&mut Authorisation),
+) -> VirtualCard {
     let (serial, mut authorisation) =
-        management::test_card(UNIT.parse().unwrap(), date("2027-08-31"));
+        management::test_card_for(UNIT.parse().unwrap(), lent, date("2027-08-31"));
     change(&mut authorisation);
     let [_, uid @ ..] = serial.0;
     let key = |id: &KeyId| test_keys::root(id).card(id, serial);
@@ -184,7 +199,7 @@ fn refusals_of_a_management_card_are_named() {
     assert_eq!(refusal(&mut longer, today), SamError::ForeignGrant);
     // Every field of it belongs to what opens the key file.
     let changes: [fn(&mut Authorisation); 7] = [
-        |card| card.role = management::Role::District,
+        |card| card.role = Role::District,
         |card| card.key_set = 2,
         |card| card.permitted = KeySet::from_bits(0xFFFF),
         |card| card.permitted = KeySet::from_bits(0x0002),
@@ -426,6 +441,96 @@ fn no_version_below_the_floor_is_used() {
         assert_eq!(choose(&[KeyVersion::FIRST, second]), Ok(second));
         assert_eq!(choose(&[KeyVersion::new(3).unwrap()]), Err(no_version.clone()));
         assert_eq!(choose(&[]), Err(no_version));
+    }
+}
+
+/// An application unit with this sector.
+fn lent(sector: u8) -> Option<ExtensionSet> {
+    ExtensionSet::of(ExtensionIndex::new(sector))
+}
+
+const AS_ISSUED: fn(&mut Authorisation) = |_| {};
+
+/// Everything a SAM may use a key for begins with these two.
+fn usable(sam: &mut dyn Sam, id: KeyId, path: Path) -> Result<(), SamError> {
+    sam.version(id.zone, id.number, AES, &[id.version])?;
+    sam.respond(id, path, CardId([0x11; 8]), [1; 16]).map(drop)
+}
+
+/// Library and canteen of one unit: each SAM reads the pupil and uses its own sector.
+#[test]
+fn an_application_unit_has_the_keys_of_its_own_sectors_alone() {
+    let everything = |card: &mut Authorisation| card.permitted = KeySet::from_bits(0xFFFF);
+    // It is the SAM that lacks the other keys: a management card that grants more widens nothing.
+    for (change, lacking) in [(AS_ISSUED, false), (everything as fn(&mut Authorisation), true)] {
+        for sam in &mut sams_lent(lent(3), change) {
+            unlock_by(sam, &mut altered_lent(lent(3), change), "2026-09-01").unwrap();
+            for number in KeyNumber::EDUCATION {
+                let expected = match number {
+                    KeyNumber::READ => Ok(()),
+                    _ if lacking => Err(SamError::NoVersion(number)),
+                    _ => Err(SamError::NotPermitted(number)),
+                };
+                let id = key(Zone::EDUCATION, number);
+                assert_eq!(usable(sam, id, Path::City), expected, "{number}");
+            }
+            for index in ExtensionIndex::all() {
+                let id = key(index.zone(), KeyNumber::APPLICATION);
+                let none = Err(SamError::NoVersion(KeyNumber::APPLICATION));
+                let expected = if index.value() == 3 { Ok(()) } else { none.clone() };
+                assert_eq!(usable(sam, id, Path::City), expected, "{index:?}");
+                // The same sector of a district or a school is lent by another.
+                let district = [0x01, 0x08];
+                let school = Path::School { district, unit: [0x08, 0x40, 0x12] };
+                for path in [Path::District(district), school] {
+                    assert_eq!(usable(sam, id, path), none, "{index:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_management_cards_of_a_unit_open_their_own_sams_alone() {
+    let holders = [None, lent(2), lent(3), ExtensionSet::of(ExtensionIndex::all())];
+    for (at, sam_of) in holders.into_iter().enumerate() {
+        for sam in &mut sams_lent(sam_of, AS_ISSUED) {
+            for (of, card_of) in holders.into_iter().enumerate() {
+                let mut card = altered_lent(card_of, AS_ISSUED);
+                let unlocked = unlock_by(sam, &mut card, "2026-09-01").map(|grant| grant.role);
+                let role = if at == 0 { Role::City } else { Role::Application };
+                let expected = if at == of { Ok(role) } else { Err(SamError::ForeignGrant) };
+                assert_eq!(unlocked, expected, "{card_of:?} at {sam_of:?}");
+                // What it does not open, it leaves locked.
+                let locked = respond(sam, K1);
+                assert_eq!(locked, if at == of { None } else { Some(SamError::Locked) });
+            }
+        }
+    }
+}
+
+/// What changes a card is under K2 to K6: the SAM has none of them, and the card takes none of it in
+/// the sessions that are left.
+#[test]
+fn an_application_unit_changes_nothing_in_a_cards_life() {
+    for sam in &mut sams_lent(lent(3), AS_ISSUED) {
+        unlock_by(sam, &mut altered_lent(lent(3), AS_ISSUED), "2026-09-01").unwrap();
+        let mut student = student();
+        open(sam, &mut student, SELECT_EDUCATION, K1).unwrap();
+        assert_eq!(sam.wrap_key(K2, &mut Vec::new()).map(drop), NO_SESSION);
+        assert_eq!(sam.wrap_open(&opening(), KeyVersion::FIRST, &mut Vec::new()), NO_SESSION);
+        let data = hex::decode("202609010800000000000100").unwrap();
+        let before = student.model().status().unwrap();
+        for event in [Event::PersonaliseBegin, Event::Freeze, Event::Cancel, Event::Recall] {
+            open(sam, &mut student, SELECT_EDUCATION, K1).unwrap();
+            let change = Command::new(Class::OWN, 0xF0, event.code(), 0);
+            let (mut wire, mut out) = (Vec::new(), Vec::new());
+            sam.wrap(&change.with_data(&data).with_ne(256), &mut wire).unwrap();
+            let answer = send(&mut student, &wire);
+            let status = sam.unwrap(&Response::parse(&answer).unwrap(), &mut out).unwrap();
+            assert_eq!(status, StatusWord::SECURITY_STATUS, "{event:?}");
+        }
+        assert_eq!(student.model().status().unwrap(), before);
     }
 }
 

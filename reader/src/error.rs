@@ -1,5 +1,6 @@
 //! Why an operation with a card ended.
 
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 use xuejika_apdu::fci::FciError;
@@ -105,6 +106,23 @@ pub enum Error {
     /// No application may use the extension sector.
     #[error("extension sector {0} is not open to an application")]
     SectorNotOpen(u8),
+    /// The extension sector is open to another application.
+    #[error("extension sector {sector} is open to application {application:04X}")]
+    OtherApplication {
+        /// The sector, 1 to 8.
+        sector: u8,
+        /// Code of the application that may use it.
+        application: NonZeroU16,
+    },
+    /// The SAM has no key of the extension sector that the card accepts: the sector is lent to
+    /// another application unit or by another unit.
+    #[error("the SAM has no key of extension sector {sector} of unit {owner}")]
+    NoSectorKey {
+        /// The sector, 1 to 8.
+        sector: u8,
+        /// Owner of the sector on the card.
+        owner: UnitCode,
+    },
     /// The pupil belongs to another school than the reader.
     #[error("the pupil belongs to unit {pupil}, the reader to unit {reader}")]
     ForeignUnit {

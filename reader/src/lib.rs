@@ -74,5 +74,5 @@ pub mod wallet;
 pub use error::Error;
 pub use lists::{Lists, NoLoss};
 pub use stock::{Proof, StockCard};
-pub use student::{CardContents, Change, Personalised, Stamp, StudentCard};
+pub use student::{ApplicationCard, CardContents, Change, Personalised, Stamp, StudentCard};
 pub use unlock::{Locked, Reader, StillLocked};

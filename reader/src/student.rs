@@ -1,6 +1,7 @@
 //! A student card in the field of an unlocked reader: the operations of school, district and
 //! application unit on it.
 
+mod application;
 mod before;
 mod life;
 mod personalise;
@@ -29,6 +30,7 @@ use crate::link;
 use crate::sam::{Sam, SamError};
 use crate::session::{Application, Session, read_binary};
 
+pub use application::ApplicationCard;
 pub(crate) use before::Desk;
 pub use life::Change;
 pub use personalise::Personalised;

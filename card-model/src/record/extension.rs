@@ -2,8 +2,9 @@
 //!
 //! An application is filed with the city before it gets a sector, 操作规程 三/七 and 四/八.
 
+use alloc::vec::Vec;
 use core::fmt;
-use core::num::NonZeroU16;
+use core::num::{NonZeroU8, NonZeroU16};
 use core::str::FromStr;
 
 use xuejika_keyscheme::Zone;
@@ -11,7 +12,7 @@ use xuejika_keyscheme::Zone;
 use super::error::{FieldErrors, Problem};
 use super::field::{Field, Layout, RecordKind};
 use super::wire::{Reader, Writer};
-use crate::bcd::Digits;
+use crate::bcd::{Digits, parse_number};
 use crate::date::ShortDate;
 use crate::ident::UnitCode;
 
@@ -49,6 +50,64 @@ impl ExtensionIndex {
         Zone(0xDF10 + self.0 as u16)
     }
 }
+
+/// Some of the extension sectors, at least one: those lent to one application unit (应用单位).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ExtensionSet(NonZeroU8);
+
+impl ExtensionSet {
+    /// The set of these sectors; `None` when there are none.
+    #[must_use]
+    pub fn of(sectors: impl IntoIterator<Item = ExtensionIndex>) -> Option<Self> {
+        let bits = sectors.into_iter().fold(0, |bits, sector| bits | Self::bit(sector));
+        NonZeroU8::new(bits).map(Self)
+    }
+
+    /// Returns its sectors, in order.
+    pub fn iter(self) -> impl Iterator<Item = ExtensionIndex> {
+        ExtensionIndex::all().filter(move |&sector| self.contains(sector))
+    }
+
+    /// Whether this sector is one of them.
+    #[must_use]
+    pub const fn contains(self, sector: ExtensionIndex) -> bool {
+        self.bits() & Self::bit(sector) != 0
+    }
+
+    /// Returns one bit for each sector, the least significant for sector 1.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0.get()
+    }
+
+    const fn bit(sector: ExtensionIndex) -> u8 {
+        1 << (sector.value() - 1)
+    }
+}
+
+impl FromStr for ExtensionSet {
+    type Err = ExtensionSetError;
+
+    fn from_str(text: &str) -> Result<Self, ExtensionSetError> {
+        let sector = |number: &str| parse_number(number.trim()).and_then(ExtensionIndex::new);
+        let sectors: Option<Vec<_>> = text.split(',').map(sector).collect();
+        sectors.and_then(Self::of).ok_or(ExtensionSetError)
+    }
+}
+
+impl fmt::Display for ExtensionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().enumerate().try_for_each(|(at, sector)| {
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma}{}", sector.value())
+        })
+    }
+}
+
+/// A text names no extension sectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected sectors from 1 to 8 with commas between them, such as 2,3")]
+pub struct ExtensionSetError;
 
 /// Number under which an application is filed with the city (备案号): 8 digits, not all 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -227,4 +286,27 @@ mod field {
     const CRC: Field = Field::crc(R, 14, "crc");
 
     pub(super) const ALL: &[Field] = &[INDEX, STATE, APPLICATION, OWNER, FILING, OPENED, CRC];
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn sets_of_sectors_go_both_ways() {
+        let set = |text: &str| text.parse::<ExtensionSet>();
+        for (text, bits) in [("1", 0x01), ("2,3", 0x06), ("8", 0x80), ("1,2,3,4,5,6,7,8", 0xFF)] {
+            let parsed = set(text).unwrap();
+            assert_eq!((parsed.bits(), parsed.to_string().as_str()), (bits, text));
+            assert_eq!(ExtensionSet::of(parsed.iter()), Some(parsed));
+            assert!(parsed.iter().all(|sector| parsed.contains(sector)));
+        }
+        assert_eq!(set(" 3, 2,3").unwrap().to_string(), "2,3");
+        for text in ["", ",", "0", "9", "2,", "2 3", "-1", "x"] {
+            assert_eq!(set(text), Err(ExtensionSetError), "{text}");
+        }
+        assert_eq!(ExtensionSet::of([]), None);
+    }
 }

@@ -31,7 +31,9 @@ mod wire;
 
 pub use enrolment::Enrolment;
 pub use error::{FieldError, FieldErrors, Problem};
-pub use extension::{ExtensionEntry, ExtensionIndex, FilingNumber, Grant, Sector};
+pub use extension::{
+    ExtensionEntry, ExtensionIndex, ExtensionSet, ExtensionSetError, FilingNumber, Grant, Sector,
+};
 pub use field::{Field, FieldKind, Layout, RecordKind};
 pub use identity::Identity;
 pub use issuance::{CardType, Issuance, Profile};

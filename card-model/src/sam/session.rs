@@ -14,7 +14,7 @@ use super::{Grant, Respond, SamError, SamStore};
 use crate::date::Date;
 use crate::event::{self, Body, OwnerKey};
 use crate::key_load::KeyData;
-use crate::management::{Authorisation, AuthorisationError, key_path};
+use crate::management::{Authorisation, AuthorisationError, Role, key_path};
 
 /// Everything volatile of a SAM; `M` is the reader's end of secure messaging.
 pub struct SamSession<M> {
@@ -280,7 +280,8 @@ impl<M> SamSession<M> {
     }
 
     /// A key of a card, as far as the lock lets it be used. Keys of applications alone have units on
-    /// their way from the root.
+    /// their way from the root; an application unit goes the way of its own unit, so that it does
+    /// not come to a sector that another unit lends under the same number.
     fn card_key(
         &self,
         store: &SamStore,
@@ -289,7 +290,13 @@ impl<M> SamSession<M> {
         card: CardId,
     ) -> Result<Key<CardKey>, SamError> {
         let root = self.root(store, id)?;
-        if path != Path::City && id.number != KeyNumber::APPLICATION {
+        let own_way = match self.grant() {
+            Some(grant) if id.number == KeyNumber::APPLICATION => {
+                grant.role != Role::Application || path == key_path(grant.unit)
+            }
+            _ => path == Path::City,
+        };
+        if !own_way {
             return Err(SamError::NoVersion(id.number));
         }
         Ok(path.derive(root, id, card))

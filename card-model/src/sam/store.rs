@@ -15,7 +15,7 @@ use crate::date::Date;
 use crate::file::tree::{CardKind, sam};
 use crate::management::{self, Authorisation, SamSerial};
 use crate::nvm::Nvm;
-use crate::record::ExtensionIndex;
+use crate::record::{ExtensionIndex, ExtensionSet};
 
 /// Most roots of card keys that a SAM holds.
 pub const MAX_KEYS: usize = 48;
@@ -51,11 +51,17 @@ pub struct SamStore {
 
 impl SamStore {
     /// The published test SAM with this number. Its key file opens to the test management card of
-    /// its unit that is good until `valid_until`.
+    /// its unit that is good until `valid_until`. With `lent` it is the SAM of an application unit
+    /// (应用单位): of the card keys it has the roots of K1, and of KA of these sectors, and no other.
     #[must_use]
-    pub fn test(algorithm: Algorithm, serial: SamSerial, valid_until: Date) -> Self {
-        let (card, authorisation) = management::test_card(serial.unit, valid_until);
-        Self::test_for(algorithm, serial, card, &authorisation)
+    pub fn test(
+        algorithm: Algorithm,
+        serial: SamSerial,
+        lent: Option<ExtensionSet>,
+        valid_until: Date,
+    ) -> Self {
+        let (card, authorisation) = management::test_card_for(serial.unit, lent, valid_until);
+        Self::test_for(algorithm, serial, lent, card, &authorisation)
     }
 
     /// As [`Self::test`], opening to the management card with this serial and these contents.
@@ -63,12 +69,14 @@ impl SamStore {
     pub fn test_for(
         algorithm: Algorithm,
         serial: SamSerial,
+        lent: Option<ExtensionSet>,
         card: CardId,
         authorisation: &Authorisation,
     ) -> Self {
         let secret = test_keys::sam(algorithm);
         let kek = authorisation.unlock(&secret, serial.reader(), card);
-        let key_file = kek.seal(&key_file_header(serial.reader()), &test_entries(algorithm));
+        let entries = test_entries(algorithm, lent);
+        let key_file = kek.seal(&key_file_header(serial.reader()), &entries);
         let management = test_keys::root(&management_key(algorithm));
         Self { serial, secret, management, key_file, last_seen: None }
     }
@@ -227,12 +235,17 @@ fn key_file_header(id: ReaderId) -> [u8; 16] {
     header
 }
 
-/// The entries of a test SAM: every key in each of [`TEST_VERSIONS`].
-fn test_entries(algorithm: Algorithm) -> Zeroizing<Vec<u8>> {
+/// The entries of a test SAM, in each of [`TEST_VERSIONS`]: every key, or those of an application
+/// unit with these sectors.
+fn test_entries(algorithm: Algorithm, lent: Option<ExtensionSet>) -> Zeroizing<Vec<u8>> {
     let keys = || {
-        let education = KeyNumber::EDUCATION.map(|number| (Zone::EDUCATION, number));
-        let sectors = ExtensionIndex::all().map(|index| (index.zone(), KeyNumber::APPLICATION));
-        education.into_iter().chain(sectors)
+        let education = KeyNumber::EDUCATION.into_iter();
+        let education = education.filter(|&number| lent.is_none() || number == KeyNumber::READ);
+        let sectors = ExtensionIndex::all();
+        let sectors = sectors.filter(|&index| lent.is_none_or(|lent| lent.contains(index)));
+        education
+            .map(|number| (Zone::EDUCATION, number))
+            .chain(sectors.map(|index| (index.zone(), KeyNumber::APPLICATION)))
     };
     // It must not grow: that would leave roots in the memory it gives back.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEYS * ENTRY_LEN));

@@ -169,12 +169,14 @@ fn school(text: &str) -> Result<UnitCode, String> {
     if unit.is_school() { Ok(unit) } else { Err("is no school".to_owned()) }
 }
 
-fn sector(text: &str) -> Result<ExtensionIndex, String> {
+/// An extension sector, from the command line.
+pub(crate) fn sector(text: &str) -> Result<ExtensionIndex, String> {
     let index = parse_number(text).and_then(ExtensionIndex::new);
     index.ok_or_else(|| "expected 1 to 8".to_owned())
 }
 
-fn application(text: &str) -> Result<NonZeroU16, String> {
+/// An application code, from the command line.
+pub(crate) fn application(text: &str) -> Result<NonZeroU16, String> {
     let code: ApplicationCode = text.parse().map_err(|error| format!("{error}"))?;
     Ok(code.0)
 }

@@ -24,7 +24,9 @@ impl World {
     /// What makes the file unusable.
     pub(super) fn act(&mut self, act: &Act) -> anyhow::Result<Found> {
         match act {
-            Act::Unlock { reader, unit, until } => self.unlock(reader, *unit, *until),
+            Act::Unlock { reader, of, unit, until } => {
+                self.unlock(reader, of.as_deref(), (*unit, *until))
+            }
             Act::Restart { reader } => self.restart(reader),
             Act::ForeignReader { card } => self.foreign_reader(card),
             Act::Forge { card, of } => self.forge(card, of),

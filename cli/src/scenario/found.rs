@@ -153,6 +153,7 @@ impl From<Error> for Found {
             Error::OtherUnit { .. } | Error::CityOnly { .. } => "other-unit",
             Error::OtherPupil { .. } => "other-pupil",
             Error::SectorNotOpen(_) => "sector-not-open",
+            Error::NoSectorKey { .. } => "no-sector-key",
             Error::ForeignUnit { .. } => "foreign-pupil",
             Error::GrantEnded(_) => "grant-ended",
             Error::ClockWentBack { .. } => "clock-went-back",

@@ -84,6 +84,23 @@ pub(super) struct ReaderSpec {
     /// Last day of the management card that opens its SAM.
     #[serde(default, deserialize_with = "some_text")]
     pub(super) until: Option<Date>,
+    /// Who works with it: the office of the unit, or an application unit.
+    #[serde(default)]
+    pub(super) role: Role,
+    /// Extension sectors lent to the application unit.
+    #[serde(default)]
+    pub(super) sectors: Vec<u8>,
+}
+
+/// Who works with a reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Role {
+    /// The card office of city, district or school.
+    #[default]
+    Office,
+    /// An application unit (应用单位).
+    Application,
 }
 
 /// A loss and freeze list, empty at the beginning.
@@ -285,9 +302,11 @@ pub(super) enum BatchFault {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Act {
-    /// Present a management card, by default that of the reader's unit.
+    /// Present a management card, by default that of the reader.
     Unlock {
         reader: String,
+        /// The reader whose management card it is.
+        of: Option<String>,
         #[serde(default, deserialize_with = "some_text")]
         unit: Option<UnitCode>,
         #[serde(default, deserialize_with = "some_text")]

@@ -75,6 +75,8 @@ shipped!(
     "43-number-and-district",
     "44-allocation",
     "45-stock",
+    "46-library-and-canteen",
+    "47-district-application",
     "48-initialised-by-the-city",
     "49-cut-wallet",
     "50-reports-of-others",

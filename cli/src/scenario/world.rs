@@ -15,7 +15,9 @@ use xuejika_card_model::list::{Bearer, Edition, List, ListError, Lookup, Moment}
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::nvm::RamNvm;
 use xuejika_card_model::pupil::{Pupil, PupilDraft};
-use xuejika_card_model::record::{FieldErrors, Issuance, Profile, TerminalId};
+use xuejika_card_model::record::{
+    ExtensionIndex, ExtensionSet, FieldErrors, Issuance, Profile, TerminalId,
+};
 use xuejika_card_model::s70;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::key::Key;
@@ -26,7 +28,7 @@ use xuejika_reader::wallet::{SoftLoadHost, Terminal};
 use xuejika_reader::{Error, Lists, Locked, Reader, Stamp, StudentCard};
 
 use super::found::Found;
-use super::script::{CardSpec, ReaderSpec, Script, Step};
+use super::script::{CardSpec, ReaderSpec, Role, Script, Step};
 use super::source::Source;
 use crate::clock;
 use crate::recorder::{Tap, Trace};
@@ -77,6 +79,8 @@ pub(super) const SCENARIO: &str = "scenario";
 pub(super) struct Station {
     pub(super) office: Office,
     pub(super) unit: UnitCode,
+    /// The sectors of an application unit.
+    pub(super) lent: Option<ExtensionSet>,
     pub(super) algorithm: Algorithm,
     pub(super) until: Date,
     /// The newest version of each list that it was given, to lead it on by a delta.
@@ -335,7 +339,22 @@ fn station(number: u64, spec: &ReaderSpec, env: &mut Env) -> anyhow::Result<Stat
         None => UNTIL.parse()?,
     };
     let serial = SamSerial { unit: spec.unit, number: Digits::new(number)? };
-    let sam = SoftSam::test(algorithm, serial, until, clock::fork(env));
+    let lent = lent(spec)?;
+    let sam = SoftSam::test_for(algorithm, serial, lent, until, clock::fork(env));
     let office = Office::Locked(Locked::new(sam));
-    Ok(Station { office, unit: spec.unit, algorithm, until, lists: Vec::new() })
+    Ok(Station { office, unit: spec.unit, lent, algorithm, until, lists: Vec::new() })
+}
+
+/// The sectors lent to an application unit; `None` for an office.
+fn lent(spec: &ReaderSpec) -> anyhow::Result<Option<ExtensionSet>> {
+    let sector = |&number: &u8| ExtensionIndex::new(number).context("sectors: expected 1 to 8");
+    let sectors: Vec<_> = spec.sectors.iter().map(sector).collect::<anyhow::Result<_>>()?;
+    let lent = ExtensionSet::of(sectors);
+    match spec.role {
+        Role::Application => {
+            lent.context("sectors: an application unit needs some, such as [2, 3]").map(Some)
+        }
+        Role::Office if lent.is_some() => bail!("sectors: only with role = \"application\""),
+        Role::Office => Ok(None),
+    }
 }

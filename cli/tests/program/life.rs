@@ -210,6 +210,74 @@ fn a_sector_is_opened_used_and_reclaimed() {
     reader(&desk, "open-sector", &open[..4]).expect(2);
 }
 
+/// Two applications of one school: each has the key of its own sector, with test keys in the program
+/// and on cards.
+#[test]
+fn an_application_unit_works_in_its_own_sector() {
+    let desk = active();
+    for (sector, application) in [("2", "2002"), ("3", "3003")] {
+        let open = ["--sector", sector, "--application", application, "--filing", "20260001"];
+        reader(&desk, "open-sector", &open).expect(0);
+    }
+    let make = |kind: &str, more: &[&str]| {
+        let path = desk.path(kind).display().to_string();
+        let create = ["card", "create", "--kind", kind, "--profile", "cpu-aes", "-o", &path];
+        run(&[&create[..], &["--unit", "084012"], more].concat()).expect(0);
+        format!("emu:{path}")
+    };
+    let sam = make("sam", &["--sectors", "3"]);
+    let management = make("management", &["--role", "application", "--sectors", "3"]);
+    let cards = ["--sam", &sam, "--management", &management];
+    for canteen in [&["--sectors", "3"][..], &["--role", "application", "--sectors", "3"], &cards] {
+        works_in_sector_3_alone(&desk, canteen);
+    }
+    // The school's own management card, and the library's, are for other SAMs.
+    for other in [&[][..], &["--sectors", "2"]] {
+        let refused = refused(reader(&desk, "freeze", &[&["--sam", &sam], other].concat()));
+        assert_eq!(refused, "the management card does not open this SAM");
+    }
+}
+
+fn works_in_sector_3_alone(desk: &Desk, canteen: &[&str]) {
+    let at = |operation: &str, more: &[&str]| {
+        reader(desk, operation, &[canteen, &["--sector"], more].concat())
+    };
+    at("write-sector", &["3", "--data", "CAFE"]).expect(0);
+    let bytes = at("read-sector", &["3"]).expect(0).object();
+    assert!(bytes["bytes"].as_str().unwrap().starts_with("CAFE00"), "{bytes}");
+    at("verdict", &["3", "--application", "3003"]).expect(0);
+    let no_key = "the SAM has no key of extension sector 2 of unit 084012";
+    assert_eq!(refused(at("read-sector", &["2"])), no_key);
+    assert_eq!(refused(at("write-sector", &["2", "--data", "00"])), no_key);
+    for (sector, application, reason) in [
+        ("2", "2002", "application-key"),
+        ("3", "2002", "other-application"),
+        ("4", "3003", "sector-closed"),
+    ] {
+        let verdict = at("verdict", &[sector, "--application", application]).expect(1);
+        assert_eq!(verdict.object()["reason"], reason);
+    }
+    let life = refused(reader(desk, "freeze", canteen));
+    assert_eq!(life, "the management card does not grant key K5");
+}
+
+#[test]
+fn the_sectors_of_an_application_unit_are_named() {
+    let desk = Desk::new("cpu-aes");
+    for (wrong, complaint) in [
+        (&["--role", "application"][..], "--role application needs --sectors"),
+        (&["--role", "office", "--sectors", "3"], "--sectors is for --role application"),
+        (&["--sectors", "3,9"], "expected sectors from 1 to 8 with commas between them"),
+    ] {
+        let refused = reader(&desk, "read", wrong).expect(2);
+        assert!(refused.err.contains(complaint), "{}", refused.err);
+    }
+    reader(&desk, "verdict", &["--sector", "3"]).expect(2);
+    let student = ["card", "create", "--profile", "cpu-aes", "--serial", "1100070100000017"];
+    let refused = run(&[&student[..], &["--sectors", "3", "-o", "never.card"]].concat()).expect(2);
+    assert!(refused.err.contains("--sectors is for a SAM or a management card"), "{}", refused.err);
+}
+
 #[test]
 fn a_card_goes_back_to_stock_and_out_again() {
     let desk = active();

@@ -213,9 +213,13 @@ impl Knowledge {
     }
 
     /// Whether he has a key, or an unlocked SAM may give it to him: all keys of a card to one who has
-    /// K0 of it, keys of its sectors to one who has K6 of it. That is what K0 and K6 are for.
-    fn may_have(&self, name: Name, grant: &Record) -> bool {
+    /// K0 of it, keys of its sectors to one who has K6 of it. That is what K0 and K6 are for. An
+    /// application unit's SAM has neither.
+    fn may_have(&self, name: Name, grant: &Record, application: bool) -> bool {
         let Place::Card(_, serial) = name.place else { return self.has(name) };
+        if application {
+            return self.has(name);
+        }
         let under = |number: u8, loads: &dyn Fn(Name) -> bool| {
             grant.grants(name.number, name.version)
                 && [1, 2].into_iter().any(|version| {
@@ -225,14 +229,15 @@ impl Knowledge {
         };
         self.has(name)
             || name.zone == EDUCATION && under(0, &|key| self.has(key))
-            || SECTORS.contains(&name.zone) && under(6, &|key| self.may_have(key, grant))
+            || SECTORS.contains(&name.zone)
+                && under(6, &|key| self.may_have(key, grant, application))
     }
 
     /// Every secret that nothing he gets may contain.
-    pub(crate) fn forbidden(&self, grant: &Record) -> Vec<(String, Block)> {
+    pub(crate) fn forbidden(&self, grant: &Record, application: bool) -> Vec<(String, Block)> {
         let mut secrets: Vec<(String, Block)> = KEYS
             .iter()
-            .filter(|(name, _)| !self.may_have(**name, grant))
+            .filter(|(name, _)| !self.may_have(**name, grant, application))
             .map(|(name, value)| (format!("{name:?}"), *value))
             .collect();
         let mut add = |known: bool, what: &str, value| {

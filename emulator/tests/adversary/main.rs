@@ -3,7 +3,8 @@
 //!
 //! After each sequence everything that came out is searched for every key, secret and session key that
 //! he cannot compute, in the clear and under every session that he can open. What K0 and K6 of a card
-//! are there to give (card profile 19.7) he may have.
+//! are there to give (card profile 19.7) he may have. In some worlds the SAM is that of an application
+//! unit: whatever is granted to it or presented to it, it uses K1 and the key of its own sector alone.
 //!
 //! ```text
 //! cargo test --release -p xuejika-emulator --test sam_adversary -- [--sequences N] [--seed N]

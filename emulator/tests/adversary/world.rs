@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use xuejika_card_model::factory;
 use xuejika_card_model::management::{self, Authorisation, SamSerial};
 use xuejika_card_model::nvm::RamNvm;
+use xuejika_card_model::record::{ExtensionIndex, ExtensionSet};
 use xuejika_card_model::sam::SamStore;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::auth::CardId;
@@ -13,7 +14,10 @@ use xuejika_keyscheme::legacy::TerminalId;
 use xuejika_keyscheme::{Algorithm, KeyId, test_keys};
 
 use super::crypto::{Aes, Block, crc, diversify, kdf, tdes, wallet_key};
-use super::keys::{Knowledge, MANAGEMENT, Name, Place, Record, SAM, Serial, WALLET, wallet_root};
+use super::keys::{
+    EDUCATION, K80, Knowledge, MANAGEMENT, Name, Place, Record, SAM, Serial, WALLET, Way,
+    wallet_root,
+};
 use super::rng::Rng;
 
 /// Data of an answer, and its status word.
@@ -54,6 +58,8 @@ static PSAM_CARD: LazyLock<RamNvm> =
 pub(crate) struct World {
     cards: [VirtualCard; 4],
     pub(crate) grant: Record,
+    /// The sectors that the SAM has keys of, if it is an application unit's.
+    lent: Option<ExtensionSet>,
     pub(crate) knowledge: Knowledge,
     /// Every command so far, to be replayed.
     pub(crate) sent: Vec<(To, Vec<u8>)>,
@@ -78,16 +84,20 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, rng: &mut Rng) -> Self {
-        let (serial, mut authorisation) =
-            management::test_card("084012".parse().unwrap(), "2099-12-31".parse().unwrap());
+        let lent = ExtensionSet::of(ExtensionIndex::new(1)).filter(|_| rng.one_in(3));
+        let (_, mut authorisation) = management::test_card_for(
+            "084012".parse().unwrap(),
+            lent,
+            "2099-12-31".parse().unwrap(),
+        );
+        let serial = CardId(MANAGEMENT);
         restrict(&mut authorisation, rng);
         let number = SamSerial { unit: authorisation.unit, number: "000042".parse().unwrap() };
         let algorithm = Algorithm::Aes128;
-        let store = SamStore::test_for(algorithm, number, serial, &authorisation);
+        let store = SamStore::test_for(algorithm, number, lent, serial, &authorisation);
         let key = |id: &KeyId| test_keys::root(id).card(id, serial);
         let [_, uid @ ..] = serial.0;
         let written = factory::management(algorithm, serial, uid, &authorisation, key);
-        assert_eq!(serial, CardId(MANAGEMENT));
         let memories = [
             RamNvm::new(factory::sam(&store)),
             RamNvm::new(written),
@@ -104,6 +114,7 @@ impl World {
         Self {
             cards,
             grant: Record(*authorisation.emit().first_chunk().unwrap()),
+            lent,
             knowledge: Knowledge::some(rng),
             sent: Vec::new(),
             answers: Vec::new(),
@@ -188,8 +199,24 @@ impl World {
         // He has it if it is one of the keys he has, or lies below one.
         let known = self.knowledge.cards().into_iter().any(|name| name.value() == key)
             || self.knowledge.has(name);
+        if !self.holds(zone, number, way) {
+            self.breached(format!("an application unit's SAM has K{number} of {zone:04X}"));
+        }
         self.sessions.push(Session { key: (zone, number), enc, mac, token, known });
         (self.awaiting, self.open) = (Some(self.sessions.len() - 1), None);
+    }
+
+    /// Whether the SAM has this key at all: that of an application unit has K1 and the keys of its own
+    /// sectors, by the way of its own unit.
+    fn holds(&self, zone: u16, number: u8, way: &[u8]) -> bool {
+        let Some(lent) = self.lent else { return true };
+        let mut sectors = lent.iter().map(|sector| sector.zone().0);
+        match number {
+            0x80 => zone == K80,
+            1 => zone == EDUCATION,
+            7 => sectors.any(|sector| sector == zone) && way == Way::School.bytes(),
+            _ => false,
+        }
     }
 
     fn note_open(&mut self) {
@@ -253,7 +280,7 @@ impl World {
     /// Looks for every secret in everything that came out, in the clear and under every session that
     /// the attacker can open.
     pub(crate) fn search(&mut self) {
-        let mut secrets = self.knowledge.forbidden(&self.grant);
+        let mut secrets = self.knowledge.forbidden(&self.grant, self.lent.is_some());
         for session in self.sessions.iter().filter(|session| !session.known) {
             secrets.push((format!("a session key under {:02X?}", session.key), session.enc));
             secrets.push((format!("a MAC key under {:02X?}", session.key), session.mac));

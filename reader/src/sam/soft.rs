@@ -12,6 +12,7 @@ use xuejika_card_model::event;
 use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::management::{Authorisation, SamSerial};
+use xuejika_card_model::record::ExtensionSet;
 use xuejika_card_model::sam::{Carried, Respond, SamSession, SamStore};
 use xuejika_keyscheme::auth::{CardId, ReaderId, Request, TOKEN_LEN};
 use xuejika_keyscheme::provider::Path;
@@ -37,7 +38,20 @@ impl SoftSam {
         valid_until: Date,
         rng: impl CryptoRng + Send + 'static,
     ) -> Self {
-        Self::new(SamStore::test(algorithm, serial, valid_until), rng)
+        Self::test_for(algorithm, serial, None, valid_until, rng)
+    }
+
+    /// As [`Self::test`]; with `lent`, that of an application unit (应用单位) which has the use of these
+    /// extension sectors for its unit: it has no key of another.
+    #[must_use]
+    pub fn test_for(
+        algorithm: Algorithm,
+        serial: SamSerial,
+        lent: Option<ExtensionSet>,
+        valid_until: Date,
+        rng: impl CryptoRng + Send + 'static,
+    ) -> Self {
+        Self::new(SamStore::test(algorithm, serial, lent, valid_until), rng)
     }
 
     /// A SAM with what a test card keeps; `None` when its secrets are no published test keys.

@@ -8,13 +8,14 @@ use xuejika_card_model::file::tree::{sector_name, sfi};
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::management::key_path;
-use xuejika_card_model::record::{ExtensionEntry, ExtensionIndex, Sector};
+use xuejika_card_model::record::{ExtensionEntry, ExtensionIndex};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 
+use super::application::owner;
 use super::life::explained;
 use super::{Change, Stamp, StudentCard, records, status};
 use crate::error::Error;
-use crate::sam::Sam;
+use crate::sam::{Sam, SamError};
 use crate::session::{Application, Session};
 
 impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
@@ -53,7 +54,8 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
     /// # Errors
     /// Returns an [`Error`]; [`Error::SectorNotOpen`] for a sector that no application may use.
     pub fn read_sector(&mut self, index: ExtensionIndex) -> Result<Vec<u8>, Error> {
-        self.in_sector(index, |session| session.read_file(sfi::ONLY))
+        let owner = self.sector_owner(index)?;
+        self.in_sector(index, owner, |session| session.read_file(sfi::ONLY))
     }
 
     /// Writes into a sector from `offset` on, under its owner's key.
@@ -67,16 +69,17 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         offset: u8,
         bytes: &[u8],
     ) -> Result<(), Error> {
-        self.in_sector(index, |session| session.update_file(sfi::ONLY, offset.into(), bytes))
+        let owner = self.sector_owner(index)?;
+        self.in_sector(index, owner, |session| session.update_file(sfi::ONLY, offset.into(), bytes))
     }
 
-    /// Works in a session with a sector, and comes back to the education zone.
-    fn in_sector<T>(
+    /// Works in a session with a sector under its owner's key, and comes back to the education zone.
+    pub(super) fn in_sector<T>(
         &mut self,
         index: ExtensionIndex,
+        owner: UnitCode,
         work: impl FnOnce(&mut Session<'_, S, C>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let owner = self.sector_owner(index)?;
         let result = self.sector_session(index, owner).and_then(|mut session| work(&mut session));
         let back = self.select_again();
         let value = result?;
@@ -86,10 +89,7 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
     fn sector_owner(&mut self, index: ExtensionIndex) -> Result<UnitCode, Error> {
         let mut session = self.session(KeyNumber::READ)?;
         let entries = records(&mut session, sfi::DIRECTORY, ExtensionEntry::parse)?;
-        match entries.iter().find(|entry| entry.index == index).map(|entry| entry.sector) {
-            Some(Sector::Open(grant)) => Ok(grant.owner),
-            _ => Err(Error::SectorNotOpen(index.value())),
-        }
+        owner(&entries, index, None)
     }
 
     fn sector_session(
@@ -104,6 +104,12 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
             return Err(Error::Malformed("SELECT"));
         }
         let (key, path) = (KeyNumber::APPLICATION, key_path(owner));
-        sector.authenticate(self.sam, &mut self.channel, key, path)
+        let session = sector.authenticate(self.sam, &mut self.channel, key, path);
+        session.map_err(|error| match error {
+            Error::Sam(SamError::NoVersion(KeyNumber::APPLICATION)) => {
+                Error::NoSectorKey { sector: index.value(), owner }
+            }
+            error => error,
+        })
     }
 }

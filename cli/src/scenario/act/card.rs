@@ -25,15 +25,16 @@ impl World {
     pub(super) fn unlock(
         &mut self,
         name: &str,
-        unit: Option<UnitCode>,
-        until: Option<Date>,
+        of: Option<&str>,
+        (unit, until): (Option<UnitCode>, Option<Date>),
     ) -> anyhow::Result<Found> {
         let (date, language) = (self.date, self.language);
+        let holder = self.reader(of.unwrap_or(name))?;
+        let (unit, until) = (unit.unwrap_or(holder.unit), until.unwrap_or(holder.until));
+        let memory = test_card::management_for(holder.algorithm, unit, holder.lent, until);
         let env = Env::with_rng(clock::fork(&mut self.env));
         let tap = self.trace.tap(SCENARIO, "management card");
         let station = self.reader(name)?;
-        let (unit, until) = (unit.unwrap_or(station.unit), until.unwrap_or(station.until));
-        let memory = test_card::management(station.algorithm, unit, until);
         let mut card = powered(memory.into_bytes(), env, tap, language)?;
         let locked = match core::mem::replace(&mut station.office, Office::Lost) {
             Office::Locked(locked) => locked,

@@ -44,8 +44,12 @@ impl World {
             _ if wallet => Venue::Wallet,
             (Some(application), Some(sector)) => {
                 let sector = ExtensionIndex::new(sector).context("sector: expected 1 to 8")?;
-                let tried = self.present(reader, card)?.and_then(|mut c| c.read_sector(sector));
-                Venue::Application { sector, application, unit, key_accepted: tried.is_ok() }
+                let mut card = self.present(reader, card)?;
+                let card = card.as_mut().map(|card| card.application(sector, application));
+                match card {
+                    Ok(Ok(card)) => card.venue(),
+                    _ => Venue::Application { sector, application, unit, key_accepted: false },
+                }
             }
             _ => Venue::Education,
         };
