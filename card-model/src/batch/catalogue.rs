@@ -40,7 +40,8 @@ macro_rules! catalogue {
                 match self { $(Self::$variant => $id,)+ }
             }
 
-            /// How much a finding weighs.
+            /// How much a finding weighs, unless the manifest says otherwise:
+            /// [`Limits::severity`](super::manifest::Limits::severity).
             #[must_use]
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)+ }
@@ -128,10 +129,10 @@ catalogue! {
         "account for every card that was ordered or made as a spare";
     CountGood = "B-CNT-006", Error, "there are fewer good cards than were ordered",
         "deliver the missing cards";
-    CountScrap = "B-CNT-007", Error, "more than 3 % of the batch is scrap",
-        "refuse the batch: from 3 % on the vendor is liable (操作规程 一/九)";
-    CountSpare = "B-CNT-008", Warning, "spare cards are more than 8 % of the order",
-        "ask why; 8 % is what is handed out on top (操作规程 三/五)";
+    CountScrap = "B-CNT-007", Warning, "scrap is above the limit of the manifest",
+        "settle it as the contract says; only a contract that refuses the batch makes this an error";
+    CountSpare = "B-CNT-008", Warning, "spare cards are above the limit of the manifest",
+        "settle it as the contract says; only a contract that refuses the batch makes this an error";
 
     SerialForm = "B-SER-001", Error, "a card serial is not 16 digits that begin with 1100",
         "write the serial as it is on the card";

@@ -5,6 +5,8 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::catalogue::{Check, Severity};
+
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ pub struct Manifest {
     pub batch: Head,
     /// How many cards.
     pub count: Count,
+    /// What the contract allows.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub limits: Limits,
     /// The keys of its cards.
     pub keys: Keys,
     /// Files of rows, in order.
@@ -86,6 +91,52 @@ pub struct Count {
     pub good: u32,
     /// Scrap cards (废卡).
     pub scrap: u32,
+}
+
+/// Limits that the contract with the vendor agrees on. Nobody prescribes them for a batch; without
+/// an agreement they are those that the rules name elsewhere: desks answer for more than 3 % of scrap
+/// that wrong data made (操作规程 一/九(四)), and a school gets 8 % of cards on top (操作规程 三/五).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields, default, rename_all = "kebab-case")
+)]
+pub struct Limits {
+    /// Most scrap cards, in percent of all rows.
+    pub scrap_percent: u32,
+    /// Most spare cards, in percent of the order.
+    pub spare_percent: u32,
+    /// What a batch above a limit gets.
+    pub breach: Breach,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { scrap_percent: 3, spare_percent: 8, breach: Breach::Warning }
+    }
+}
+
+impl Limits {
+    /// How much a finding of this check weighs in a batch with these limits.
+    #[must_use]
+    pub const fn severity(&self, check: Check) -> Severity {
+        match (check, self.breach) {
+            (Check::CountScrap | Check::CountSpare, Breach::Error) => Severity::Error,
+            _ => check.severity(),
+        }
+    }
+}
+
+/// What the contract says of a batch above a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize), serde(rename_all = "kebab-case"))]
+pub enum Breach {
+    /// The batch can be accepted.
+    #[default]
+    Warning,
+    /// The batch is refused.
+    Error,
 }
 
 /// The keys of a batch.

@@ -5,7 +5,7 @@
 //! card is one row of [`Cells`], read as a [`Row`]; [`keys`] recomputes every key check value;
 //! [`index`] and [`tally`] look at all rows together. Whatever breaks a rule is a [`Finding`] under a
 //! stable identifier of the [catalogue](Check). Formats project-defined; what a batch has to keep is
-//! `操作规程 一/八`, `一/九` and `三/五`.
+//! `操作规程 一/八`.
 
 pub mod catalogue;
 pub mod chip;

@@ -12,7 +12,7 @@ use xuejika_keyscheme::{Algorithm, KeyVersion};
 use super::catalogue::Check;
 use super::chip::{Pattern, hex_bytes};
 use super::finding::{Finding, shown};
-use super::manifest::{Count, Manifest};
+use super::manifest::{Count, Limits, Manifest};
 use super::schema::{KeyPlace, KeySlot};
 use crate::bcd::Digits;
 use crate::card::UID_LEN;
@@ -51,6 +51,8 @@ pub struct Plan {
     pub ats: Pattern,
     /// How many cards.
     pub count: Count,
+    /// What the contract allows.
+    pub limits: Limits,
     /// Serials of the batch, ascending.
     pub serials: Vec<SerialRange>,
     /// Boxes, in the order of the manifest.
@@ -108,6 +110,7 @@ impl Plan {
         let key_version = r.key_version(manifest.keys.version);
         let serials = r.ranges(manifest, vendor);
         let boxes = r.boxes(manifest, &serials);
+        r.limits(&manifest.limits);
         let algorithm = profile.map(|(_, algorithm)| algorithm);
         let root_kcv = r.roots(manifest, algorithm);
         let plan = (|| {
@@ -130,6 +133,7 @@ impl Plan {
                 atr: r.parse("batch.atr", &head.atr, Pattern::EXPECTED)?,
                 ats: r.parse("batch.ats", &head.ats, Pattern::EXPECTED)?,
                 count: manifest.count,
+                limits: manifest.limits,
                 serials,
                 box_by_name: by_name(&boxes),
                 boxes,
@@ -194,6 +198,17 @@ impl Reader {
     fn number(&mut self, field: &str, found: u32, expected: u32) {
         if found != expected {
             self.wrong(Check::ManifestField, field, &expected.to_string(), found);
+        }
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        for (field, percent) in [
+            ("limits.scrap-percent", limits.scrap_percent),
+            ("limits.spare-percent", limits.spare_percent),
+        ] {
+            if percent > 100 {
+                self.wrong(Check::ManifestField, field, "0 to 100", percent);
+            }
         }
     }
 

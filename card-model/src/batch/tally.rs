@@ -1,6 +1,7 @@
-//! Counts of rows, and what the manifest says of them (操作规程 一/八(三), 一/九, 三/五).
+//! Counts of rows, and what the manifest says of them (操作规程 一/八(三)).
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -8,12 +9,6 @@ use super::catalogue::Check;
 use super::finding::Finding;
 use super::plan::Plan;
 use super::row::{Row, State};
-
-/// Share of scrap from which on the vendor is liable, in percent (操作规程 一/九).
-pub const MAX_SCRAP_PERCENT: u64 = 3;
-
-/// Share of the order that is handed out as temporary and spare cards, in percent (操作规程 三/五).
-pub const MAX_SPARE_PERCENT: u64 = 8;
 
 /// What has been counted so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,25 +87,23 @@ impl Tally {
     }
 
     fn check_shares(&self, plan: &Plan, findings: &mut Vec<Finding>) {
-        let over =
-            |part: u32, whole: u32, percent| 100 * u64::from(part) > percent * u64::from(whole);
-        let share = |part: u32, whole: u32| {
-            let tenths = (u64::from(part) * 1000).checked_div(whole.into()).unwrap_or(0);
-            format!("{part} of {whole}, {}.{} %", tenths / 10, tenths % 10)
-        };
-        let declared = plan.count;
-        if declared.good < declared.ordered {
-            let expected = format!("{} or more", declared.ordered);
-            findings.push(Finding::new(Check::CountGood, expected, declared.good));
+        let Plan { count, limits, .. } = plan;
+        if count.good < count.ordered {
+            let expected = format!("{} or more", count.ordered);
+            findings.push(Finding::new(Check::CountGood, expected, count.good));
         }
-        if over(self.scrap, self.rows, MAX_SCRAP_PERCENT) {
-            let expected = format!("{MAX_SCRAP_PERCENT} % at most");
-            findings.push(Finding::new(Check::CountScrap, expected, share(self.scrap, self.rows)));
-        }
-        if over(declared.spare, declared.ordered, MAX_SPARE_PERCENT) {
-            let expected = format!("{MAX_SPARE_PERCENT} % at most");
-            let found = share(declared.spare, declared.ordered);
-            findings.push(Finding::new(Check::CountSpare, expected, found));
-        }
+        let shares = [
+            (Check::CountScrap, self.scrap, self.rows, limits.scrap_percent),
+            (Check::CountSpare, count.spare, count.ordered, limits.spare_percent),
+        ];
+        findings.extend(shares.into_iter().filter_map(|(check, part, whole, limit)| {
+            let above = 100 * u64::from(part) > u64::from(limit) * u64::from(whole);
+            above.then(|| Finding::new(check, format!("{limit} % at most"), share(part, whole)))
+        }));
     }
+}
+
+fn share(part: u32, whole: u32) -> String {
+    let tenths = (u64::from(part) * 1000).checked_div(whole.into()).unwrap_or(0);
+    format!("{part} of {whole}, {}.{} %", tenths / 10, tenths % 10)
 }

@@ -107,7 +107,7 @@ impl<'a> Checked<'a> {
         match Plan::new(manifest) {
             Err(findings) => report.take(findings, None)?,
             Ok(plan) => {
-                report.count_boxes(&plan);
+                report.follow(&plan);
                 let roots = BatchRoots::open(&subject.roots, &plan)?;
                 let source = roots.source(plan.key_version, plan.algorithm);
                 report.take(keys::check_roots(&source, &plan)?, None)?;

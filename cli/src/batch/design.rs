@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::ensure;
 use xuejika_card_model::batch::manifest::{
-    Carton, Count, Encoding, Format, Head, Keys, Manifest, Range, RowFile,
+    Carton, Count, Encoding, Format, Head, Keys, Limits, Manifest, Range, RowFile,
 };
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{Column, KeySlot, KeySource, State, Tally, schema};
@@ -236,6 +236,7 @@ impl Design {
                 good: tally.good,
                 scrap: tally.scrap,
             },
+            limits: Limits::default(),
             keys: Keys {
                 version: self.key_version.number().into(),
                 root_kcv: self.root_kcv(source)?,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use xuejika_card_model::batch::manifest::Limits;
 use xuejika_card_model::batch::plan::PlannedBox;
 use xuejika_card_model::batch::{Check, Finding, Plan, Severity, Tally};
 use xuejika_card_model::ident::CardSerial;
@@ -26,6 +27,7 @@ pub(crate) struct Report<'a> {
     /// What was printed.
     printed: Vec<Line>,
     boxes: Boxes,
+    limits: Limits,
 }
 
 /// Findings by box.
@@ -57,11 +59,13 @@ impl<'a> Report<'a> {
     pub(crate) fn new(out: &'a Output, limit: u64, files: Vec<String>) -> Self {
         let boxes = Boxes { ranges: Vec::new(), counts: Vec::new(), elsewhere: 0 };
         let (counts, starts, printed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { out, limit, files, counts, starts, printed, boxes }
+        let limits = Limits::default();
+        Self { out, limit, files, counts, starts, printed, boxes, limits }
     }
 
-    /// Counts by these boxes from now on.
-    pub(crate) fn count_boxes(&mut self, plan: &Plan) {
+    /// Counts by the boxes of this plan and weighs by its limits from now on.
+    pub(crate) fn follow(&mut self, plan: &Plan) {
+        self.limits = plan.limits;
         let range = |planned: &PlannedBox| {
             (planned.serials.first, planned.serials.last, planned.name.clone())
         };
@@ -137,7 +141,7 @@ impl<'a> Report<'a> {
         Line {
             report: "finding",
             id: check.id(),
-            severity: name(check.severity()),
+            severity: name(self.severity(check)),
             file: file.and_then(|file| self.files.get(file).cloned()),
             row: place.row,
             byte: place.byte,
@@ -150,9 +154,14 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// How much a finding of this check weighs in this batch.
+    pub(crate) const fn severity(&self, check: Check) -> Severity {
+        self.limits.severity(check)
+    }
+
     /// Whether the batch is to be refused.
     pub(crate) fn is_refused(&self) -> bool {
-        self.counts.keys().any(|check| check.severity() == Severity::Error)
+        self.counts.keys().any(|check| self.severity(*check) == Severity::Error)
     }
 
     /// Number of findings.
@@ -169,7 +178,7 @@ impl<'a> Report<'a> {
         effort: Effort,
     ) -> Outcome<Verdict> {
         let of = |severity| {
-            let counts = self.counts.iter().filter(|(check, _)| check.severity() == severity);
+            let counts = self.counts.iter().filter(|(check, _)| self.severity(**check) == severity);
             counts.map(|(_, count)| count).sum()
         };
         let verdict = Verdict {

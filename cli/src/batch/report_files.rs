@@ -86,7 +86,7 @@ fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
         let lines = report.printed().iter().filter(|line| line.id == check.id());
         let told: String = lines.map(|line| Lines::of(line).as_str().to_owned()).collect();
         let mut status = TestCaseStatus::success();
-        if count > 0 && check.severity() == Severity::Error {
+        if count > 0 && report.severity(*check) == Severity::Error {
             status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_type(check.id());
             status.set_message(format!("{count}: {}", check.title()));
@@ -94,7 +94,7 @@ fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
         }
         let mut case = TestCase::new(format!("{check} {}", check.title()), status);
         case.set_classname("xuejika.batch");
-        if count > 0 && check.severity() == Severity::Warning {
+        if count > 0 && report.severity(*check) == Severity::Warning {
             case.set_system_out(XmlString::new(told.trim_end()));
         }
         suite.add_test_case(case);

@@ -52,7 +52,9 @@ impl World {
             Act::Suspend(wallet) => self.suspend(&wallet.card),
             Act::Resume(wallet) => self.resume(&wallet.card),
             Act::Refund(wallet) => self.refund(&wallet.card),
-            Act::CheckBatch { cards, scrap, faults } => batch::check(*cards, *scrap, faults),
+            Act::CheckBatch { cards, scrap, faults, breach } => {
+                batch::check((*cards, *scrap), faults, *breach)
+            }
             other => self.life(other),
         }
     }

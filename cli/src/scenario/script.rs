@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+use xuejika_card_model::batch::manifest::Breach;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::desk::{FaultCause, ReplacementCause};
@@ -453,6 +454,9 @@ pub(super) enum Act {
         scrap: u32,
         #[serde(default)]
         faults: Vec<BatchFault>,
+        /// What the contract says of a batch above its limits.
+        #[serde(default)]
+        breach: Breach,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Defects of manifests and of the counts in them.
 
 use xuejika_card_model::batch::Check;
+use xuejika_card_model::batch::manifest::Breach;
 
 use super::At::{Batch, Gap, Row};
 use super::{Kind, Plant};
@@ -132,6 +133,15 @@ pub(super) const KINDS: &[Kind] = &[
         "a tenth of the cards are spares",
         &[(Check::CountSpare, Batch)],
         Plant::Design(|design| design.spare = design.cards / 10),
+    ),
+    Kind::alone(
+        "scrap-above-contract",
+        "scrap above a limit that the contract makes binding",
+        &[(Check::CountScrap, Batch)],
+        Plant::Manifest(|manifest| {
+            manifest.limits.scrap_percent = 0;
+            manifest.limits.breach = Breach::Error;
+        }),
     ),
     Kind::row("row-missing", "a card has no row", &[(Check::SerialGap, Gap)], Plant::Times(0)),
     Kind::row(

@@ -69,10 +69,9 @@ impl<'a> Chart<'a> {
 
 /// Writes the page.
 pub(crate) fn page(report: &Report<'_>, verdict: &Verdict, note: &Note) -> anyhow::Result<Vec<u8>> {
-    let kinds = report
-        .counts()
-        .iter()
-        .map(|(check, count)| (check.id(), *count, super::super::report::name(check.severity())));
+    let kinds = report.counts().iter().map(|(check, count)| {
+        (check.id(), *count, super::super::report::name(report.severity(*check)))
+    });
     let (boxes, elsewhere) = report.by_box();
     let elsewhere = (elsewhere > 0).then_some(("in no box", elsewhere, "other"));
     let boxes = boxes.into_iter().map(|(name, count)| (name, count, "other"));

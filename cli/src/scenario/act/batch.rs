@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, anyhow, ensure};
 use xuejika_card_model::batch::index::Index;
 use xuejika_card_model::batch::keys::{KnownValues, check_block, check_roots};
-use xuejika_card_model::batch::manifest::{Carton, Count, Head, Keys, Range};
+use xuejika_card_model::batch::manifest::{Breach, Carton, Count, Head, Keys, Limits, Range};
 use xuejika_card_model::batch::plan::kcv_method;
 use xuejika_card_model::batch::{
-    Cells, Check, Column, Finding, KeySlot, KeySource, Manifest, Place, Plan, Row, Tally, schema,
+    Cells, Check, Column, Finding, KeySlot, KeySource, Manifest, Place, Plan, Row, Severity, Tally,
+    schema,
 };
 use xuejika_card_model::card::{Header, Privacy};
 use xuejika_card_model::factory;
@@ -39,13 +40,18 @@ const VENDOR: (u8, u8) = (7, 1);
 const FAULTY: u32 = 6;
 
 /// Checks a batch of this many cards, the first ones scrap.
-pub(super) fn check(cards: u32, scrap: u32, faults: &[BatchFault]) -> anyhow::Result<Found> {
+pub(super) fn check(
+    (cards, scrap): (u32, u32),
+    faults: &[BatchFault],
+    breach: Breach,
+) -> anyhow::Result<Found> {
     ensure!((1..=MAX_CARDS).contains(&cards), "cards: expected 1 to {MAX_CARDS}");
     ensure!(scrap <= cards, "scrap: more than there are cards");
     let (algorithm, version) = (Algorithm::Aes128, KeyVersion::FIRST);
     let wallet = WalletRoots::test();
     let source = KeySource::new(Some(&TestRoots), Some(&wallet), version, algorithm);
-    let plan = Plan::new(&manifest(cards, scrap, &source)?)
+    let limits = Limits { breach, ..Limits::default() };
+    let plan = Plan::new(&Manifest { limits, ..manifest(cards, scrap, &source)? })
         .map_err(|findings| anyhow!("the manifest: {}", ids(&findings)))?;
     let mut findings = check_roots(&source, &plan)?;
     let vendor = Vendor::new(cards, scrap, &source)?;
@@ -69,7 +75,8 @@ pub(super) fn check(cards: u32, scrap: u32, faults: &[BatchFault]) -> anyhow::Re
     check_serials(&plan, &rows, &mut findings);
     tally.check(&plan, &mut findings);
     let found = ids(&findings);
-    let outcome = if findings.is_empty() { "ok" } else { "refused" };
+    let refused = |finding: &Finding| limits.severity(finding.check) == Severity::Error;
+    let outcome = if findings.iter().any(refused) { "refused" } else { "ok" };
     let text = if found.is_empty() { format!("{cards} cards accepted") } else { found.clone() };
     Ok(Found::ended(outcome, text).with("findings", found))
 }
@@ -151,6 +158,7 @@ fn manifest(cards: u32, scrap: u32, source: &KeySource<'_>) -> anyhow::Result<Ma
             good: cards - scrap,
             scrap,
         },
+        limits: Limits::default(),
         keys: Keys {
             version: KeyVersion::FIRST.number().into(),
             root_kcv: KeySlot::all().map(root).collect::<anyhow::Result<BTreeMap<_, _>>>()?,
