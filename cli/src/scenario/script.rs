@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
-use xuejika_card_model::batch::manifest::Breach;
+use xuejika_batch::manifest::Breach;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::desk::{FaultCause, ReplacementCause};
