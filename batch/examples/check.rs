@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use xuejika_batch::generate::TestRoots;
+use xuejika_batch::generate::TestKeys;
 use xuejika_batch::{Delivery, Error, Event, Line, Options, Roots, Verdict, check};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,8 +22,8 @@ pub(crate) fn run(folder: &Path, mut found: impl FnMut(&Line)) -> Result<Verdict
     let delivery = Delivery::open(folder)?;
     // Without a plan no row is read, and no root is needed.
     let plan = delivery.plan().ok();
-    let roots = plan.and_then(|plan| TestRoots::new(plan.key_version, plan.algorithm).ok());
-    let roots = roots.as_ref().map_or(Roots::default(), TestRoots::roots);
+    let roots = plan.and_then(|plan| TestKeys::new(plan.key_version, plan.algorithm).ok());
+    let roots = roots.as_ref().map_or(Roots::default(), TestKeys::roots);
     let checked = check(&delivery, roots, &Options::default(), |event| {
         if let Event::Finding(line) = event {
             found(line);

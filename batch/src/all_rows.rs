@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::index::{Index, Sorted};
-use crate::{Check, Finding, Place, Plan, Row, State};
 use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::ident::CardSerial;
 
+use crate::index::{Index, Sorted};
 use crate::noted::Noted;
+use crate::{Check, Finding, Place, Plan, Row, State};
 
 /// Keys whose check values tell cards apart: K0, K1 and K2.
 pub(crate) const FINGERPRINT: usize = 9;

@@ -28,12 +28,12 @@ const BLOCK: u32 = 2048;
 
 /// The published test roots of a batch, with those of the versions beside, which a wrong card may have.
 #[derive(Debug)]
-pub struct TestRoots {
+pub struct TestKeys {
     city: provider::Roots,
     wallet: WalletRoots,
 }
 
-impl TestRoots {
+impl TestKeys {
     /// The roots of this version.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl TestRoots {
 pub struct Generator {
     design: Design,
     defects: Defects,
-    roots: TestRoots,
+    roots: TestKeys,
     format: Format,
 }
 
@@ -90,20 +90,22 @@ impl Generator {
     /// A generator of CSV files or of JSON lines.
     ///
     /// # Errors
-    /// Returns [`Error::Design`] for defects in anything but a CSV file.
+    /// Returns [`Error::Design`] for another form, and for defects in anything but a CSV file.
     pub fn new(design: Design, defects: Option<Defects>, format: Format) -> Result<Self, Error> {
-        let format = if format == Format::Jsonl { format } else { Format::Csv };
+        if !matches!(format, Format::Csv | Format::Jsonl) {
+            return Err(Error::Design("rows are made as CSV or JSON lines".into()));
+        }
         if defects.is_some() && format != Format::Csv {
             return Err(Error::Design("defects are planted in CSV files".into()));
         }
-        let roots = TestRoots::new(design.key_version, design.algorithm)
+        let roots = TestKeys::new(design.key_version, design.algorithm)
             .map_err(|error| Error::Design(error.into()))?;
         Ok(Self { design, defects: defects.unwrap_or_default(), roots, format })
     }
 
     /// The roots of its cards.
     #[must_use]
-    pub const fn roots(&self) -> &TestRoots {
+    pub const fn roots(&self) -> &TestKeys {
         &self.roots
     }
 

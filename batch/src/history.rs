@@ -11,11 +11,11 @@ use core::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 
-use crate::{Check, Finding, Place};
 use serde::{Deserialize, Serialize};
 
 use crate::all_rows::SortedRows;
 use crate::error::Error;
+use crate::{Check, Finding, Place};
 use store::{Hit, Hits, Store};
 
 /// Most findings of one check that are named one by one; the last one counts the others.

@@ -1,15 +1,15 @@
 //! The issuance record (EF 05 发行信息) of a row against the manifest and the rest of the row.
 
 use sha2::{Digest, Sha256};
+use xuejika_card_model::date::Date;
+use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::record::{CardType, FieldErrors, Issuance, Problem};
 
 use crate::catalogue::Check;
 use crate::chip::hex_bytes;
 use crate::finding::{Finding, shown};
 use crate::plan::Plan;
 use crate::schema::Column;
-use xuejika_card_model::date::Date;
-use xuejika_card_model::ident::CardSerial;
-use xuejika_card_model::record::{CardType, FieldErrors, Issuance, Problem};
 
 /// Length of an image in hexadecimal digits.
 const DIGITS: usize = 2 * Issuance::LEN;

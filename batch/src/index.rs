@@ -1,8 +1,9 @@
 //! All values of one column, sorted: what occurs twice, and what is not there. Twelve bytes for a
 //! serial or a UID.
 
-use crate::plan::SerialRange;
 use xuejika_card_model::ident::CardSerial;
+
+use crate::plan::SerialRange;
 
 /// Values of `N` bytes with the rows they stand in.
 #[derive(Clone, Debug, Default)]

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::{Check, Severity};
-
 use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Check, Severity};
 
 /// What the vendor says about a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

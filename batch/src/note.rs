@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Manifest;
 use serde::Serialize;
 
+use crate::Manifest;
 use crate::report::Verdict;
 
 /// Version of the layout.

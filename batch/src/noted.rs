@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Check, Finding};
 use xuejika_card_model::ident::CardSerial;
+
+use crate::{Check, Finding};
 
 /// Findings of a piece of a batch, in bounded memory. Every finding is counted.
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::image::Facts;
-use crate::{Column, Finding, Plan, Row};
 use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::record::Issuance;
 
 use crate::error::Error;
 use crate::file::{Delivery, FileEnd};
+use crate::image::Facts;
+use crate::{Column, Finding, Plan, Row};
 
 /// A row as it stands, and as it is read.
 #[derive(Clone, Debug)]

@@ -4,6 +4,12 @@ use core::num::NonZeroU8;
 use core::str::FromStr;
 use std::collections::BTreeMap;
 
+use xuejika_card_model::bcd::Digits;
+use xuejika_card_model::card::UID_LEN;
+use xuejika_card_model::date::Date;
+use xuejika_card_model::file::tree::PROFILE_VERSION;
+use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::record::Profile;
 use xuejika_keyscheme::{Algorithm, KeyVersion};
 
 use crate::catalogue::Check;
@@ -11,12 +17,6 @@ use crate::chip::{Pattern, hex_bytes};
 use crate::finding::{Finding, shown};
 use crate::manifest::{Count, Limits, Manifest};
 use crate::schema::{KeyPlace, KeySlot};
-use xuejika_card_model::bcd::Digits;
-use xuejika_card_model::card::UID_LEN;
-use xuejika_card_model::date::Date;
-use xuejika_card_model::file::tree::PROFILE_VERSION;
-use xuejika_card_model::ident::CardSerial;
-use xuejika_card_model::record::Profile;
 
 /// Longest name of a box, in characters.
 const MAX_BOX_NAME: usize = 32;

@@ -149,7 +149,7 @@ impl Report {
         Line {
             report: "finding",
             id: check.id(),
-            severity: name(self.severity(check)),
+            severity: self.severity(check).name(),
             file: file.and_then(|file| self.files.get(file).cloned()),
             row: place.row,
             byte: place.byte,
@@ -185,15 +185,6 @@ impl Report {
     pub fn of_severity(&self, severity: Severity) -> u64 {
         let counts = self.counts.iter().filter(|(check, _)| self.severity(**check) == severity);
         counts.map(|(_, count)| count).sum()
-    }
-}
-
-/// How a severity is written.
-#[must_use]
-pub const fn name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Warning => "warning",
-        Severity::Error => "error",
     }
 }
 

@@ -2,6 +2,11 @@
 
 use core::str::FromStr;
 
+use xuejika_card_model::atr::{self, MAX_ATR, MAX_ATS};
+use xuejika_card_model::bcd::Digits;
+use xuejika_card_model::card::UID_LEN;
+use xuejika_card_model::date::{Date, DateError};
+use xuejika_card_model::ident::{CardSerial, CardSerialError};
 use xuejika_keyscheme::auth::CardId;
 
 use crate::catalogue::Check;
@@ -10,11 +15,6 @@ use crate::finding::{Finding, shown};
 use crate::image::{self, Facts};
 use crate::plan::Plan;
 use crate::schema::{Cells, Column, KeySlot};
-use xuejika_card_model::atr::{self, MAX_ATR, MAX_ATS};
-use xuejika_card_model::bcd::Digits;
-use xuejika_card_model::card::UID_LEN;
-use xuejika_card_model::date::{Date, DateError};
-use xuejika_card_model::ident::{CardSerial, CardSerialError};
 
 /// First bytes of every wallet card number: Beijing.
 const WALLET_PREFIX: [u8; 2] = [0x10, 0x00];

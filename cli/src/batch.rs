@@ -117,7 +117,7 @@ impl fmt::Display for KindLine {
 #[derive(Serialize)]
 struct CheckLine {
     id: &'static str,
-    severity: String,
+    severity: &'static str,
     title: &'static str,
     remedy: &'static str,
 }
@@ -126,7 +126,7 @@ impl CheckLine {
     fn new(check: Check) -> Self {
         Self {
             id: check.id(),
-            severity: check.severity().to_string(),
+            severity: check.severity().name(),
             title: check.title(),
             remedy: check.remedy(),
         }

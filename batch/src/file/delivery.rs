@@ -5,9 +5,6 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::manifest::{Format, RowFile};
-use crate::{Cells, Check, Finding, Manifest, Place, schema};
-
 use super::layout::{Heading, Layout, RawRow};
 use super::lines::{self, Lines};
 use super::mapping::Mapping;
@@ -19,8 +16,9 @@ use super::sink::{Sink, TableBlock};
 use super::table::{self, Table};
 #[cfg(feature = "xlsx")]
 use super::xlsx;
-use crate::Plan;
 use crate::error::{Cause, Error};
+use crate::manifest::{Format, RowFile};
+use crate::{Cells, Check, Finding, Manifest, Place, Plan, schema};
 
 /// Name of the manifest in the folder of a batch.
 pub const MANIFEST: &str = "batch.toml";
@@ -313,47 +311,16 @@ impl Delivery {
     ) -> Result<(Source, Layout, Vec<Finding>), Job> {
         let unusable = |cause: Cause| Job::Failed(Error::input(&file.name, cause));
         let mapping = self.mapping(file.mapping.as_deref()).map_err(unusable)?;
-        let row = mapping.heading_row;
-        #[cfg(feature = "xlsx")]
-        let sheet = mapping.sheet.clone();
         let mut layout = Layout::new(file.format, file.encoding, mapping).map_err(unusable)?;
         let place = Place { file: Some(number), row: None, byte: None };
-        let failed = |error: io::Error| open_failed(error, file, place);
         let mut findings = Vec::new();
-        let mut source = match file.format {
-            Format::Csv | Format::Jsonl | Format::Fixed => {
-                let bytes = self.bytes(&file.name).map_err(failed)?;
-                let lines = Lines::new(bytes, number, next_row, &mut findings).map_err(failed)?;
-                Source::Lines(Box::new(lines))
-            }
-            #[cfg(feature = "xlsx")]
-            Format::Xlsx => {
-                let about = table::about(&self.path(&file.name).map_err(failed)?, number, next_row);
-                let read = move |path: &Path, sink: &mut Sink| {
-                    xlsx::read(path, sheet.as_deref(), row, sink)
-                };
-                Source::Table(Table::start(about.map_err(failed)?, read).map_err(failed)?)
-            }
-            #[cfg(feature = "parquet")]
-            Format::Parquet => {
-                let about = table::about(&self.path(&file.name).map_err(failed)?, number, next_row);
-                let wanted = layout.names();
-                let read =
-                    move |path: &Path, sink: &mut Sink| parquet_file::read(path, &wanted, sink);
-                Source::Table(Table::start(about.map_err(failed)?, read).map_err(failed)?)
-            }
-            #[cfg(not(all(feature = "parquet", feature = "xlsx")))]
-            _ => {
-                let found = "a form that this build of the program does not read";
-                let finding = Finding::new(Check::FileUnread, "a form that is read", found);
-                return Err(Job::Unread(vec![finding.at(place)]));
-            }
-        };
+        let source = self.source(file, (number, next_row), &layout, &mut findings);
+        let mut source = source.map_err(|error| open_failed(error, file, place))?;
         if layout.has_heading() {
             let heading = match &mut source {
-                Source::Lines(lines) => {
-                    lines.heading(row.unwrap_or(1)).map(|line| Ok(Heading::Line(line)))
-                }
+                Source::Lines(lines) => lines
+                    .heading(layout.heading_row().unwrap_or(1))
+                    .map(|line| Ok(Heading::Line(line))),
                 Source::Table(table) => table.heading(),
             };
             let heading =
@@ -368,6 +335,41 @@ impl Delivery {
             findings.extend(wrong.into_iter().map(|finding| in_file(finding, place)));
         }
         Ok((source, layout, findings))
+    }
+
+    /// Opens a file whose first row has this number.
+    fn source(
+        &self,
+        file: &RowFile,
+        (number, next_row): (usize, u32),
+        layout: &Layout,
+        findings: &mut Vec<Finding>,
+    ) -> io::Result<Source> {
+        match file.format {
+            Format::Csv | Format::Jsonl | Format::Fixed => {
+                let bytes = self.bytes(&file.name)?;
+                Ok(Source::Lines(Box::new(Lines::new(bytes, number, next_row, findings)?)))
+            }
+            #[cfg(feature = "xlsx")]
+            Format::Xlsx => {
+                let about = table::about(&self.path(&file.name)?, number, next_row)?;
+                let (sheet, row) = (layout.sheet().map(str::to_owned), layout.heading_row());
+                let read = move |path: &Path, sink: &mut Sink| {
+                    xlsx::read(path, sheet.as_deref(), row, sink)
+                };
+                Ok(Source::Table(Table::start(about, read)?))
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {
+                let about = table::about(&self.path(&file.name)?, number, next_row)?;
+                let wanted = layout.names();
+                let read =
+                    move |path: &Path, sink: &mut Sink| parquet_file::read(path, &wanted, sink);
+                Ok(Source::Table(Table::start(about, read)?))
+            }
+            #[cfg(not(all(feature = "parquet", feature = "xlsx")))]
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn mapping(&self, name: Option<&str>) -> Result<Mapping, Cause> {
@@ -428,6 +430,12 @@ fn open_failed(error: io::Error, file: &RowFile, place: Place) -> Job {
     match error.kind() {
         io::ErrorKind::NotFound => {
             let finding = Finding::new(Check::FileMissing, "a file", "none");
+            Job::Unread(vec![finding.at(place)])
+        }
+        #[cfg(not(all(feature = "parquet", feature = "xlsx")))]
+        io::ErrorKind::Unsupported => {
+            let found = "a form that was left out when the program was built";
+            let finding = Finding::new(Check::FileUnread, "a form that is read", found);
             Job::Unread(vec![finding.at(place)])
         }
         io::ErrorKind::InvalidData

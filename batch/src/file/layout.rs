@@ -4,15 +4,15 @@ use core::fmt;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::error::Cause;
-use crate::finding::shown;
-use crate::manifest::{Encoding, Format};
-use crate::{Cells, Check, Column, Finding, Place};
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::mapping::{self, Mapping};
 use super::sink::MAX_COLUMNS;
 use super::text::{check_control, check_stray, control_name, decode, split};
+use crate::error::Cause;
+use crate::finding::shown;
+use crate::manifest::{Encoding, Format};
+use crate::{Cells, Check, Column, Finding, Place};
 
 /// What spreadsheets take for the beginning of a formula (CWE-1236).
 const FORMULA: [char; 4] = ['=', '+', '-', '@'];
@@ -105,6 +105,17 @@ impl Layout {
     /// The names by which the vendor calls the columns.
     pub(crate) fn names(&self) -> Vec<String> {
         Column::all().map(|column| self.mapping.name(column).to_owned()).collect()
+    }
+
+    /// The row with the names of the columns, from 1, if the vendor says which.
+    pub(crate) const fn heading_row(&self) -> Option<u32> {
+        self.mapping.heading_row
+    }
+
+    /// The sheet of a workbook, if the vendor says which.
+    #[cfg(feature = "xlsx")]
+    pub(crate) fn sheet(&self) -> Option<&str> {
+        self.mapping.sheet.as_deref()
     }
 
     /// Whether the first line is a heading.

@@ -3,10 +3,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use crate::{Check, Finding, Place};
 use sha2::{Digest, Sha256};
 
 use super::piece::FileEnd;
+use crate::{Check, Finding, Place};
 
 /// Longest line of a row, in bytes.
 pub(crate) const MAX_LINE: usize = 64 * 1024;

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 use crate::error::Cause;
 use crate::{Column, schema};
-use serde::Deserialize;
 
 /// A mapping file.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -10,7 +10,15 @@ pub mod mapping;
 mod parquet_file;
 mod piece;
 pub(crate) mod regular;
+#[cfg_attr(
+    not(any(feature = "parquet", feature = "xlsx")),
+    allow(dead_code, reason = "only those forms of files come as tables")
+)]
 mod sink;
+#[cfg_attr(
+    not(any(feature = "parquet", feature = "xlsx")),
+    allow(dead_code, reason = "only those forms of files come as tables")
+)]
 mod table;
 mod text;
 #[cfg(feature = "xlsx")]

@@ -11,12 +11,12 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::Check;
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::sink::{MAX_COLUMNS, Sink, Stop};
+use crate::Check;
 pub(crate) use copy::Writer;
 use pages::{Budget, Pages};
 use value::Kind;

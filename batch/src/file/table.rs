@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use crate::{Check, Finding, Place};
 use sha2::{Digest, Sha256};
 
 use super::layout::Heading;
@@ -13,6 +12,7 @@ use super::piece::FileEnd;
 use super::regular;
 use super::sink::{Piece, Sink, Stop, TableBlock};
 use crate::pipeline;
+use crate::{Check, Finding, Place};
 
 /// Blocks that wait to be taken.
 const DEPTH: usize = 2;

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use encoding_rs::{DecoderResult, GB18030};
+
 use crate::manifest::Encoding;
 use crate::{Check, Finding, Place};
-use encoding_rs::{DecoderResult, GB18030};
 
 /// Largest whole number that a cell holds exactly.
 #[cfg(any(feature = "parquet", feature = "xlsx"))]

@@ -10,12 +10,12 @@ mod part;
 
 use std::path::Path;
 
-use crate::Check;
 use quick_xml::events::{BytesStart, Event};
 use xuejika_card_model::date::Date;
 
 use super::sink::{MAX_COLUMNS, Sink, Stop};
 use super::text::number_text;
+use crate::Check;
 use book::{Book, Taken};
 use part::{Package, Part, attribute, push_text, unread};
 

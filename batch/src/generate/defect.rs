@@ -9,11 +9,11 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use crate::{Check, Column, KeySlot, KeySource, Manifest};
 use serde::{Deserialize, Serialize};
 
 use super::design::{BOX, Design, Sketch};
 use crate::error::{Cause, Error};
+use crate::{Check, Column, KeySlot, KeySource, Manifest};
 
 /// A kind of defect.
 #[derive(Debug)]

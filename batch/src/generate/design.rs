@@ -3,12 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Cause, Error};
-use crate::manifest::{
-    Carton, Count, Encoding, Format, Head, Keys, Limits, Manifest, Range, RowFile,
-};
-use crate::plan::kcv_method;
-use crate::{Column, KeySlot, KeySource, State, Tally, schema};
 use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::card::{Header, Privacy, UID_LEN};
 use xuejika_card_model::date::Date;
@@ -18,6 +12,13 @@ use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::record::{CardType, Issuance, Profile};
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::{Algorithm, KeyVersion};
+
+use crate::error::{Cause, Error};
+use crate::manifest::{
+    Carton, Count, Encoding, Format, Head, Keys, Limits, Manifest, Range, RowFile,
+};
+use crate::plan::kcv_method;
+use crate::{Column, KeySlot, KeySource, State, Tally, schema};
 
 /// Largest batch: the sequence number of a serial has seven digits.
 const MAX_CARDS: u32 = 9_999_000;

@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 
-use crate::index::Sorted;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use xuejika_card_model::card::UID_LEN;
@@ -16,6 +15,7 @@ use super::{Act, Entry};
 use crate::all_rows::{FINGERPRINT, SortedRows};
 use crate::error::Error;
 use crate::hashed::Hashed;
+use crate::index::Sorted;
 
 /// First line of the file.
 const MAGIC: &[u8; 24] = b"xuejika batch history 2\n";

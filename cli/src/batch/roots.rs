@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use xuejika_batch::generate::TestRoots;
+use xuejika_batch::generate::TestKeys;
 use xuejika_batch::{Plan, Roots};
 use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::legacy::WalletRoots;
@@ -30,7 +30,7 @@ pub(crate) enum BatchRoots {
     /// None.
     None,
     /// The published ones.
-    Test(TestRoots),
+    Test(TestKeys),
     /// In the memory of this process.
     Host(KeyFile),
     /// The city's, in a token.
@@ -47,7 +47,7 @@ impl BatchRoots {
         match Source::open(&args.source)? {
             Source::Test => {
                 keys::announce();
-                let roots = TestRoots::new(plan.key_version, plan.algorithm);
+                let roots = TestKeys::new(plan.key_version, plan.algorithm);
                 Ok(Self::Test(roots.map_err(Failure::device)?))
             }
             Source::File(keys) => {

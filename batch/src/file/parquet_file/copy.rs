@@ -4,14 +4,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use crate::error::Cause;
-use crate::{Column, schema};
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
+
+use crate::error::Cause;
+use crate::{Column, schema};
 
 /// Name of the version of the schema in the metadata.
 const VERSION_KEY: &str = "xuejika.batch-row.schema";

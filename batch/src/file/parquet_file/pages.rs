@@ -8,7 +8,6 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Check;
 use parquet::basic::{Compression, Encoding, Type as Physical};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -16,6 +15,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::thrift::{self, Visitor};
 use super::{bomb, damaged, unread};
+use crate::Check;
 use crate::file::sink::Stop;
 
 /// Most bytes of one page, unpacked.

@@ -1,10 +1,9 @@
 //! Defects of manifests and of the counts in them.
 
-use crate::Check;
-use crate::manifest::Breach;
-
 use super::At::{Batch, Gap, Row};
 use super::{Kind, Plant};
+use crate::Check;
+use crate::manifest::Breach;
 
 // The amounts are powers of two, so that no two of them make up for each other.
 pub(super) const KINDS: &[Kind] = &[

@@ -1,12 +1,12 @@
 //! Defects of serials, chips, wallets, boxes and replacements.
 
-use crate::error::Cause;
-use crate::{Check, Column};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::ident::CardSerial;
 
 use super::At::{Gap, Row};
 use super::{Kind, Plant, RowCells, before};
+use crate::error::Cause;
+use crate::{Check, Column};
 
 /// The one kind that needs two boxes.
 pub(super) const ANOTHER_BOX: &str = "another-box";

@@ -2,7 +2,6 @@
 
 use core::num::NonZeroU8;
 
-use crate::{Check, Column};
 use sha2::{Digest, Sha256};
 use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::crc;
@@ -11,6 +10,7 @@ use xuejika_card_model::record::{CardType, Profile};
 
 use super::At::Row;
 use super::{Kind, Plant, before};
+use crate::{Check, Column};
 
 /// First group of an image: sealed by a CRC, with the layout version in it.
 const FIRST_GROUP: core::ops::Range<usize> = 0..16;

@@ -1,7 +1,5 @@
 //! Defects of keys and of their check values.
 
-use crate::error::Cause;
-use crate::{Check, Column, KeySlot};
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::kcv::Kcv;
 use xuejika_keyscheme::key::{Card, Key};
@@ -10,6 +8,8 @@ use xuejika_keyscheme::{KeyVersion, test_keys};
 
 use super::At::Row;
 use super::{Kind, Plant, RowCells, before};
+use crate::error::Cause;
+use crate::{Check, Column, KeySlot};
 
 pub(super) const KINDS: &[Kind] = &[
     Kind::row(

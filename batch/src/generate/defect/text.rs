@@ -1,9 +1,8 @@
 //! Defects of files and of the text of rows.
 
-use crate::{Check, Column};
-
 use super::At::{Batch, Gap, Row};
 use super::{Kind, Plant};
+use crate::{Check, Column};
 
 /// Bytes that make a line longer than any row.
 const MUCH: usize = 200_000;

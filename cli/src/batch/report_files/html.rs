@@ -2,7 +2,6 @@
 
 use askama::Template;
 use xuejika_batch::note::Note;
-use xuejika_batch::report::name;
 use xuejika_batch::{Line, Report, Verdict};
 
 use crate::shown;
@@ -73,7 +72,7 @@ pub(crate) fn page(report: &Report, verdict: &Verdict, note: &Note) -> anyhow::R
     let kinds = report
         .counts()
         .iter()
-        .map(|(check, count)| (check.id(), *count, name(report.severity(*check))));
+        .map(|(check, count)| (check.id(), *count, report.severity(*check).name()));
     let (boxes, elsewhere) = report.by_box();
     let elsewhere = (elsewhere > 0).then_some(("in no box", elsewhere, "other"));
     let boxes = boxes.into_iter().map(|(name, count)| (name, count, "other"));
