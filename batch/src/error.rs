@@ -47,11 +47,11 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn input(name: impl ToString, cause: impl Into<Cause>) -> Self {
+    pub(crate) fn input(name: &(impl ToString + ?Sized), cause: impl Into<Cause>) -> Self {
         Self::Input { name: name.to_string(), cause: cause.into() }
     }
 
-    pub(crate) fn reading(name: impl ToString, cause: io::Error) -> Self {
+    pub(crate) fn reading(name: &(impl ToString + ?Sized), cause: io::Error) -> Self {
         Self::Reading { name: name.to_string(), cause }
     }
 

@@ -162,7 +162,7 @@ impl Delivery {
             let (found, expected) = (manifest.schema, schema::VERSION);
             Err(format!("schema {found} is not supported, expected {expected}").into())
         };
-        let manifest = read().map_err(|cause| Error::input(path.display(), cause))?;
+        let manifest = read().map_err(|cause| Error::input(&path.display(), cause))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(Self { place: Home::Folder(folder), manifest })
     }

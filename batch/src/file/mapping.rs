@@ -131,6 +131,9 @@ const MAX_WIDTH: usize = 65_536;
 
 impl Mapping {
     /// Reads a mapping file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Cause> {
         let mapping: Self = toml::from_str(text)?;
         if mapping.schema != schema::VERSION {
@@ -159,6 +162,9 @@ impl Mapping {
     }
 
     /// The fields of fixed width.
+    ///
+    /// # Errors
+    /// Which column has no place, or none that a line can have.
     pub fn places(&self) -> Result<Vec<(Column, Place)>, Cause> {
         let wrong = |name: &str, what: &str| {
             Err(format!("columns.{name}: expected start and width{what}").into())
