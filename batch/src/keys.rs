@@ -66,8 +66,7 @@ impl fmt::Debug for Roots<'_> {
 
 /// Where the keys of a batch come from.
 pub struct KeySource<'a> {
-    roots: Option<&'a (dyn KeyProvider + Sync)>,
-    wallet: Option<&'a WalletRoots>,
+    roots: Roots<'a>,
     version: KeyVersion,
     algorithm: Algorithm,
 }
@@ -82,8 +81,7 @@ impl<'a> KeySource<'a> {
     /// Keys of this version and algorithm from these roots, as far as they are here.
     #[must_use]
     pub const fn new(roots: Roots<'a>, version: KeyVersion, algorithm: Algorithm) -> Self {
-        let Roots { city: roots, wallet } = roots;
-        Self { roots, wallet, version, algorithm }
+        Self { roots, version, algorithm }
     }
 
     /// The check value of a root; none if it is not here.
@@ -95,7 +93,7 @@ impl<'a> KeySource<'a> {
             (KeyPlace::Wallet(code), _) => {
                 Ok(self.wallet(code, WalletRoots::kcv).map(|kcv| kcv.bytes()))
             }
-            (KeyPlace::Card(..), id) => match (self.roots, id) {
+            (KeyPlace::Card(..), id) => match (self.roots.city, id) {
                 (Some(roots), Some(id)) => roots.kcv(&id).map(|kcv| Some(kcv.bytes())),
                 _ => Ok(None),
             },
@@ -114,7 +112,7 @@ impl<'a> KeySource<'a> {
         cards: &[[u8; 8]],
     ) -> Result<Option<Vec<Value>>, ProviderError> {
         let id = slot.id(self.version, self.algorithm);
-        match (slot.place(), self.roots, id) {
+        match (slot.place(), self.roots.city, id) {
             (KeyPlace::Wallet(code), ..) => {
                 let values = self.wallet(code, |roots, key_type| roots.card_kcvs(key_type, cards));
                 Ok(values.map(|values| values.iter().map(Kcv::bytes).collect()))
@@ -139,7 +137,7 @@ impl<'a> KeySource<'a> {
         cards: &[[u8; 8]],
     ) -> Result<Option<Vec<Value>>, ProviderError> {
         let id = slot.id(self.version, self.algorithm);
-        match (slot.place(), self.roots, id) {
+        match (slot.place(), self.roots.city, id) {
             (KeyPlace::Wallet(code), ..) => Ok(self.wallet(code, |roots, key_type| {
                 let one = |number: &[u8; 8]| Ok(roots.card_kcv(key_type, *number)?.bytes());
                 cards.iter().map(one).collect()
@@ -160,7 +158,7 @@ impl<'a> KeySource<'a> {
         code: u8,
         give: impl FnOnce(&WalletRoots, WalletKeyType) -> Result<T, NoWalletRoot>,
     ) -> Option<T> {
-        give(self.wallet?, WalletKeyType::new(code)?).ok()
+        give(self.roots.wallet?, WalletKeyType::new(code)?).ok()
     }
 
     /// The key of one card in another version, or from another place.
@@ -313,13 +311,16 @@ fn diagnose(
     for other in [version.wrapping_sub(1), version.wrapping_add(1)] {
         let key = source
             .roots
+            .city
             .and_then(|roots| source.card_key(roots, slot, card, KeyVersion::new(other)));
         if key.is_some_and(|key| key.kcv().bytes() == found) {
             return (Check::KeyVersion, format!(", that of version {other:02X}"));
         }
     }
-    let key =
-        source.roots.and_then(|roots| source.card_key(roots, slot, card, Some(source.version)));
+    let key = source
+        .roots
+        .city
+        .and_then(|roots| source.card_key(roots, slot, card, Some(source.version)));
     if let Some(cipher) = key.map(|key| key.cipher()) {
         for value in [Kcv::zero_block(&cipher), Kcv::ones_block(&cipher)] {
             if value.bytes() == found {

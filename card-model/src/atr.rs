@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_damaged_atr_is_found() {
-        let atr = super::atr(&header(Privacy::default()));
+        let atr = atr(&header(Privacy::default()));
         assert_eq!(atr_fault(&atr), None);
         // T=0 alone has no check byte.
         assert_eq!(atr_fault(&[0x3B, 0x00]), None);
