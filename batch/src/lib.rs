@@ -29,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! A [`Delivery`] is a manifest and its files of rows ([`file`]). The [`Manifest`] becomes a [`Plan`]
+//! A [`Delivery`] is a manifest and its files of rows ([`mod@file`]). The [`Manifest`] becomes a [`Plan`]
 //! once it contradicts itself nowhere. Each card is one row of [`Cells`], read as a [`Row`]; [`keys`]
 //! recomputes every key check value; [`index`] and [`tally`] look at all rows together. Whatever breaks a
 //! rule is a [`Finding`] under a stable identifier of the [catalogue](Check). A [`history`] tells what was
