@@ -90,7 +90,7 @@ pub fn copy<W: Write + Send>(
 enum Writer<W: Write + Send> {
     #[cfg(feature = "parquet")]
     Parquet(Box<parquet_file::Writer<BufWriter<Hashed<W>>>>),
-    Csv(Box<csv::Writer<Hashed<W>>>),
+    Csv(BufWriter<Hashed<W>>),
     Jsonl(BufWriter<Hashed<W>>),
 }
 
@@ -102,9 +102,9 @@ impl<W: Write + Send> Writer<W> {
                 Self::Parquet(Box::new(parquet_file::Writer::new(BufWriter::new(to))?))
             }
             Form::Csv => {
-                let mut writer = csv::Writer::from_writer(to);
-                writer.write_record(Column::all().map(Column::name))?;
-                Self::Csv(Box::new(writer))
+                let mut writer = BufWriter::new(to);
+                write_record(&mut writer, Column::all().map(Column::name))?;
+                Self::Csv(writer)
             }
             Form::Jsonl => Self::Jsonl(BufWriter::new(to)),
         })
@@ -115,7 +115,7 @@ impl<W: Write + Send> Writer<W> {
         match self {
             #[cfg(feature = "parquet")]
             Self::Parquet(writer) => writer.row(texts),
-            Self::Csv(writer) => Ok(writer.write_record(texts)?),
+            Self::Csv(writer) => Ok(write_record(writer, texts)?),
             Self::Jsonl(writer) => {
                 let given = Column::all().map(Column::name).zip(texts);
                 let object: serde_json::Map<_, _> = given
@@ -135,8 +135,36 @@ impl<W: Write + Send> Writer<W> {
             Self::Parquet(writer) => {
                 writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?
             }
-            Self::Csv(writer) => writer.into_inner().map_err(|error| error.error().to_string())?,
-            Self::Jsonl(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?,
+            Self::Csv(writer) | Self::Jsonl(writer) => {
+                writer.into_inner().map_err(io::IntoInnerError::into_error)?
+            }
         })
+    }
+}
+
+/// Writes a record as RFC 4180 says; what needs no quotes has none.
+fn write_record<'c>(to: &mut impl Write, cells: impl Iterator<Item = &'c str>) -> io::Result<()> {
+    for (at, cell) in cells.enumerate() {
+        if at > 0 {
+            to.write_all(b",")?;
+        }
+        if cell.contains(['"', ',', '\r', '\n']) {
+            write!(to, "\"{}\"", cell.replace('"', "\"\""))?;
+        } else {
+            to.write_all(cell.as_bytes())?;
+        }
+    }
+    to.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_needs_quotes_has_them() {
+        let mut text = Vec::new();
+        write_record(&mut text, ["a b", "", "c,d", "say \"e\""].into_iter()).unwrap();
+        assert_eq!(text, b"a b,,\"c,d\",\"say \"\"e\"\"\"\n");
     }
 }

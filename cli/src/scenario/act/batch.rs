@@ -39,6 +39,7 @@ pub(super) fn check(
     breach: Breach,
 ) -> anyhow::Result<Found> {
     ensure!((1..=MAX_CARDS).contains(&cards), "cards: expected 1 to {MAX_CARDS}");
+    ensure!(scrap <= cards, "scrap: more than there are cards");
     let mut design = Design::new(cards, SEED, Profile::CpuAes)?.with_scrap(scrap)?;
     // What the vendor declares: a batch without faults.
     let vendor = Generator::new(design.clone(), None, Format::Csv)?;
