@@ -1,5 +1,14 @@
 //! Files of a batch: the manifest beside its files of rows, in any of five forms, in whatever layout
 //! a vendor uses; and one form written anew.
+#![cfg_attr(
+    not(all(feature = "parquet", feature = "xlsx")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "tables come from Parquet files and workbooks alone"
+    )
+)]
 
 pub mod copy;
 pub(crate) mod delivery;
@@ -10,15 +19,7 @@ pub mod mapping;
 mod parquet_file;
 mod piece;
 pub(crate) mod regular;
-#[cfg_attr(
-    not(any(feature = "parquet", feature = "xlsx")),
-    allow(dead_code, reason = "only those forms of files come as tables")
-)]
 mod sink;
-#[cfg_attr(
-    not(any(feature = "parquet", feature = "xlsx")),
-    allow(dead_code, reason = "only those forms of files come as tables")
-)]
 mod table;
 mod text;
 #[cfg(feature = "xlsx")]
