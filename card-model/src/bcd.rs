@@ -89,7 +89,7 @@ pub fn parse_number<T: FromStr>(text: &str) -> Option<T> {
 }
 
 /// Returns the high and low nibbles of `bytes` in order, whether digits or not.
-pub(crate) fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
+pub fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
 }
 

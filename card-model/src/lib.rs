@@ -20,7 +20,7 @@
 
 extern crate alloc;
 
-pub mod batch;
+pub mod atr;
 pub mod bcd;
 pub mod calendar;
 pub mod card;

@@ -1,21 +1,11 @@
 //! `batch`: initialisation batches (初始化批次), made for tests and checked row by row.
 
 mod accept;
-mod all_rows;
 mod check;
 mod convert;
-mod defect;
-mod design;
 mod generate;
-mod history;
-mod layout;
-mod lines;
-mod mapping;
+mod history_file;
 mod measure;
-mod noted;
-mod one_row;
-mod parquet_file;
-mod pipeline;
 mod progress;
 mod readback;
 mod report;
@@ -23,18 +13,14 @@ mod report_files;
 mod roots;
 mod sample;
 pub(crate) mod serve;
-mod table;
-mod text;
-mod walk;
-mod xlsx;
 
 use core::fmt;
 
 use clap::Subcommand;
 use serde::Serialize;
-use xuejika_card_model::batch::Check;
+use xuejika_batch::{Check, Error, generate as make};
 
-use crate::exit::{Code, Outcome};
+use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
 use crate::shown::{Lines, Show};
 use accept::{AcceptArgs, HistoryCommand};
@@ -79,12 +65,23 @@ pub(crate) fn run(command: &BatchCommand, out: &Output) -> Outcome<Code> {
         BatchCommand::Sample(args) => sample::run(args, out),
         BatchCommand::Readback(args) => readback::run(args, out),
         BatchCommand::Defects => {
-            defect::kinds().try_for_each(|kind| out.report(&KindLine::new(kind)))?;
+            make::kinds().try_for_each(|kind| out.report(&KindLine::new(kind)))?;
             Ok(Code::AsExpected)
         }
         BatchCommand::Checks => {
             Check::ALL.iter().try_for_each(|check| out.report(&CheckLine::new(*check)))?;
             Ok(Code::AsExpected)
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Roots(error) => error.into(),
+            Error::Writing(cause) => Self::device(anyhow::Error::from_boxed(cause)),
+            Error::Reading { .. } | Error::NoThread(_) => Self::device(error),
+            error => Self::usage(error),
         }
     }
 }
@@ -99,7 +96,7 @@ struct KindLine {
 }
 
 impl KindLine {
-    fn new(kind: &defect::Kind) -> Self {
+    fn new(kind: &make::Kind) -> Self {
         Self {
             kind: kind.name,
             what: kind.what,
@@ -120,7 +117,7 @@ impl fmt::Display for KindLine {
 #[derive(Serialize)]
 struct CheckLine {
     id: &'static str,
-    severity: String,
+    severity: &'static str,
     title: &'static str,
     remedy: &'static str,
 }
@@ -129,7 +126,7 @@ impl CheckLine {
     fn new(check: Check) -> Self {
         Self {
             id: check.id(),
-            severity: check.severity().to_string(),
+            severity: check.severity().name(),
             title: check.title(),
             remedy: check.remedy(),
         }

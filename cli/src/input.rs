@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use xuejika_emulator::files::{self, FileError};
+use xuejika_emulator::files;
 
 /// Most bytes of a text that people write or a program of ours has written: what is parsed from it
 /// takes several times as much memory.
@@ -26,17 +26,6 @@ pub(crate) fn named(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
 /// begin.
 pub(crate) fn bytes(path: &Path, most: usize) -> anyhow::Result<Vec<u8>> {
     Ok(files::read(path, most)?)
-}
-
-/// Refuses what is no regular file and would be read in parts.
-///
-/// # Errors
-/// What the file system says, and [`io::ErrorKind::InvalidInput`] for anything but a regular file.
-pub(crate) fn regular(path: &Path) -> io::Result<()> {
-    files::open(path).map(drop).map_err(|error| match error {
-        FileError::Io { error, .. } => error,
-        other => io::Error::new(io::ErrorKind::InvalidInput, other.to_string()),
-    })
 }
 
 /// Reads a text of at most `most` bytes in UTF-8.

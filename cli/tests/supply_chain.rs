@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const LIBRARIES: [&str; 6] = ["keyscheme", "apdu", "card-model", "emulator", "reader", "vectors"];
+const LIBRARIES: [&str; 7] =
+    ["keyscheme", "apdu", "card-model", "emulator", "reader", "vectors", "batch"];
 
 /// Most crates that the libraries may pull in without optional features.
 const MOST: usize = 60;

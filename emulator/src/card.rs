@@ -1,11 +1,11 @@
 //! The virtual card: power, reset, and one response to each command.
 
 use xuejika_apdu::{CardChannel, ChannelError};
+use xuejika_card_model::atr::atr;
 use xuejika_card_model::card::Header;
 use xuejika_card_model::nvm::{Cut, Nvm, NvmError, RamNvm};
 use xuejika_card_model::{Card, OpenError};
 
-use crate::atr::atr;
 use crate::dispatch;
 use crate::env::Env;
 use crate::state::Power;

@@ -6,7 +6,6 @@
 //! commands give the same bytes.
 #![forbid(unsafe_code)]
 
-mod atr;
 mod card;
 mod command;
 pub mod dispatch;
@@ -19,7 +18,7 @@ pub mod status_map;
 pub mod test_card;
 pub mod transport;
 
-pub use atr::{atr, ats};
 pub use card::VirtualCard;
 pub use env::{Env, SEEDED_START};
 pub use file_store::FileNvm;
+pub use xuejika_card_model::atr::{atr, ats};

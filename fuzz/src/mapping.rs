@@ -1,12 +1,7 @@
-//! Mapping files of vendors. The program keeps their reader to itself; it is built into this crate
-//! as well.
+//! Mapping files of vendors.
 
-#[path = "../../cli/src/batch/mapping.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the program uses the rest")]
-mod reader;
-
-use reader::Mapping;
-use xuejika_card_model::batch::Column;
+use xuejika_batch::Column;
+use xuejika_batch::file::mapping::Mapping;
 
 /// A mapping file is refused, or every column has a name, a place and a value, whatever is in the
 /// cell.

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use xuejika_batch::SortedRows;
+use xuejika_batch::history::{Act, Entry};
 use xuejika_emulator::files;
 
-use super::all_rows::SortedRows;
 use super::check::{Checked, Subject};
-use super::history::{Act, Entry, History};
-use super::report::Verdict;
+use super::history_file::{self, HistoryFile};
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
@@ -35,9 +35,10 @@ pub(crate) struct AcceptArgs {
 /// Checks a batch and adds it to the history.
 pub(crate) fn accept(args: &AcceptArgs, out: &Output) -> Outcome<Code> {
     let time = now()?;
-    let mut history = History::write(&args.history)?;
-    let checked = Checked::new(&args.subject, Some(&history), false, out)?;
-    let verdict = checked.end()?;
+    let mut file = HistoryFile::open(&args.history)?;
+    let checked = Checked::new(&args.subject, Some(&file.history), false, out)?;
+    checked.end(out)?;
+    let verdict = &checked.verdict;
     let findings = verdict.errors + if args.despite_warnings { 0 } else { verdict.warnings };
     let accepted = checked.rows.as_ref().filter(|_| findings == 0);
     if accepted.is_none() && verdict.errors == 0 {
@@ -45,8 +46,8 @@ pub(crate) fn accept(args: &AcceptArgs, out: &Output) -> Outcome<Code> {
     }
     let signed = accepted.map(|_| (time.as_str(), args.by.as_deref()));
     // A report that cannot be written leaves the history as it is.
-    let files = args.subject.write_files(&checked, &verdict, signed)?;
-    let act = note(&mut history, args, &checked, &verdict, &time, accepted)?;
+    let files = args.subject.write_files(&checked, signed)?;
+    let act = note(&mut file, args, &checked, &time, accepted)?;
     files::commit_all(files)?;
     let rows = verdict.rows;
     out.report(&Done { act, batch: &verdict.batch, rows, history: &args.history })?;
@@ -55,19 +56,20 @@ pub(crate) fn accept(args: &AcceptArgs, out: &Output) -> Outcome<Code> {
 
 /// Adds the batch to the history, or the refusal to its log.
 fn note(
-    history: &mut History,
+    file: &mut HistoryFile,
     args: &AcceptArgs,
-    checked: &Checked<'_>,
-    verdict: &Verdict,
+    checked: &Checked,
     time: &str,
     accepted: Option<&SortedRows>,
 ) -> Outcome<&'static str> {
+    let verdict = &checked.verdict;
     let (batch, rows, by) = (verdict.batch.clone(), verdict.rows, args.by.clone());
     let time = time.to_owned();
     let Some(all) = accepted else {
         let findings = Some(verdict.errors + verdict.warnings);
         let act = "refused".to_owned();
-        history.note(Act { time, act, batch, rows, findings, by, reason: None })?;
+        let act = Act { time, act, batch, rows, findings, by, reason: None };
+        file.place.replace(&file.history.note(act))?;
         return Ok("refused");
     };
     let entry = Entry {
@@ -80,7 +82,7 @@ fn note(
         time,
         by,
     };
-    history.accept(&entry, all)?;
+    file.place.replace(&file.history.accept(&entry, all))?;
     Ok("accepted")
 }
 
@@ -119,11 +121,11 @@ pub(crate) struct HistoryArgs {
 pub(crate) fn history(command: &HistoryCommand, out: &Output) -> Outcome<Code> {
     match command {
         HistoryCommand::List(args) => {
-            let history = History::look(&args.history)?;
+            let history = history_file::look(&args.history)?;
             history.batches().try_for_each(|entry| out.report(entry))?;
         }
         HistoryCommand::Log(args) => {
-            let history = History::look(&args.history)?;
+            let history = history_file::look(&args.history)?;
             history.acts().iter().try_for_each(|act| out.report(act))?;
         }
         HistoryCommand::Undo { store, batch, reason, by } => {
@@ -140,10 +142,12 @@ pub(crate) fn history(command: &HistoryCommand, out: &Output) -> Outcome<Code> {
                 by: by.clone(),
                 reason: Some(reason.clone()),
             };
-            if !History::write(&store.history)?.undo(&act)? {
+            let mut file = HistoryFile::open(&store.history)?;
+            let Some(change) = file.history.undo(act) else {
                 let error = anyhow!("batch {batch} was never accepted, or was taken back already");
                 return Err(Failure::usage(error));
-            }
+            };
+            file.place.replace(&change)?;
             let (batch, history) = (batch.as_str(), &store.history);
             out.report(&Done { act: "undone", batch, rows: 0, history })?;
         }
@@ -175,23 +179,5 @@ const fn is_none(rows: &u32) -> bool {
 impl fmt::Display for Done<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "batch {}: {} in {}", self.batch, self.act, self.history.display())
-    }
-}
-
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, vendor, rows, good, scrap, time, by, .. } = self;
-        write!(f, "{batch}  vendor {vendor}  {rows} rows, {good} good, {scrap} scrap  {time}")?;
-        by.iter().try_for_each(|by| write!(f, "  by {by}"))
-    }
-}
-
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { time, act, batch, rows, findings, by, reason } = self;
-        write!(f, "{time}  {act:8}  {batch}  {rows} rows")?;
-        findings.iter().try_for_each(|findings| write!(f, ", {findings} findings"))?;
-        by.iter().try_for_each(|by| write!(f, "  by {by}"))?;
-        reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
     }
 }

@@ -3,34 +3,30 @@
 
 use std::fs;
 use std::io::{BufWriter, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use xuejika_card_model::batch::manifest::Format;
-use xuejika_card_model::batch::{Column, KeySlot, KeySource, Row, Tally};
+use xuejika_batch::Tally;
+use xuejika_batch::file::MANIFEST;
+use xuejika_batch::generate::{Defects, Design, Generator, Truth};
+use xuejika_batch::manifest::Format;
 use xuejika_emulator::files::{self, Access, Existing, FileError, NewFile, NewFolder};
 
-use super::defect::{Defects, Kind, Plant, RowCells, Truth};
-use super::design::{Design, Sketch, file_name, heading, row_file};
-use super::pipeline;
 use super::progress::{Effort, Progress};
-use super::roots::BatchRoots;
-use super::walk::MANIFEST;
 use crate::args::CpuProfile;
 use crate::exit::{Code, Failure, Outcome};
+use crate::input::{self, MAX_TEXT};
 use crate::keys;
 use crate::output::Output;
 use crate::shown::{Lines, Show};
 
+/// Plants every kind of defect that others do not hide.
+const ALL: &str = "all";
+
 /// Name of the file with the planted defects.
 const TRUTH: &str = "truth.jsonl";
-
-/// Cards made at a time.
-const BLOCK: u32 = 2048;
 
 /// `batch generate`.
 #[derive(Debug, Args)]
@@ -76,33 +72,48 @@ impl From<RowFormat> for Format {
 
 /// Makes a batch.
 pub(crate) fn run(args: &GenerateArgs, out: &Output) -> Outcome<Code> {
-    let mut design =
-        Design::new(args.count, args.seed, args.profile.into()).map_err(Failure::usage)?;
-    let defects = args.defects.as_ref().map(|source| {
-        ensure!(args.format == RowFormat::Csv, "defects are planted in CSV files");
-        Defects::read(source, &mut design)
-    });
-    let defects = defects.transpose().map_err(Failure::usage)?;
+    let generator = generator(args).map_err(Failure::usage)?;
     let claimed = claim(&args.out)?;
     keys::announce();
-    let roots = BatchRoots::test(design.key_version, design.algorithm)?;
-    let maker = Maker {
-        source: roots.source(design.key_version, design.algorithm),
-        defects: defects.unwrap_or_default(),
-        format: args.format.into(),
-        design,
-    };
     let progress = Progress::start("writing", args.count.into());
-    let (mut files, tally, truths) = maker.write(&args.out, &progress).map_err(Failure::writing)?;
-    if args.defects.is_some() {
-        let truth = write_truth(&args.out.join(TRUTH), &truths).map_err(Failure::writing)?;
-        files.insert(0, truth);
-    }
+    let (files, tally, defects) = write(args, &generator, &progress).map_err(Failure::writing)?;
     files::commit_all(files)?;
     claimed.keep();
     let effort = progress.end(tally.rows.into());
-    out.report(&Summary::new(&args.out, &tally, truths.len(), effort))?;
+    out.report(&Summary::new(&args.out, &tally, defects, effort))?;
     Ok(Code::AsExpected)
+}
+
+fn generator(args: &GenerateArgs) -> anyhow::Result<Generator> {
+    let design = Design::new(args.count, args.seed, args.profile.into());
+    let mut design = design.context("--count")?;
+    let defects = match args.defects.as_deref() {
+        None => None,
+        Some(ALL) => Some(Defects::all(&mut design)?),
+        Some(path) => {
+            let text = input::text(Path::new(path), MAX_TEXT)?;
+            Some(Defects::parse(&text, &mut design).with_context(|| path.to_owned())?)
+        }
+    };
+    Ok(Generator::new(design, defects, args.format.into())?)
+}
+
+/// Writes all files, which get their names together, the manifest last; gives the number of planted
+/// defects too.
+fn write(
+    args: &GenerateArgs,
+    generator: &Generator,
+    progress: &Progress,
+) -> anyhow::Result<(Vec<NewFile>, Tally, usize)> {
+    let mut rows = new_file(&args.out.join(generator.file_name()))?;
+    let written = generator.write_rows(&mut rows, |rows| progress.advance(rows.into()))?;
+    let mut manifest = new_file(&args.out.join(MANIFEST))?;
+    manifest.write_all(toml::to_string(&generator.manifest(&written)?)?.as_bytes())?;
+    let mut files = vec![rows, manifest];
+    if args.defects.is_some() {
+        files.insert(0, write_truth(&args.out.join(TRUTH), &written.truths)?);
+    }
+    Ok((files, written.tally, written.truths.len()))
 }
 
 /// Makes the folder, which must be new or empty. It goes again when no batch is written.
@@ -116,211 +127,6 @@ fn claim(folder: &Path) -> Outcome<NewFolder> {
     Ok(claimed)
 }
 
-/// What all workers share.
-struct Maker<'a> {
-    design: Design,
-    defects: Defects,
-    source: KeySource<'a>,
-    format: Format,
-}
-
-/// Files that have no names yet, what is in them, and what was planted.
-type Written = (Vec<NewFile>, Tally, Vec<Truth>);
-
-/// Rows that were made.
-struct Made {
-    text: Vec<u8>,
-    tally: Tally,
-    /// Planted kinds, each with the number of its row in the block and the serial it was made with.
-    planted: Vec<(&'static Kind, Option<u32>, String)>,
-}
-
-impl Maker<'_> {
-    /// Writes the rows and the manifest, which get their names together, the manifest last.
-    fn write(&self, folder: &Path, progress: &Progress) -> anyhow::Result<Written> {
-        let mut file = Hashed::create(&folder.join(file_name(self.format)))?;
-        file.write(&self.beginning())?;
-        let mut tally = Tally::new(self.design.boxes() as usize);
-        let mut truths = Vec::new();
-        let starts = (0..self.design.cards).step_by(BLOCK as usize);
-        pipeline::run(
-            starts.map(|start| start..(start + BLOCK).min(self.design.cards)),
-            |cards| self.make(cards),
-            |made| {
-                let made = made?;
-                file.write(&made.text)?;
-                truths.extend(made.planted.into_iter().map(|(kind, row, serial)| {
-                    Truth::new(kind, row.map(|row| tally.rows + row), Some(serial))
-                }));
-                progress.advance(made.tally.rows.into());
-                tally.merge(&made.tally);
-                anyhow::Ok(())
-            },
-        )?;
-        if self.cut() > 0 {
-            file.file.set_len(file.bytes.saturating_sub(self.cut()))?;
-        }
-        let Hashed { file, hash, bytes } = file;
-        let manifest = self.write_manifest(folder, &tally, bytes, hash.finalize().into())?;
-        let last = self.design.serial(self.design.cards - 1)?.to_string();
-        truths.extend(self.defects.batch.iter().map(|kind| match kind.plant {
-            Plant::CutShort => Truth::new(kind, Some(tally.rows), Some(last.clone())),
-            _ => Truth::new(kind, None, None),
-        }));
-        Ok((vec![file, manifest], tally, truths))
-    }
-
-    /// What stands in front of the rows.
-    fn beginning(&self) -> Vec<u8> {
-        let mut heading = if self.format == Format::Csv { heading() } else { String::new() };
-        let mut bytes = Vec::new();
-        for kind in &self.defects.batch {
-            match kind.plant {
-                Plant::Bom => bytes.extend(b"\xEF\xBB\xBF"),
-                Plant::Heading(change) => change(&mut heading),
-                _ => {}
-            }
-        }
-        if !heading.is_empty() {
-            bytes.extend(heading.bytes().chain([b'\n']));
-        }
-        bytes
-    }
-
-    /// Bytes to leave out at the end.
-    fn cut(&self) -> u64 {
-        let is_cut = |kind: &&Kind| matches!(kind.plant, Plant::CutShort);
-        if self.defects.batch.iter().any(is_cut) { 20 } else { 0 }
-    }
-
-    fn write_manifest(
-        &self,
-        folder: &Path,
-        tally: &Tally,
-        bytes: u64,
-        sha256: [u8; 32],
-    ) -> anyhow::Result<NewFile> {
-        let file = row_file(self.format, bytes, sha256);
-        let mut manifest = self.design.manifest(&self.source, tally, file)?;
-        for kind in &self.defects.batch {
-            if let Plant::Manifest(change) = kind.plant {
-                change(&mut manifest);
-            }
-        }
-        let mut file = new_file(&folder.join(MANIFEST))?;
-        file.write_all(toml::to_string(&manifest)?.as_bytes())?;
-        Ok(file)
-    }
-
-    /// Makes the rows of some cards.
-    fn make(&self, cards: Range<u32>) -> anyhow::Result<Made> {
-        let sketches = cards.map(|index| self.sketch(index)).collect::<anyhow::Result<Vec<_>>>()?;
-        let values = self.values(&sketches)?;
-        let mut made = Made {
-            text: Vec::with_capacity(sketches.len() * 512),
-            tally: Tally::new(self.design.boxes() as usize),
-            planted: Vec::new(),
-        };
-        for (sketch, values) in sketches.iter().zip(&values) {
-            let kind = self.defects.cards.get(&sketch.index).copied();
-            let times = self.add_row(&mut made.text, sketch, values, kind)?;
-            let row = Row {
-                state: Some(sketch.state),
-                box_number: Some(sketch.place as usize),
-                ..Row::default()
-            };
-            (0..times).for_each(|_| made.tally.add(Some(&row)));
-            if let Some(kind) = kind {
-                let serial = self.design.serial(sketch.index)?.to_string();
-                made.planted.push((kind, (times > 0).then_some(made.tally.rows), serial));
-            }
-        }
-        Ok(made)
-    }
-
-    fn sketch(&self, index: u32) -> anyhow::Result<Sketch> {
-        let mut sketch = self.design.sketch(index)?;
-        if let Some(Plant::Card(change) | Plant::Scrap(change)) =
-            self.defects.cards.get(&index).map(|kind| &kind.plant)
-        {
-            change(&mut sketch, &self.design)?;
-        }
-        Ok(sketch)
-    }
-
-    fn values(&self, sketches: &[Sketch]) -> anyhow::Result<Vec<[[u8; 3]; KeySlot::COUNT]>> {
-        let mut values = vec![[[0; 3]; KeySlot::COUNT]; sketches.len()];
-        let (serials, wallets): (Vec<_>, Vec<_>) =
-            sketches.iter().map(|sketch| sketch.keys).unzip();
-        for slot in KeySlot::all() {
-            let numbers = if slot.is_wallet() { &wallets } else { &serials };
-            let column = self.source.check_values(slot, numbers)?.unwrap_or_default();
-            for (row, value) in values.iter_mut().zip(column) {
-                row.iter_mut().skip(slot.index()).take(1).for_each(|cell| *cell = value);
-            }
-        }
-        Ok(values)
-    }
-
-    /// Adds the row of a card as often as it is to be there.
-    fn add_row(
-        &self,
-        text: &mut Vec<u8>,
-        sketch: &Sketch,
-        values: &[[u8; 3]; KeySlot::COUNT],
-        kind: Option<&Kind>,
-    ) -> anyhow::Result<u32> {
-        let start = text.len();
-        match kind.map(|kind| &kind.plant) {
-            Some(Plant::Cells(change)) => {
-                let mut cells = Vec::with_capacity(Column::COUNT);
-                sketch.cells(&self.design, values, |cell| cells.push(cell.to_owned()));
-                let (design, source) = (&self.design, &self.source);
-                let mut row = RowCells { cells, sketch, values, design, source };
-                change(&mut row)?;
-                text.extend(row.cells.join(",").bytes().chain([b'\n']));
-            }
-            Some(Plant::Times(times)) => {
-                (0..*times).for_each(|_| self.write_row(text, sketch, values));
-                return Ok(*times);
-            }
-            other => {
-                self.write_row(text, sketch, values);
-                if let Some(Plant::Line(change)) = other {
-                    let mut line = text.split_off(start);
-                    change(&mut line);
-                    text.append(&mut line);
-                }
-            }
-        }
-        Ok(1)
-    }
-
-    fn write_row(&self, text: &mut Vec<u8>, sketch: &Sketch, values: &[[u8; 3]; KeySlot::COUNT]) {
-        let json = self.format == Format::Jsonl;
-        let mut columns = Column::all();
-        let mut separator: &[u8] = if json { b"{" } else { b"" };
-        sketch.cells(&self.design, values, |cell| {
-            let name = columns.next().map_or("", Column::name);
-            if json {
-                if !cell.is_empty() {
-                    for part in
-                        [separator, b"\"", name.as_bytes(), b"\":\"", cell.as_bytes(), b"\""]
-                    {
-                        text.extend_from_slice(part);
-                    }
-                    separator = b",";
-                }
-            } else {
-                text.extend_from_slice(separator);
-                text.extend_from_slice(cell.as_bytes());
-                separator = b",";
-            }
-        });
-        text.extend_from_slice(if json { b"}\n" } else { b"\n" });
-    }
-}
-
 fn new_file(path: &Path) -> Result<NewFile, FileError> {
     NewFile::create(path, Existing::Refuse, Access::Umask)
 }
@@ -332,25 +138,6 @@ fn write_truth(path: &Path, truths: &[Truth]) -> anyhow::Result<NewFile> {
         file.write_all(b"\n")?;
     }
     Ok(file.into_inner()?)
-}
-
-/// A new file that is hashed as it is written.
-struct Hashed {
-    file: NewFile,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Hashed {
-    fn create(path: &Path) -> Result<Self, FileError> {
-        Ok(Self { file: new_file(path)?, hash: Sha256::new(), bytes: 0 })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes)
-    }
 }
 
 /// What was made.

@@ -5,9 +5,8 @@ use core::fmt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use xuejika_card_model::batch::{KeySlot, KeySource, Plan};
+use xuejika_batch::{KeySlot, KeySource, Plan, pipeline};
 
-use super::pipeline;
 use crate::exit::{Failure, Outcome};
 
 /// Cards of the plain loop.

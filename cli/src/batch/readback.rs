@@ -14,14 +14,15 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use serde::Serialize;
-use xuejika_card_model::batch::Plan;
+use xuejika_batch::file::digest;
+use xuejika_batch::one_row::{self, OneRow};
+use xuejika_batch::sample::Sample;
+use xuejika_batch::{Delivery, Plan};
 use xuejika_card_model::ident::CardSerial;
 use xuejika_reader::StockCard;
 
-use super::one_row::{self, OneRow};
 use super::roots::{BatchRoots, RootArgs};
-use super::sample::Sample;
-use super::walk::{self, Delivery};
+use super::sample;
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
@@ -55,12 +56,12 @@ pub(crate) struct ReadbackArgs {
 
 /// Reads presented cards until all of the sample were read or nobody presents another one.
 pub(crate) fn run(args: &ReadbackArgs, out: &Output) -> Outcome<Code> {
-    let delivery = Delivery::open(&args.batch).map_err(Failure::usage)?;
+    let delivery = Delivery::open(&args.batch)?;
     let plan = one_row::plan(&delivery)?;
-    let (sample, sample_sha256) = Sample::read(&args.sample)?;
+    let (sample, sample_sha256) = sample::read(&args.sample)?;
     let rows = sampled_rows(&delivery, &plan, &sample)?;
     let roots = BatchRoots::open(&args.roots, &plan)?;
-    let keys = roots.provider().ok_or_else(|| {
+    let keys = roots.roots().city.ok_or_else(|| {
         Failure::usage(anyhow!("cards prove their keys to roots: --keys test or a key file"))
     })?;
     let path = args.progress.clone().unwrap_or_else(|| {
@@ -113,7 +114,7 @@ fn sampled_rows(
     let wanted =
         |serial: Option<CardSerial>, _| serial.is_some_and(|serial| serials.contains_key(&serial));
     let (rows, ends) = one_row::read(delivery, plan, wanted)?;
-    if hex::encode(walk::digest(&ends)) != sample.files_sha256 {
+    if hex::encode(digest(&ends)) != sample.files_sha256 {
         return Err(foreign());
     }
     let of_serial = |row: OneRow| row.row.serial.map(|serial| (serial, row));

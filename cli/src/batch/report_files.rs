@@ -2,7 +2,6 @@
 //! people, and the data of the hand-over note (交接单). Serials, counts and hashes; no keys, no people.
 
 mod html;
-mod note;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,14 +9,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
-use xuejika_card_model::batch::{Check, Manifest, Severity};
+use xuejika_batch::note::Note;
+use xuejika_batch::{Check, Line, Manifest, Report, Severity, Verdict};
 use xuejika_emulator::files::{Access, Existing, FileError, NewFile};
 
-use super::report::{Line, Report, Verdict};
+use super::report::FindingLine;
 use crate::exit::{Failure, Outcome};
 use crate::shown::{self, Lines, Shown};
 use crate::spreadsheet::Csv;
-use note::Note;
 
 /// What makes the contents of a file.
 type Contents<'a> = &'a dyn Fn() -> anyhow::Result<Vec<u8>>;
@@ -53,7 +52,7 @@ impl ReportFiles {
     /// was accepted.
     pub(crate) fn write(
         &self,
-        report: &Report<'_>,
+        report: &Report,
         manifest: &Manifest,
         verdict: &Verdict,
         signed: Option<(&str, Option<&str>)>,
@@ -62,7 +61,7 @@ impl ReportFiles {
         let all: [(&Option<PathBuf>, Contents<'_>); 4] = [
             (&self.html, &|| html::page(report, verdict, &note)),
             (&self.junit, &|| junit(report, verdict)),
-            (&self.csv, &|| csv(report.printed())),
+            (&self.csv, &|| csv(report.lines())),
             (&self.note, &|| Ok(shown::to_json_pretty(&note)?.into_bytes())),
         ];
         let mut written = Vec::new();
@@ -79,14 +78,15 @@ impl ReportFiles {
 }
 
 /// One test case per check: it fails on errors, and tells its warnings.
-fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
+fn junit(report: &Report, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
     let mut suite = TestSuite::new(format!("batch {}", Shown(&verdict.batch)));
     for check in Check::ALL {
         let count = report.counts().get(check).copied().unwrap_or(0);
-        let lines = report.printed().iter().filter(|line| line.id == check.id());
-        let told: String = lines.map(|line| Lines::of(line).as_str().to_owned()).collect();
+        let lines = report.lines().iter().filter(|line| line.id == check.id());
+        let told: String =
+            lines.map(|line| Lines::of(&FindingLine(line)).as_str().to_owned()).collect();
         let mut status = TestCaseStatus::success();
-        if count > 0 && check.severity() == Severity::Error {
+        if count > 0 && report.severity(*check) == Severity::Error {
             status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_type(check.id());
             status.set_message(format!("{count}: {}", check.title()));
@@ -94,7 +94,7 @@ fn junit(report: &Report<'_>, verdict: &Verdict) -> anyhow::Result<Vec<u8>> {
         }
         let mut case = TestCase::new(format!("{check} {}", check.title()), status);
         case.set_classname("xuejika.batch");
-        if count > 0 && check.severity() == Severity::Warning {
+        if count > 0 && report.severity(*check) == Severity::Warning {
             case.set_system_out(XmlString::new(told.trim_end()));
         }
         suite.add_test_case(case);

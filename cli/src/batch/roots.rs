@@ -2,10 +2,11 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use xuejika_card_model::batch::{KeySlot, KeySource, Plan};
+use xuejika_batch::generate::TestKeys;
+use xuejika_batch::{Plan, Roots};
+use xuejika_keyscheme::KeyId;
 use xuejika_keyscheme::legacy::WalletRoots;
-use xuejika_keyscheme::provider::{KeyProvider, Roots};
-use xuejika_keyscheme::{Algorithm, KeyId, KeyVersion, test_keys};
+use xuejika_keyscheme::provider::KeyProvider;
 use xuejika_reader::channel::key_file::{KeyFile, RootName};
 #[cfg(feature = "hsm")]
 use xuejika_reader::channel::token::Token;
@@ -28,6 +29,8 @@ pub(crate) struct RootArgs {
 pub(crate) enum BatchRoots {
     /// None.
     None,
+    /// The published ones.
+    Test(TestKeys),
     /// In the memory of this process.
     Host(KeyFile),
     /// The city's, in a token.
@@ -44,7 +47,8 @@ impl BatchRoots {
         match Source::open(&args.source)? {
             Source::Test => {
                 keys::announce();
-                Self::test(plan.key_version, plan.algorithm)
+                let roots = TestKeys::new(plan.key_version, plan.algorithm);
+                Ok(Self::Test(roots.map_err(Failure::device)?))
             }
             Source::File(keys) => {
                 refuse_test_keys(&keys.roots, keys.roots.ids().copied())?;
@@ -59,36 +63,15 @@ impl BatchRoots {
         }
     }
 
-    /// The published test roots of this version and of its neighbours, which a wrong card may have.
-    pub(crate) fn test(version: KeyVersion, algorithm: Algorithm) -> Outcome<Self> {
-        let number = version.number();
-        let versions = [number - 1, number, number.saturating_add(1)].map(KeyVersion::new);
-        let mut roots = Roots::new();
-        for version in versions.into_iter().flatten() {
-            for id in KeySlot::all().filter_map(|slot| slot.id(version, algorithm)) {
-                roots.add(id, Box::new(test_keys::root(&id))).map_err(Failure::device)?;
-            }
-        }
-        Ok(Self::Host(KeyFile { roots, wallet: WalletRoots::test() }))
-    }
-
-    /// The city's roots, if there are any.
-    pub(crate) fn provider(&self) -> Option<&(dyn KeyProvider + Sync)> {
-        match self {
-            Self::None => None,
-            Self::Host(keys) => Some(&keys.roots),
-            #[cfg(feature = "hsm")]
-            Self::Token(token) => Some(token),
-        }
-    }
-
     /// The roots as the checks take them.
-    pub(crate) fn source(&self, version: KeyVersion, algorithm: Algorithm) -> KeySource<'_> {
-        let wallet = match self {
-            Self::Host(keys) => Some(&keys.wallet),
-            _ => None,
-        };
-        KeySource::new(self.provider(), wallet, version, algorithm)
+    pub(crate) fn roots(&self) -> Roots<'_> {
+        match self {
+            Self::None => Roots::default(),
+            Self::Test(roots) => roots.roots(),
+            Self::Host(keys) => Roots { city: Some(&keys.roots), wallet: Some(&keys.wallet) },
+            #[cfg(feature = "hsm")]
+            Self::Token(token) => Roots { city: Some(token), wallet: None },
+        }
     }
 }
 

@@ -1,35 +1,20 @@
-//! `batch sample`: which cards of a batch are taken out of their boxes, drawn from a published seed so
-//! that vendor and city draw the same ones, and what that proves.
-//!
-//! Random numbers are those of ChaCha20 (RFC 8439, with a 64-bit counter and a zero nonce) under the key
-//! SHA-256("xuejika batch sample 1" ‖ length of the seed in one byte ‖ seed ‖ batch number, 12 ASCII
-//! digits ‖ SHA-256 of each file, in the order of the manifest), taken eight bytes at a time, little
-//! end first. Project-defined.
+//! `batch sample`: which cards of a batch are taken out of their boxes, and what that proves.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use clap::{ArgGroup, Args};
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
-use xuejika_card_model::batch::sampling::{CONFIDENCE, Level, SamplePlan, draw};
-use xuejika_card_model::batch::{Column, Plan, State};
-use xuejika_card_model::ident::CardSerial;
+use xuejika_batch::Delivery;
+use xuejika_batch::sample::{Drawn, How, Sample, SampleError};
+use xuejika_batch::sampling::{CONFIDENCE, Level, SamplePlan};
 use xuejika_emulator::files::{self, Access, Existing};
 
-use super::walk::{self, Delivery, FileEnd};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::{self, MAX_DATA};
 use crate::output::Output;
 use crate::shown::{Lines, Show};
-
-/// In front of everything that is hashed.
-const LABEL: &[u8] = b"xuejika batch sample 1";
-
-/// Version of the sample file.
-const VERSION: u32 = 1;
 
 /// `batch sample`.
 #[derive(Debug, Args)]
@@ -98,86 +83,34 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A sample, as its file has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Sample {
-    schema: u32,
-    /// Batch number.
-    pub(crate) batch: String,
-    /// SHA-256 over the hashes of its files.
-    pub(crate) files_sha256: String,
-    seed: String,
-    /// The plan in words.
-    plan: String,
-    /// Good cards of the batch.
-    lot: u32,
-    /// Failures with which the batch is still accepted.
-    pub(crate) accept: u32,
-    /// The cards, by box and serial.
-    pub(crate) cards: Vec<Drawn>,
+/// Reads the file of a sample, and its hash.
+pub(crate) fn read(path: &Path) -> Outcome<(Sample, String)> {
+    let read = || -> anyhow::Result<(Sample, String)> {
+        let text = input::bytes(path, MAX_DATA)?;
+        let sample = Sample::parse(&text).map_err(anyhow::Error::from_boxed)?;
+        Ok((sample, hex::encode(Sha256::digest(&text))))
+    };
+    read().with_context(|| path.display().to_string()).map_err(Failure::usage)
 }
 
-/// A card of a sample.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Drawn {
-    /// Card serial.
-    pub(crate) serial: String,
-    /// Row.
-    pub(crate) row: u32,
-    /// Box.
-    #[serde(rename = "box")]
-    pub(crate) place: String,
-}
-
-impl Sample {
-    /// Reads the file of a sample, and its hash.
-    pub(crate) fn read(path: &Path) -> Outcome<(Self, String)> {
-        let read = || -> anyhow::Result<(Self, String)> {
-            let text = input::bytes(path, MAX_DATA)?;
-            let sample: Self = serde_json::from_slice(&text)?;
-            ensure!(sample.schema == VERSION, "schema {} is not supported", sample.schema);
-            Ok((sample, hex::encode(Sha256::digest(&text))))
-        };
-        read().with_context(|| path.display().to_string()).map_err(Failure::usage)
+impl From<SampleError> for Failure {
+    fn from(error: SampleError) -> Self {
+        match error {
+            SampleError::Batch(error) => error.into(),
+            SampleError::Refused(_) => Self::Because(Code::Findings, error.into()),
+            error => Self::usage(error),
+        }
     }
 }
 
 /// Draws a sample.
 pub(crate) fn run(args: &SampleArgs, out: &Output) -> Outcome<Code> {
-    let delivery = Delivery::open(&args.batch).map_err(Failure::usage)?;
-    let lot = Lot::read(&delivery)?;
-    let number = &delivery.manifest.batch.number;
-    let plan = match (args.plan, args.aql, args.zero_failure) {
-        (Some(level), Some(aql), _) => SamplePlan::single(level, aql, lot.size()),
-        (_, _, Some(percent)) => SamplePlan::zero_failure(percent / 100.0, lot.size()),
+    let how = match (args.plan, args.aql, args.zero_failure) {
+        (Some(level), Some(aql), _) => How::Single(level, aql),
+        (_, _, Some(percent)) => How::ZeroFailure(percent),
         _ => return Err(Failure::usage(anyhow!("expected --plan and --aql, or --zero-failure"))),
     };
-    let plan = plan.map_err(Failure::usage)?;
-    let key = key(&args.seed.0, number, &lot.files);
-    let mut random = ChaCha20Rng::from_seed(key);
-    let counts: Vec<u32> = lot.boxes.iter().map(|(_, cards)| length(cards.len())).collect();
-    let places = draw(&counts, plan.size, || random.next_u64());
-    let mut cards = Vec::new();
-    for ((name, of_box), places) in lot.boxes.iter().zip(&places) {
-        let chosen = places.iter().filter_map(|place| of_box.get(*place as usize));
-        cards.extend(chosen.map(|(serial, row)| Drawn {
-            serial: serial.to_string(),
-            row: *row,
-            place: name.clone(),
-        }));
-    }
-    let sample = Sample {
-        schema: VERSION,
-        batch: number.clone(),
-        files_sha256: hex::encode(walk::digest(&lot.files)),
-        seed: hex::encode(&args.seed.0),
-        plan: in_words(args, &plan),
-        lot: lot.size(),
-        accept: plan.accept,
-        cards,
-    };
+    let (sample, plan) = Sample::draw(&Delivery::open(&args.batch)?, how, &args.seed.0)?;
     if let Some(path) = &args.out {
         store(path, &sample)?;
     }
@@ -188,84 +121,6 @@ pub(crate) fn run(args: &SampleArgs, out: &Output) -> Outcome<Code> {
 fn store(path: &Path, sample: &Sample) -> Outcome<()> {
     let text = serde_json::to_vec_pretty(sample).map_err(Failure::device)?;
     Ok(files::write(path, &text, Existing::Refuse, Access::Umask)?)
-}
-
-fn length(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-fn key(seed: &[u8], batch: &str, files: &[FileEnd]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(LABEL);
-    hash.update([u8::try_from(seed.len()).unwrap_or(u8::MAX)]);
-    hash.update(seed);
-    hash.update(batch.as_bytes());
-    files.iter().for_each(|file| hash.update(file.sha256));
-    hash.finalize().into()
-}
-
-/// The cards that are handed over: the good ones, by box and serial.
-struct Lot {
-    boxes: Vec<(String, Vec<(CardSerial, u32)>)>,
-    files: Vec<FileEnd>,
-}
-
-impl Lot {
-    /// Reads the batch; what cannot be read, or contradicts the manifest, ends it.
-    fn read(delivery: &Delivery) -> Outcome<Self> {
-        let plan = Plan::new(&delivery.manifest).map_err(|_| refused("its manifest"))?;
-        let mut boxes: Vec<_> =
-            plan.boxes.iter().map(|planned| (planned.name.clone(), Vec::new())).collect();
-        let mut wrong = 0_u64;
-        let files = delivery.each_row(
-            |finding| {
-                let error = finding.check.severity() == xuejika_card_model::batch::Severity::Error;
-                wrong += u64::from(error);
-            },
-            |place, cells| {
-                let text = |column| cells.get(column).unwrap_or_default();
-                let state = text(Column::STATUS).parse::<State>();
-                if state == Ok(State::Scrap) {
-                    return Ok(());
-                }
-                let serial = text(Column::SERIAL).parse::<CardSerial>();
-                let number = plan.box_number(text(Column::BOX));
-                let (Ok(_), Ok(serial), Some((_, cards))) =
-                    (state, serial, number.and_then(|number| boxes.get_mut(number)))
-                else {
-                    return Err(refused(&format!("row {}", place.row.unwrap_or(0))));
-                };
-                cards.push((serial, place.row.unwrap_or(0)));
-                Ok(())
-            },
-        )?;
-        if wrong > 0 {
-            return Err(refused("its files"));
-        }
-        boxes.iter_mut().for_each(|(_, cards)| cards.sort_unstable());
-        Ok(Self { boxes, files })
-    }
-
-    fn size(&self) -> u32 {
-        length(self.boxes.iter().map(|(_, cards)| cards.len()).sum())
-    }
-}
-
-fn refused(what: &str) -> Failure {
-    let error = anyhow!("the batch cannot be sampled because of {what}; see batch check");
-    Failure::Because(Code::Findings, error)
-}
-
-fn in_words(args: &SampleArgs, plan: &SamplePlan) -> String {
-    match (args.plan, args.aql, plan.letter) {
-        (Some(level), Some(aql), Some(letter)) => {
-            let name = Level::ALL.iter().find(|(known, _)| *known == level);
-            let name = name.map_or("", |(_, name)| *name);
-            let aql = format!("{}.{:03}", aql / 1000, aql % 1000);
-            format!("GB/T 2828.1 single sampling, normal, level {name}, AQL {aql}, letter {letter}")
-        }
-        _ => format!("zero failures, {} %", args.zero_failure.unwrap_or_default()),
-    }
 }
 
 /// What was drawn and what it proves.
@@ -362,15 +217,5 @@ mod tests {
         for text in ["", "0.0001", "-1", "x", "1.-1"] {
             assert!(thousandths(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn every_part_of_the_key_counts() {
-        let file = |byte| FileEnd { file: 0, bytes: 0, sha256: [byte; 32], next_row: 1 };
-        let base = key(&[1, 2], "202607000001", &[file(1)]);
-        assert_ne!(base, key(&[1], "202607000001", &[file(1)]));
-        assert_ne!(base, key(&[1, 2], "202607000002", &[file(1)]));
-        assert_ne!(base, key(&[1, 2], "202607000001", &[file(2)]));
-        assert_eq!(base, key(&[1, 2], "202607000001", &[file(1)]));
     }
 }

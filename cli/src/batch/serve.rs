@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use xuejika_card_model::batch::Column;
-use xuejika_card_model::batch::chip::hex_bytes;
+use xuejika_batch::chip::hex_bytes;
+use xuejika_batch::one_row::{self, OneRow};
+use xuejika_batch::{Column, Delivery};
 use xuejika_card_model::card::UID_LEN;
 use xuejika_card_model::factory;
 use xuejika_card_model::ident::CardSerial;
@@ -18,9 +19,7 @@ use xuejika_emulator::{Env, VirtualCard};
 use xuejika_keyscheme::auth::CardId;
 use xuejika_keyscheme::{KeyId, test_keys};
 
-use super::one_row::{self, OneRow};
-use super::sample::Sample;
-use super::walk::Delivery;
+use super::sample;
 use crate::clock::fork;
 use crate::exit::{Failure, Outcome};
 use crate::keys;
@@ -53,9 +52,9 @@ pub(crate) struct Deck {
 impl Deck {
     /// The cards that the arguments name.
     pub(crate) fn open(args: &DeckArgs, batch: &std::path::Path, env: &mut Env) -> Outcome<Self> {
-        let delivery = Delivery::open(batch).map_err(Failure::usage)?;
+        let delivery = Delivery::open(batch)?;
         let plan = one_row::plan(&delivery)?;
-        let sample = args.sample.as_deref().map(Sample::read).transpose()?;
+        let sample = args.sample.as_deref().map(sample::read).transpose()?;
         let drawn: Option<Vec<u32>> =
             sample.map(|(sample, _)| sample.cards.iter().map(|card| card.row).collect());
         let first = args.index.unwrap_or(1);

@@ -67,7 +67,9 @@ impl World {
                 self.set_flag(&wallet.card, EnableFlag::Open)
             }
             Act::Refund(wallet) => self.refund(&wallet.card),
-            Act::CheckBatch { cards, scrap, faults } => batch::check(*cards, *scrap, faults),
+            Act::CheckBatch { cards, scrap, faults, breach } => {
+                batch::check((*cards, *scrap), faults, *breach)
+            }
             other => self.life(other),
         }
     }

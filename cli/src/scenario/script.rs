@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+use xuejika_batch::manifest::Breach;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
@@ -519,6 +520,9 @@ pub(super) enum Act {
         scrap: u32,
         #[serde(default)]
         faults: Vec<BatchFault>,
+        /// What the contract says of a batch above its limits.
+        #[serde(default)]
+        breach: Breach,
     },
 }
 

@@ -12,6 +12,7 @@ mod documents;
 mod history;
 mod hostile;
 mod kinds;
+mod library;
 mod readback;
 mod reports;
 mod sample;

@@ -23,6 +23,35 @@ const CLEAN: [[&str; 4]; 10] = [
     ["18446744073709551615", "3000", "cpu-sm4", "csv"],
 ];
 
+#[test]
+fn limits_are_those_of_the_contract() {
+    // 3 of 100 cards are scrap, exactly at the limit; 5 are spares of 95.
+    let batch = Batch::with_defect("too-much-scrap", &["--count", "100"]);
+    let check = |limits: &str, code: i32, found: &[&str]| {
+        batch.edit_manifest(|manifest| {
+            let limits: toml::Table = limits.parse().unwrap();
+            manifest.insert("limits".to_owned(), limits.into());
+        });
+        let checked = batch.check().expect(code);
+        let expected = found.iter().map(|id| Found::of_batch(id)).collect();
+        assert_eq!(checked.findings(), expected, "{limits}");
+        let severity = if code == 0 { "warning" } else { "error" };
+        let is_finding = |object: &&serde_json::Value| object["report"] == "finding";
+        for finding in checked.objects().iter().filter(is_finding) {
+            assert_eq!(finding["severity"], severity, "{limits}");
+        }
+    };
+    check("", 0, &[]);
+    check("scrap-percent = 2", 0, &["B-CNT-007"]);
+    check("scrap-percent = 2\nbreach = \"error\"", 1, &["B-CNT-007"]);
+    check("spare-percent = 5", 0, &["B-CNT-008"]);
+    check("spare-percent = 5\nbreach = \"error\"", 1, &["B-CNT-008"]);
+    check("spare-percent = 6\nbreach = \"error\"", 0, &[]);
+    check("scrap-percent = 101", 1, &["B-MAN-001"]);
+    batch.edit_manifest(|manifest| drop(manifest.remove("limits")));
+    assert_eq!(batch.check().expect(0).findings(), BTreeSet::new());
+}
+
 /// Options of a clean batch.
 fn options([seed, count, profile, format]: [&str; 4]) -> [&str; 8] {
     ["--seed", seed, "--count", count, "--profile", profile, "--format", format]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use xuejika_card_model::batch::plan::kcv_method;
-use xuejika_card_model::batch::schema::KeyPlace;
-use xuejika_card_model::batch::{KeySlot, KeySource};
+use xuejika_batch::plan::kcv_method;
+use xuejika_batch::schema::KeyPlace;
+use xuejika_batch::{KeySlot, KeySource};
 use xuejika_keyscheme::key::{Kek, Key, Root};
 use xuejika_keyscheme::legacy::{WalletKeyType, WalletRoots};
 use xuejika_keyscheme::provider::Roots;
@@ -55,7 +55,8 @@ impl Own {
         let (mut city, mut operator) = (Roots::new(), WalletRoots::new());
         ids().for_each(|id| city.add(id, Box::new(city_root(&id))).unwrap());
         types().for_each(|it| operator.add(it, &operator_root(it)).unwrap());
-        own.load_keys(&KeySource::new(Some(&city), Some(&operator), VERSION, ALGORITHM));
+        let roots = xuejika_batch::Roots { city: Some(&city), wallet: Some(&operator) };
+        own.load_keys(&KeySource::new(roots, VERSION, ALGORITHM));
         own
     }
 

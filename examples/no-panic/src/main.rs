@@ -8,7 +8,7 @@ use no_panic::no_panic;
 use xuejika_apdu::frame::{self, Message};
 use xuejika_apdu::tlv::TlvReader;
 use xuejika_apdu::{Class, Command, Response};
-use xuejika_card_model::batch::chip::{atr_fault, ats_fault};
+use xuejika_card_model::atr::{atr_fault, ats_fault};
 
 /// A command APDU.
 #[no_panic]

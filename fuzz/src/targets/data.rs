@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use xuejika_card_model::batch::manifest::{self, Manifest};
-use xuejika_card_model::batch::plan::kcv_method;
-use xuejika_card_model::batch::{Cells, Column, KeySlot, Plan, Row};
+use xuejika_batch::manifest::{self, Manifest};
+use xuejika_batch::plan::kcv_method;
+use xuejika_batch::{Cells, Column, KeySlot, Plan, Row};
 use xuejika_card_model::desk::Uploads;
 use xuejika_card_model::list::{
     Decoder, Delta, Header, List, ListMac, Lookup, MAC_LEN, key_id, key_path,
@@ -29,15 +29,10 @@ pub fn batch_row(bytes: &[u8]) {
     static PLAN: LazyLock<Plan> = LazyLock::new(plan);
     let plan = &*PLAN;
     let (mut findings, mut again) = (Vec::new(), Vec::new());
-    let row = Row::read(plan, sha256, &cells, &mut findings);
-    let second = Row::read(plan, sha256, &cells, &mut again);
+    let row = Row::read(plan, &cells, &mut findings);
+    let second = Row::read(plan, &cells, &mut again);
     assert_eq!(row.card_id(), second.card_id());
     assert_eq!(format!("{findings:?}"), format!("{again:?}"));
-}
-
-/// No hash: images are compared with none.
-fn sha256(_: &[u8]) -> [u8; 32] {
-    [0; 32]
 }
 
 fn serial(sequence: u32) -> String {
@@ -68,6 +63,7 @@ fn plan() -> Plan {
             ats: text("127880700280 31A8739E01C065ssssssssss").replace(' ', ""),
         },
         count: manifest::Count { rows: 99, ordered: 99, spare: 0, good: 99, scrap: 0 },
+        limits: manifest::Limits::default(),
         keys: manifest::Keys { version: 1, root_kcv: roots.collect() },
         files: Vec::new(),
         serials: vec![manifest::Range { first: text(&serial(1)), last: text(&serial(99)) }],

@@ -6,7 +6,8 @@ use xuejika_apdu::fci::{Fci, PurseFci};
 use xuejika_apdu::frame::{self, Control, Message};
 use xuejika_apdu::tlv::{TlvReader, Writer};
 use xuejika_apdu::{Command, Response};
-use xuejika_card_model::batch::chip::{Pattern, atr_fault, ats_fault, decode_hex};
+use xuejika_batch::chip::{Pattern, decode_hex};
+use xuejika_card_model::atr::{atr_fault, ats_fault};
 use xuejika_emulator::transport::Slot;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 

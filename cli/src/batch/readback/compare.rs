@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use xuejika_apdu::CardChannel;
-use xuejika_card_model::batch::chip::hex_bytes;
-use xuejika_card_model::batch::{Column, KeySlot, Plan};
+use xuejika_batch::chip::hex_bytes;
+use xuejika_batch::one_row::OneRow;
+use xuejika_batch::{Column, KeySlot, Plan};
 use xuejika_card_model::bcd::Digits;
 use xuejika_card_model::management::SamSerial;
 use xuejika_card_model::record::Issuance;
@@ -15,7 +16,6 @@ use xuejika_keyscheme::provider::{KeyProvider, Path};
 use xuejika_reader::wallet::{WalletCard, WalletError};
 use xuejika_reader::{Error, Proof, StockCard};
 
-use super::super::one_row::OneRow;
 use crate::clock::fork;
 use crate::exit::{Failure, Outcome};
 

@@ -1,9 +1,9 @@
 //! The report as one HTML page that loads nothing: the charts are inline SVG.
 
 use askama::Template;
+use xuejika_batch::note::Note;
+use xuejika_batch::{Line, Report, Verdict};
 
-use super::super::report::{Line, Report, Verdict};
-use super::note::Note;
 use crate::shown;
 
 /// Most bars of a chart; the rest is one bar.
@@ -68,11 +68,11 @@ impl<'a> Chart<'a> {
 }
 
 /// Writes the page.
-pub(crate) fn page(report: &Report<'_>, verdict: &Verdict, note: &Note) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn page(report: &Report, verdict: &Verdict, note: &Note) -> anyhow::Result<Vec<u8>> {
     let kinds = report
         .counts()
         .iter()
-        .map(|(check, count)| (check.id(), *count, super::super::report::name(check.severity())));
+        .map(|(check, count)| (check.id(), *count, report.severity(*check).name()));
     let (boxes, elsewhere) = report.by_box();
     let elsewhere = (elsewhere > 0).then_some(("in no box", elsewhere, "other"));
     let boxes = boxes.into_iter().map(|(name, count)| (name, count, "other"));
@@ -80,7 +80,7 @@ pub(crate) fn page(report: &Report<'_>, verdict: &Verdict, note: &Note) -> anyho
         Chart::new("by-kind", "Findings by kind", kinds.collect()),
         Chart::new("by-box", "Findings by box", boxes.chain(elsewhere).collect()),
     ];
-    let (lines, findings) = (report.printed(), report.findings());
+    let (lines, findings) = (report.lines(), report.findings());
     let page = Page { verdict, note, lines, findings, charts }.render()?;
     Ok(shown::html(&page).into_bytes())
 }

@@ -3,16 +3,17 @@
 use anyhow::Context;
 use xuejika_card_model::desk::{Candidate, PersonalisationUpload};
 use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::list::{Edition, Kind, List};
 use xuejika_card_model::pupil::Pupil;
-use xuejika_card_model::record::Personalisation;
+use xuejika_card_model::record::{Personalisation, Status};
 
 use super::super::found::Found;
 use super::super::world::{Office, TERMINAL, World};
 
 impl World {
-    /// Asks whether a card may be personalised for a pupil. A locked reader, and a card whose data
-    /// cannot be read, are refused later.
+    /// Asks whether a card may be personalised for a pupil. What reader and card refuse by themselves is
+    /// left to them: a locked reader, another school's pupil, a card in no state for it.
     pub(super) fn refused_by_uploads(
         &mut self,
         reader: &str,
@@ -20,11 +21,19 @@ impl World {
         pupil: &Pupil,
         temporary: bool,
     ) -> anyhow::Result<Option<Found>> {
-        if !matches!(self.reader(reader)?.office, Office::Unlocked(_)) {
+        let station = self.reader(reader)?;
+        if !matches!(station.office, Office::Unlocked(_)) || station.unit != pupil.enrolment.unit {
             return Ok(None);
         }
         let on = self.date;
-        let Ok(issuance) = self.card(card)?.channel().model().issuance() else { return Ok(None) };
+        let model = self.card(card)?.channel().model();
+        let (Ok(issuance), Ok(status)) = (model.issuance(), model.status()) else {
+            return Ok(None);
+        };
+        let Status { state, previous, .. } = status.current;
+        if Event::PersonaliseBegin.next(state, previous).is_none() {
+            return Ok(None);
+        }
         let candidate = Candidate { pupil, card: &issuance, temporary, on };
         let refused = self.uploads.admits(&candidate, &self.newest_lists()).err();
         Ok(refused.map(Found::from))
