@@ -63,7 +63,8 @@ pub struct PersonalisationUpload {
     pub issued: bool,
     /// Last day to hand the record in, by media where the network fails.
     pub upload_by: Date,
-    /// Day the card ceased to be the pupil's: recalled, given back, cancelled or replaced (停用日期).
+    /// Day the card ceased to be the pupil's: recalled, given back, sent up as faulty, cancelled or
+    /// replaced (停用日期).
     pub ended_on: Option<Date>,
     /// When the personalisation was stated first (上传时间).
     pub uploaded_at: Moment,

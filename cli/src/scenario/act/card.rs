@@ -135,7 +135,11 @@ impl World {
             .and_then(|mut card| happen(&mut card, act, reason, stamp));
         let ends = matches!(
             act,
-            Act::Cancel(_) | Act::Replace(_) | Act::Recall(_) | Act::TemporaryReturn(_)
+            Act::Cancel(_)
+                | Act::Replace(_)
+                | Act::Recall(_)
+                | Act::Fault(_)
+                | Act::TemporaryReturn(_)
         );
         if ends && done.is_ok() {
             self.upload_ended(&plain.card)?;
