@@ -18,7 +18,7 @@ use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{
     ExtensionEntry, Issuance, LogEntry, Personalisation, Registration, SchoolYear, Status,
-    StatusPair, Term, TerminalId, Transfer,
+    StatusPair, Term, TerminalId, Transfer, TransferOperation,
 };
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::verdict::{Circumstances, Facts, Presented, Venue, Verdict, verdict};
@@ -243,9 +243,12 @@ const fn has_pupil(state: LifeCycleState) -> bool {
     matches!(state, Active | TransferredOut | TransferredIn | Frozen | Cancelled)
 }
 
-/// The pupil's school, and those the pupil came from.
+/// The pupil's school, and those the pupil came from. A school that a transfer only names as the next
+/// one has no say: the pupil may never get there.
 fn units_of(school: Option<UnitCode>, transfers: &[Transfer]) -> Vec<UnitCode> {
-    let moves = transfers.iter().flat_map(|transfer| [Some(transfer.from), transfer.to]);
+    let taken_in =
+        |transfer: &Transfer| transfer.to.filter(|_| transfer.operation == TransferOperation::In);
+    let moves = transfers.iter().flat_map(|transfer| [Some(transfer.from), taken_in(transfer)]);
     [school].into_iter().chain(moves).flatten().collect()
 }
 
