@@ -22,7 +22,7 @@ use xuejika_card_model::CardError;
 use xuejika_card_model::card::Denied;
 use xuejika_card_model::code::{Boarding, EnrolmentState, Entry, IdType, Reason, RecordType, Sex};
 use xuejika_card_model::date::Date;
-use xuejika_card_model::event::Condition;
+use xuejika_card_model::event::{Condition, Untimely};
 use xuejika_card_model::file::tree::CardKind;
 use xuejika_card_model::file::{Application, Df, KeySet, Right, StateSet, Structure};
 use xuejika_card_model::ident::{Category, Districts, NationalPrefix, SchoolType, Stage, UnitCode};
@@ -681,6 +681,7 @@ fn refusals() -> Vec<Refusal> {
         CardError::ForeignUnit,
         CardError::ForeignSerial,
         CardError::EventData,
+        CardError::Untimely(Untimely::AfterValidity(Date::new(2099, 1, 1).unwrap())),
         CardError::KeyCheck,
         CardError::Records(FieldErrors::default()),
         CardError::Corrupt,
