@@ -5,17 +5,30 @@
 //! and entry), school record systems (reasons). Rows marked so are project-defined.
 
 use alloc::string::String;
+use core::fmt;
 
 /// A text that names no row of a code table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not in the code table of {table}, expected {expected}")]
+#[error("{text:?} is not in the code table of {table}, expected one of {}", Rows(rows))]
 pub struct CodeError {
     /// Name of the table.
     pub table: &'static str,
-    /// The codes that exist, with their names.
-    pub expected: &'static str,
+    /// The rows that exist: code, English and Chinese name.
+    pub rows: &'static [[&'static str; 3]],
     /// The text given.
     pub text: String,
+}
+
+struct Rows<'a>(&'a [[&'a str; 3]]);
+
+impl fmt::Display for Rows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, [code, english, chinese]) in self.0.iter().enumerate() {
+            let separator = if number == 0 { "" } else { ", " };
+            write!(f, "{separator}{code} ({english}, {chinese})")?;
+        }
+        Ok(())
+    }
 }
 
 /// Writes an enum and its lookups from one table: byte, code text, English, Chinese.
@@ -96,9 +109,7 @@ macro_rules! codes {
                     $($text | $english | $chinese => Ok(Self::$variant),)+
                     _ => Err($crate::code::CodeError {
                         table: stringify!($name),
-                        expected: concat!(
-                            $($text, " (", $english, ", ", $chinese, ") ",)+ "or one of these names"
-                        ),
+                        rows: &[$([$text, $english, $chinese]),+],
                         text: text.into(),
                     }),
                 }
@@ -241,7 +252,8 @@ mod tests {
         let error = "3".parse::<Sex>().unwrap_err();
         assert_eq!(
             alloc::string::ToString::to_string(&error),
-            "\"3\" is not in the code table of Sex"
+            "\"3\" is not in the code table of Sex, expected one of 0 (unknown, 未知), \
+             1 (male, 男), 2 (female, 女), 9 (not stated, 未说明)"
         );
     }
 }

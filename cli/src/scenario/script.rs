@@ -2,6 +2,8 @@
 //!
 //! A file is TOML. A field that nobody knows is an error; so is a step that does not exist.
 
+mod body;
+
 use core::fmt::Display;
 use core::num::NonZeroU16;
 use core::str::FromStr;
@@ -14,15 +16,16 @@ use xuejika_batch::manifest::Breach;
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::code::Reason;
 use xuejika_card_model::date::{Date, Time};
-use xuejika_card_model::desk::{FaultCause, FaultOccasion, ReplacementCause, SchoolHolding};
+use xuejika_card_model::desk::{FaultOccasion, ReplacementCause, SchoolHolding};
 use xuejika_card_model::ident::{CardSerial, UnitCode};
 use xuejika_card_model::list::{Form, Kind};
 use xuejika_card_model::record::{Profile, Term};
 
+pub(super) use body::*;
+
 use super::cut::CutPlan;
 use super::expectation::Expectation;
 use crate::districts;
-use crate::wallet::Amount;
 
 /// A scenario file.
 #[derive(Debug, Deserialize)]
@@ -127,176 +130,6 @@ pub(super) struct Step {
     pub(super) expect: Expectation,
     #[serde(flatten)]
     pub(super) act: Act,
-}
-
-/// Something done to a card with a reader.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AtReader {
-    pub(super) card: String,
-    pub(super) reader: String,
-}
-
-/// An event that carries a reason at most.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Plain {
-    pub(super) card: String,
-    pub(super) reader: String,
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) reason: Option<Reason>,
-}
-
-/// A pupil's data for a card.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WithPupil {
-    pub(super) card: String,
-    pub(super) reader: String,
-    pub(super) pupil: String,
-    /// Whether the card is handed out.
-    #[serde(default = "yes")]
-    pub(super) issued: bool,
-    /// Whether the network reaches the uploads; without it the school uploads later (操作规程 四/五).
-    #[serde(default = "yes")]
-    pub(super) online: bool,
-}
-
-/// A pupil's data for a temporary card.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Temporary {
-    pub(super) card: String,
-    pub(super) reader: String,
-    pub(super) pupil: String,
-    /// Whether the card is handed out.
-    #[serde(default = "yes")]
-    pub(super) issued: bool,
-    /// The lost card; by default the pupil's other card, one whose loss is on the reader's lists first.
-    pub(super) lost: Option<String>,
-    /// As for other cards.
-    #[serde(default = "yes")]
-    pub(super) online: bool,
-}
-
-/// Something done to an extension sector.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct InSector {
-    pub(super) card: String,
-    pub(super) reader: String,
-    pub(super) sector: u8,
-}
-
-/// Something done to a wallet.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OnWallet {
-    pub(super) card: String,
-}
-
-/// An amount into or out of a wallet, such as `"10.00"` yuan.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Money {
-    pub(super) card: String,
-    #[serde(deserialize_with = "text")]
-    pub(super) amount: Amount,
-}
-
-/// A kind of wallet transaction.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Transaction {
-    Load,
-    Unload,
-    Purchase,
-}
-
-/// A card on a list.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Report {
-    pub(super) list: String,
-    #[serde(deserialize_with = "text")]
-    pub(super) kind: Kind,
-    pub(super) card: String,
-    /// By default the last day the rules allow.
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) effective: Option<Date>,
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) reason: Option<Reason>,
-}
-
-/// A fault sheet with what was found.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Sheet {
-    pub(super) card: String,
-    #[serde(deserialize_with = "text")]
-    pub(super) unit: UnitCode,
-    #[serde(default = "in_use", deserialize_with = "text")]
-    pub(super) occasion: FaultOccasion,
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) district: Option<FaultCause>,
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) city: Option<FaultCause>,
-    /// Days of their inspections, by default today.
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) district_on: Option<Date>,
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) city_on: Option<Date>,
-}
-
-/// A list on its way to a reader.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Delivery {
-    pub(super) list: String,
-    pub(super) reader: String,
-    #[serde(default = "full", deserialize_with = "text")]
-    pub(super) form: Form,
-    /// Version a delta starts from; by default the one before.
-    pub(super) base: Option<u32>,
-    /// Unit whose key authenticates it, by default the right one.
-    #[serde(default, deserialize_with = "some_text")]
-    pub(super) signed_by: Option<UnitCode>,
-    /// Whether a byte changes on the way.
-    #[serde(default)]
-    pub(super) damaged: bool,
-}
-
-/// The stock of a unit.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Books {
-    #[serde(deserialize_with = "text")]
-    pub(super) unit: UnitCode,
-    /// Lines of its ledger, the cells in the order of the columns.
-    pub(super) ledger: Vec<String>,
-    /// Temporary and spare cards, which may stay.
-    #[serde(default)]
-    pub(super) keep: usize,
-    /// What was counted: serials and ranges.
-    pub(super) counted: Option<Vec<String>>,
-}
-
-/// What is wrong with one row of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum BatchFault {
-    /// It is the row of the card after it.
-    SerialTwice,
-    /// It is not there.
-    MissingRow,
-    /// Another key-set version.
-    KeyVersion,
-    /// A key check value that is not that of the key.
-    WrongKey,
-    /// An issuance image with a wrong CRC.
-    ImageCrc,
-    /// No issuance image.
-    NoImage,
 }
 
 /// What happens in a step.

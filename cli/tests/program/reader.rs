@@ -63,8 +63,8 @@ fn a_verdict_is_told_in_both_languages_and_lapses() {
         refused,
         "refuse: not registered, lapsed after 2027-03-20\n拒绝：本学期未注册，已失效\n"
     );
-    let spring = ["--school-year", "2026", "--term", "spring"];
-    desk.reader("register", &spring).expect(0);
+    let target = desk.target();
+    run(&["reader", "register", "--target", &target, "--date", "2027-03-22"]).expect(0);
     on("2027-09-20").expect(0);
     on("2039-01-01").expect(1);
 }

@@ -37,12 +37,22 @@ impl Change {
     /// The records the card has written, status first, log last.
     #[must_use]
     pub fn written(&self) -> Vec<RecordKind> {
-        // A card of the stock has nothing for a recall to wipe.
-        let own: &[RecordKind] = match self.event {
-            Event::Recall if self.before.state == self.outcome.state => &[],
+        use RecordKind as R;
+        let Self { event, before, outcome, .. } = self;
+        let own: &[R] = match event {
+            // A card of the stock has nothing for a recall to wipe.
+            Event::Recall if before.state == outcome.state => &[],
+            Event::Restock if before.state == LifeCycleState::Recalled => &[R::Issuance],
+            // Only what was half-written goes, when there was no fault.
+            Event::Restock if outcome.state == LifeCycleState::Initialised => {
+                &[R::Identity, R::Enrolment]
+            }
+            Event::Restock => &[],
+            // No sector was open that could be closed.
+            Event::TransferIn if !before.flags.extension_open => &[R::Transfer],
             event => event.records(),
         };
-        let all = [RecordKind::Status].into_iter().chain(own.iter().copied());
+        let all = [R::Status].into_iter().chain(own.iter().copied());
         if self.outcome.repeated { Vec::new() } else { all.chain([RecordKind::Log]).collect() }
     }
 }
