@@ -1,14 +1,17 @@
 //! Readers of several kinds against cards that misbehave: the program itself, and two that believe too
 //! much, which this test program plays when it is started once more.
 
-use std::collections::BTreeMap;
-
 use core::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use serde_json::Value;
+use xuejika_card_model::calendar::term_of;
+use xuejika_card_model::date::Date;
 use xuejika_card_model::management::SamSerial;
-use xuejika_card_model::record::{SchoolYear, Term, TerminalId};
+use xuejika_card_model::record::TerminalId;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::Algorithm;
 use xuejika_keyscheme::legacy::{Fen, Moment, TerminalId as TerminalNumber};
@@ -164,12 +167,20 @@ fn gullible_terminal() {
     panic!("the card does not pay");
 }
 
+/// The date in Beijing: the cards are personalised on it.
+fn today() -> Date {
+    let since =
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(8 * 3600);
+    let days = i32::try_from(since.as_secs() / 86_400).unwrap();
+    Date::new(1970, 1, 1).unwrap().add_days(days).unwrap()
+}
+
 /// A reader to which what its SAM says about a card is nothing but noise.
 #[test]
 #[ignore = "a reader for another test"]
 fn gullible_reader() {
     let Some(channel) = target() else { return };
-    let (today, until) = ("2026-11-30".parse().unwrap(), "2099-12-31".parse().unwrap());
+    let (today, until) = (today(), "2099-12-31".parse().unwrap());
     let unit = "084012".parse().unwrap();
     let serial = SamSerial { unit, number: "000042".parse().unwrap() };
     let sam = SoftSam::test(Algorithm::Aes128, serial, until, ChaCha12Rng::seed_from_u64(1));
@@ -180,7 +191,8 @@ fn gullible_reader() {
     let time = "08:30:00".parse().unwrap();
     let stamp = Stamp { date: today, time, terminal: TerminalId([0, 0, 0, 7]) };
     let mut card = reader.connect(channel, today).unwrap();
-    match card.register(SchoolYear::new(2026).unwrap(), Term::Autumn, stamp) {
+    let (year, term) = term_of(today).unwrap();
+    match card.register(year, term, stamp) {
         Ok(_) | Err(Error::Sam(_)) => {}
         Err(error) => panic!("{error}"),
     }

@@ -109,7 +109,7 @@ fn wrong_records_are_told_by_file_line_and_field() {
             RECORDS.replace(",2,2011", ",7,2011"),
             "x.csv:3: sex: \"7\" is not in the code table of Sex",
         ),
-        (RECORDS.replace(",2,2011", ",7,2011"), "1 (male, 男) 2 (female, 女)"),
+        (RECORDS.replace(",2,2011", ",7,2011"), "1 (male, 男), 2 (female, 女)"),
         (RECORDS.replace("0000022,0108", "0000023,0108"), "x.csv:2: card_serial: "),
         (
             RECORDS.replace(",true,", ",yes,"),
