@@ -184,77 +184,64 @@ fn verbose_shows_each_step_and_what_was_said() {
     assert_eq!(object["details"][1]["apdus"][0]["status"], "9000");
 }
 
-/// A step that cannot be, and what is said about its line, which is line 6.
+/// Steps that cannot be, and what is said about their line, which is line 6.
+const WRONG_STEPS: &[(&str, &str)] = &[
+    (r#"{ do = "unlok", reader = "school" },"#, "unknown variant `unlok`, expected one of "),
+    (
+        r#"{ do = "restart", reader = "school", why = 1 },"#,
+        "unknown field `why`, expected `reader`",
+    ),
+    (r#"{ do = "read", card = "a" },"#, "missing field `reader`"),
+    (r#"{ reader = "school" },"#, "missing field `do`"),
+    (r#"{ do = "read", card = "b", reader = "school" },"#, "step 2, read: there is no card \"b\""),
+    (r#"{ do = "read", card = "a", reader = "x" },"#, "step 2, read: there is no reader \"x\""),
+    (r#"{ do = "check-pupil", pupil = "y" },"#, "step 2, check-pupil: there is no pupil \"y\""),
+    (r#"{ do = "merge", list = "l", from = [] },"#, "step 2, merge: there is no list \"l\""),
+    (
+        r#"{ do = "part", list = "school", of = "school" },"#,
+        "step 2, part: the list \"school\" is empty",
+    ),
+    (
+        r#"{ do = "freeze", card = "a", reader = "school", reason = "whim" },"#,
+        "\"whim\" is not in the code table of Reason",
+    ),
+    (r#"{ do = "restart", reader = "school", date = "2007-13-01" },"#, "2007-13-01 is not a day"),
+    (
+        r#"{ do = "restart", reader = "school", cut = 1 },"#,
+        "step 2, restart: cut: the step is about no card",
+    ),
+    (r#"{ do = "restart", reader = "school", cut = -1 },"#, "cut: is negative"),
+    (
+        r#"{ do = "restart", reader = "school", cut = "some" },"#,
+        "cut: expected the number of a write, or \"each\"",
+    ),
+    (r#"{ do = "restart", reader = "school", expect = 1 },"#, "expect: expected a text or a table"),
+    (
+        r#"{ do = "restart", reader = "school", expect = { a = 1.5 } },"#,
+        "expect.a: is no plain value",
+    ),
+    (r#"{ do = "load", card = "a", amount = "ten" },"#, "expected yuan with two decimals"),
+    (r#"{ do = "damage", card = "a", copy = "C" },"#, "step 2, damage: copy: C is neither A nor B"),
+    (
+        r#"{ do = "deadline", limit = "soon", from = "2007-09-01" },"#,
+        "step 2, deadline: limit: there is no \"soon\"",
+    ),
+    (r#"{ do = "apdu", card = "a", send = "0G" },"#, "step 2, apdu: "),
+    (
+        r#"{ do = "read-sector", card = "a", reader = "school", sector = 9 },"#,
+        "step 2, read-sector: sector: expected 1 to 8",
+    ),
+    (
+        r#"{ do = "check-batch", cards = 9, scrap = 10 },"#,
+        "step 2, check-batch: scrap: more than there are cards",
+    ),
+    (r#"{ do = "check-batch", cards = 1001 },"#, "step 2, check-batch: cards: expected 1 to 1000"),
+    ("nonsense", ""),
+];
+
 #[test]
 fn a_wrong_step_is_named_with_file_and_line() {
-    for (step, complaint) in [
-        (r#"{ do = "unlok", reader = "school" },"#, "unknown variant `unlok`, expected one of "),
-        (
-            r#"{ do = "restart", reader = "school", why = 1 },"#,
-            "unknown field `why`, expected `reader`",
-        ),
-        (r#"{ do = "read", card = "a" },"#, "missing field `reader`"),
-        (r#"{ reader = "school" },"#, "missing field `do`"),
-        (
-            r#"{ do = "read", card = "b", reader = "school" },"#,
-            "step 2, read: there is no card \"b\"",
-        ),
-        (r#"{ do = "read", card = "a", reader = "x" },"#, "step 2, read: there is no reader \"x\""),
-        (r#"{ do = "check-pupil", pupil = "y" },"#, "step 2, check-pupil: there is no pupil \"y\""),
-        (r#"{ do = "merge", list = "l", from = [] },"#, "step 2, merge: there is no list \"l\""),
-        (
-            r#"{ do = "part", list = "school", of = "school" },"#,
-            "step 2, part: the list \"school\" is empty",
-        ),
-        (
-            r#"{ do = "freeze", card = "a", reader = "school", reason = "whim" },"#,
-            "\"whim\" is not in the code table of Reason",
-        ),
-        (
-            r#"{ do = "restart", reader = "school", date = "2007-13-01" },"#,
-            "2007-13-01 is not a day",
-        ),
-        (
-            r#"{ do = "restart", reader = "school", cut = 1 },"#,
-            "step 2, restart: cut: the step is about no card",
-        ),
-        (r#"{ do = "restart", reader = "school", cut = -1 },"#, "cut: is negative"),
-        (
-            r#"{ do = "restart", reader = "school", cut = "some" },"#,
-            "cut: expected the number of a write, or \"each\"",
-        ),
-        (
-            r#"{ do = "restart", reader = "school", expect = 1 },"#,
-            "expect: expected a text or a table",
-        ),
-        (
-            r#"{ do = "restart", reader = "school", expect = { a = 1.5 } },"#,
-            "expect.a: is no plain value",
-        ),
-        (r#"{ do = "load", card = "a", amount = "ten" },"#, "expected yuan with two decimals"),
-        (
-            r#"{ do = "damage", card = "a", copy = "C" },"#,
-            "step 2, damage: copy: C is neither A nor B",
-        ),
-        (
-            r#"{ do = "deadline", limit = "soon", from = "2007-09-01" },"#,
-            "step 2, deadline: limit: there is no \"soon\"",
-        ),
-        (r#"{ do = "apdu", card = "a", send = "0G" },"#, "step 2, apdu: "),
-        (
-            r#"{ do = "read-sector", card = "a", reader = "school", sector = 9 },"#,
-            "step 2, read-sector: sector: expected 1 to 8",
-        ),
-        (
-            r#"{ do = "check-batch", cards = 9, scrap = 10 },"#,
-            "step 2, check-batch: scrap: more than there are cards",
-        ),
-        (
-            r#"{ do = "check-batch", cards = 1001 },"#,
-            "step 2, check-batch: cards: expected 1 to 1000",
-        ),
-        ("nonsense", ""),
-    ] {
+    for (step, complaint) in WRONG_STEPS {
         let played = play(&FRAME.replace("STEP", step), &[]);
         assert_eq!(played.code, 2, "{step}: {}", played.out);
         let expected = format!("xuejika: /s.toml:6: {complaint}");

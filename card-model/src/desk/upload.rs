@@ -258,8 +258,8 @@ impl Statement for PersonalisationUpload {
     /// days follow each other, and only a temporary card names a lost one.
     fn check(&self) -> Result<(), EntryError> {
         let number = self.student_number;
-        agree(UNIT.field, self.unit, number.unit())?;
-        agree(STAGE.field, self.stage, number.stage())?;
+        agree(UNIT.field, &self.unit, &number.unit())?;
+        agree(STAGE.field, &self.stage, &number.stage())?;
         if self.count == 0 {
             return Err(wrong(COUNT.field, Problem::Zero));
         }
@@ -284,6 +284,7 @@ impl Statement for PersonalisationUpload {
         self.card_serial
     }
 
+    #[allow(clippy::misnamed_getters, reason = "whoever personalised the card states it")]
     fn unit(&self) -> UnitCode {
         self.personalised_by
     }
@@ -332,8 +333,8 @@ fn wrong(field: &'static str, problem: Problem) -> EntryError {
 /// Checks a value against what the student number says.
 fn agree<T: PartialEq + Display>(
     field: &'static str,
-    found: T,
-    expected: T,
+    found: &T,
+    expected: &T,
 ) -> Result<(), EntryError> {
     if found == expected {
         return Ok(());

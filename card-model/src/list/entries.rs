@@ -99,7 +99,7 @@ impl<S: Statement> Statements<S> {
             return Self(ordered);
         }
         let mut settled = Vec::with_capacity(ordered.len());
-        for subject in ordered.chunk_by(|a, b| a.same_subject(b)) {
+        for subject in ordered.chunk_by(S::same_subject) {
             match subject {
                 [statement] => settled.push(*statement),
                 several => S::settle(several, &mut settled),

@@ -17,8 +17,6 @@ use crate::nvm::Nvm;
 
 use super::{Operator, WalletError, store};
 
-/// Bytes of a command in front of its data.
-
 /// Whether the contents of this file are enciphered under line protection.
 #[must_use]
 pub fn is_enciphered(file: &Ef) -> bool {
