@@ -606,6 +606,7 @@ fn record_rows(layout: &Layout) -> Vec<Row> {
 }
 
 /// Every way in which a command can be refused.
+#[allow(clippy::too_many_lines, reason = "a line for each refusal")]
 fn refusals() -> Vec<Refusal> {
     use Refusal as R;
     let link = [
