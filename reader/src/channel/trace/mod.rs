@@ -279,3 +279,70 @@ fn described((name, description): &(String, String)) -> Block {
     let (name, description) = (name.clone(), description.clone());
     Block::Interface { name, description, resolution: NANOSECONDS, offset: 0, limit: 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::fs;
+
+    fn options(on_end: fn(&Path, &io::Error)) -> Options {
+        let mut now = Duration::ZERO;
+        let clock = Box::new(move || {
+            now += Duration::from_millis(1);
+            now
+        });
+        Options { secrets: false, clock, on_end }
+    }
+
+    #[test]
+    fn runs_are_sections_of_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.pcapng");
+        for _ in 0..2 {
+            let trace = Trace::open(&path, options(|_, _| {})).unwrap();
+            assert!(matches!(Trace::open(&path, options(|_, _| {})), Err(OpenError::Busy(_))));
+            let tap = trace.tap("emu:cpu-aes", "card");
+            tap.begin("A");
+            tap.verdict("case", "A", "not applicable", "no card");
+            tap.event(Event::Off);
+            assert!(trace.is_whole());
+        }
+        let bytes = fs::read(&path).unwrap();
+        let (one, two) = bytes.split_at(bytes.len() / 2);
+        assert_eq!(one, two);
+        let mut recording = Recording::new(one);
+        let mut next = || recording.next_entry().unwrap();
+        let [begin, verdict, off] = [next(), next(), next()].map(Option::unwrap);
+        assert_eq!(begin.comments, ["case A"]);
+        assert_eq!(verdict.comments, ["case A: not applicable: no card"]);
+        assert_eq!((off.comments.len(), off.at), (0, Some(3_000_000)));
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn other_files_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes");
+        fs::write(&path, "text").unwrap();
+        assert!(matches!(Trace::open(&path, options(|_, _| {})), Err(OpenError::Foreign(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"text");
+    }
+
+    #[test]
+    fn the_end_of_a_trace_is_told_once() {
+        static TOLD: AtomicUsize = AtomicUsize::new(0);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.pcapng");
+        let told = |_: &Path, _: &io::Error| {
+            TOLD.fetch_add(1, Ordering::Relaxed);
+        };
+        let trace = Trace::open(&path, options(told)).unwrap();
+        let tap = trace.tap("emu:cpu-aes", "card");
+        fs::write(&path, "changed").unwrap();
+        tap.command(&[0, 0x84, 0, 0, 8]);
+        tap.event(Event::Off);
+        assert_eq!((TOLD.load(Ordering::Relaxed), trace.is_whole()), (1, false));
+        assert_eq!(fs::read(&path).unwrap(), b"changed");
+    }
+}
