@@ -12,6 +12,7 @@ use crate::args::ApduArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
 use crate::output::Output;
+use crate::recorder;
 use crate::shown::{Lines, Show};
 use crate::target::Channel;
 use crate::trace::Exchange;
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &ApduArgs, out: &Output) -> Outcome<Code> {
         })
         .collect::<anyhow::Result<_>>()
         .map_err(Failure::usage)?;
-    let mut env = out.trace.env(args.card.seed)?;
+    let mut env = recorder::env(&out.trace, args.card.seed)?;
     let mut channel = args.card.target.open(&mut env, &out.trace, "card")?;
     if out.verbose {
         out.report(&Reset::new(&channel.atr()?))?;

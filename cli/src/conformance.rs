@@ -135,7 +135,7 @@ fn run_cases(args: &RunArgs, out: &Output) -> Outcome<Code> {
     let runner = Runner { suite: &suite, ics: &ics, roots: provider, wallet, serial, today };
     let mut printed = Ok(());
     report.cases = runner.run(&plan, &mut bench, |case| {
-        tap.verdict("case", &case.id, case.verdict, &case.reason);
+        tap.verdict("case", &case.id, case.verdict.text(), &case.reason);
         if printed.is_ok() {
             printed = print_case(case, out);
         }

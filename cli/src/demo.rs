@@ -59,7 +59,7 @@ pub(crate) fn run(args: &DemoArgs, out: &Output) -> Outcome<Code> {
         out.trace.label("step", step.id);
         let report = StepReport::new(index, step, &mut world, out.verbose);
         let verdict = if report.as_expected { Verdict::Pass } else { Verdict::Fail };
-        tap.verdict("step", step.id, verdict, &report.detail);
+        tap.verdict("step", step.id, verdict.text(), &report.detail);
         out.report(&report)?;
         if !report.as_expected {
             break;

@@ -21,7 +21,7 @@ use crate::args::EmulateArgs;
 use crate::card::Summary;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Output;
-use crate::recorder::Tapped;
+use crate::recorder::{self, Tapped};
 use crate::target::{copy_image, memory_of, open_image, other_serial};
 
 use renewed::Renewed;
@@ -29,7 +29,7 @@ use stored::Stored;
 
 /// Serves until interrupted.
 pub(crate) fn run(args: &EmulateArgs, out: &Output) -> Outcome<Code> {
-    let mut env = out.trace.env(args.seed)?;
+    let mut env = recorder::env(&out.trace, args.seed)?;
     #[cfg(unix)]
     if let Some(batch) = &args.deck.batch {
         let mut deck = crate::batch::serve::Deck::open(&args.deck, batch, &mut env)?;

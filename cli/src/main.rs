@@ -109,5 +109,5 @@ fn run(cli: &Cli) -> Outcome<Code> {
         Command::Man { out: folder } => shell::man(folder.as_deref(), &out),
     }?;
     out.finish()?;
-    Ok(out.trace.end(code))
+    Ok(recorder::end(&out.trace, code))
 }

@@ -7,10 +7,11 @@ use std::io::{self, ErrorKind, Write};
 use anyhow::anyhow;
 use serde::Serialize;
 use xuejika_apdu::status::Language;
+use xuejika_reader::channel::trace::Trace;
 
 use crate::args::Cli;
 use crate::exit::{Failure, Outcome};
-use crate::recorder::Trace;
+use crate::recorder;
 use crate::shown::{self, Lines, Show};
 use crate::spreadsheet::Csv;
 
@@ -32,7 +33,7 @@ impl Output {
         if cli.trace.is_given() && !cli.command.talks_to_cards() {
             return Err(Failure::usage(anyhow!("--trace: this command talks to no card")));
         }
-        let trace = Trace::open(&cli.trace)?;
+        let trace = recorder::open(&cli.trace)?;
         Ok(Self { json: cli.json, verbose: cli.verbose, language: cli.lang.into(), trace })
     }
 

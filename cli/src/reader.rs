@@ -22,6 +22,7 @@ use xuejika_card_model::record::{ExtensionIndex, ExtensionSet};
 use xuejika_card_model::verdict::{Circumstances, Listed, Presented, Venue, verdict};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::{Algorithm, KeyNumber, KeyVersion};
+use xuejika_reader::channel::trace::{Tap, Trace};
 use xuejika_reader::sam::{CardSam, Sam, SoftSam};
 use xuejika_reader::{CardContents, Error, Lists, Locked, Reader, Stamp};
 
@@ -29,7 +30,7 @@ use crate::args::{DeskCard, PupilArgs, ReaderCommand, RegisterArgs, StationArgs}
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
-use crate::recorder::{Tap, Trace};
+use crate::recorder;
 use crate::target::Channel;
 use crate::trace::Traced;
 use crate::{clock, keys};
@@ -170,7 +171,7 @@ impl<'a> Station<'a> {
     fn open(args: &'a StationArgs, lists: Lists, out: &Output) -> Outcome<Self> {
         let (trace, language) = (out.trace.clone(), out.language);
         let lent = args.holder.lent()?;
-        let mut env = trace.env(args.card.seed)?;
+        let mut env = recorder::env(&trace, args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
         let channel = args.card.target.open(&mut env, &trace, "card")?;
         let channel = Traced::new(channel, Tap::default(), language);

@@ -16,6 +16,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::hex::{self, Expected};
 use crate::input::{self, MAX_TEXT};
 use crate::output::Output;
+use crate::recorder;
 use crate::shown::{Lines, Show};
 
 /// A line of a script that does something.
@@ -34,7 +35,7 @@ enum Action {
 /// Runs a script; it is read to its end before anything is sent.
 pub(crate) fn run(args: &ScriptArgs, out: &Output) -> Outcome<Code> {
     let lines = read(&args.script).map_err(Failure::usage)?;
-    let mut env = out.trace.env(args.card.seed)?;
+    let mut env = recorder::env(&out.trace, args.card.seed)?;
     let mut channel = args.card.target.open(&mut env, &out.trace, "card")?;
     let mut summary = Summary { commands: 0, mismatches: 0 };
     for Line { number, action } in lines {

@@ -12,11 +12,11 @@ use xuejika_card_model::record::Profile;
 use xuejika_emulator::file_store::{self, ImageFileError};
 use xuejika_emulator::{Env, FileNvm, VirtualCard, test_card};
 use xuejika_reader::channel::TcpChannel;
+use xuejika_reader::channel::trace::{Event, Tap, Trace};
 
 use crate::clock::fork;
 use crate::exit::{Failure, Outcome};
 use crate::keys;
-use crate::recorder::{Event, Tap, Trace};
 
 /// Serial of the test card in process.
 pub(crate) const SERIAL: &str = "1100260100000014";

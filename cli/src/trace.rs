@@ -5,9 +5,9 @@ use xuejika_apdu::status::{Language, Outcome};
 use xuejika_apdu::{CardChannel, ChannelError, Response, StatusWord};
 use xuejika_card_model::nvm::{Nvm, NvmError};
 use xuejika_emulator::VirtualCard;
+use xuejika_reader::channel::trace::{Event, Tap, secret};
 
 use crate::hex;
-use crate::recorder::{Event, Tap, secret};
 use crate::shown::{Lines, Show};
 
 /// A command and its response.

@@ -14,6 +14,7 @@ use xuejika_card_model::psam::{PsamIssue, PsamKey};
 use xuejika_card_model::wallet::EnableFlag;
 use xuejika_emulator::Env;
 use xuejika_keyscheme::legacy::{Moment, NoWalletRoot, WalletRoots};
+use xuejika_reader::channel::trace::{Tap, Trace};
 use xuejika_reader::wallet::psam::{CardPsam, Psam, PsamError, SoftPsam};
 use xuejika_reader::wallet::{
     CacheRecord, CacheUpdate, Debited, Direction, Fate, HostError, InDoubt, Meaning, Order, Pin,
@@ -24,7 +25,7 @@ use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::keys;
 use crate::output::Output;
-use crate::recorder::{Tap, Trace};
+use crate::recorder;
 use crate::target::Channel;
 use crate::trace::Traced;
 
@@ -132,7 +133,7 @@ impl<'a> Desk<'a> {
     fn open(args: &'a WalletArgs, out: &Output) -> Outcome<Self> {
         let roots = args.roots()?;
         let trace = out.trace.clone();
-        let mut env = trace.env(args.card.seed)?;
+        let mut env = recorder::env(&trace, args.card.seed)?;
         let (date, time) = clock::stamp(&env, args.date, args.time)?;
         let channel = args.card.target.open(&mut env, &trace, "card")?;
         let channel = Traced::new(channel, Tap::default(), out.language);

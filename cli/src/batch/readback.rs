@@ -20,13 +20,13 @@ use xuejika_batch::sample::Sample;
 use xuejika_batch::{Delivery, Plan};
 use xuejika_card_model::ident::CardSerial;
 use xuejika_reader::StockCard;
+use xuejika_reader::channel::trace::Trace;
 
 use super::roots::{BatchRoots, RootArgs};
 use super::sample;
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome, say};
 use crate::output::Output;
-use crate::recorder::Trace;
 use crate::shown::{Lines, Show};
 use crate::target::Target;
 use compare::{Comparer, Difference};

@@ -14,11 +14,11 @@ use xuejika_emulator::file_store::read_image;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::Algorithm;
 use xuejika_keyscheme::legacy::TerminalId;
+use xuejika_reader::channel::trace::Trace;
 use xuejika_vectors::conformance::{Bench, BenchError, Hash, Kind};
 
 use crate::clock;
 use crate::exit::{Failure, Outcome};
-use crate::recorder::Trace;
 use crate::target::{Channel, SERIAL, Target, fresh_memory};
 
 /// What every road leads to: plans for them all hold no other cards.

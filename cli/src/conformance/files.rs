@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use xuejika_emulator::files::{Access, Existing, FileError, NewFile, commit_all};
+use xuejika_reader::channel::trace::is_trace;
 use xuejika_vectors::conformance::report::Report;
 use xuejika_vectors::conformance::{CaseReport, Ics, Plan, Suite};
 
@@ -13,7 +14,7 @@ use super::recording::Run;
 use super::{html, junit, show};
 use crate::exit::{Failure, Faults, Outcome};
 use crate::input::{self, MAX_TEXT};
-use crate::recorder::{Recording, is_trace};
+use crate::recorder;
 use crate::shown;
 
 /// Reads and checks a statement.
@@ -46,7 +47,7 @@ const MAX_REPORT: usize = 16 << 20;
 /// Reads the report or the trace of a run.
 pub(super) fn recording(path: &Path) -> Outcome<Run> {
     if is_trace(path).is_ok_and(|it| it) {
-        return Run::from_trace(&mut Recording::open(path)?);
+        return Run::from_trace(path, recorder::read(path)?);
     }
     let text = input::text(path, MAX_REPORT).map_err(Failure::usage)?;
     let report = || -> anyhow::Result<Report> {

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
 use crate::keys;
 use crate::output::Output;
+use crate::recorder;
 
 use rig::{End, Rig, Trial};
 
@@ -46,7 +47,7 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     if chosen.is_empty() {
         return Err(Failure::usage(anyhow::anyhow!("no misbehaviour fits the filter")));
     }
-    let mut env = out.trace.env(args.seed)?;
+    let mut env = recorder::env(&out.trace, args.seed)?;
     let rig = Rig::new(args, &mut env, out)?;
     let destinations = Destinations::open(&args.reports)?;
     keys::announce();
@@ -64,7 +65,7 @@ fn run_reader(args: &ReaderRunArgs, out: &Output) -> Outcome<Code> {
     for case in cases {
         out.trace.label("case", &case.id);
         let case = case.report(&rig, &sound)?;
-        tap.verdict("case", &case.id, case.verdict, &case.reason);
+        tap.verdict("case", &case.id, case.verdict.text(), &case.reason);
         if printed.is_ok() {
             printed = print_case(&case, out);
         }

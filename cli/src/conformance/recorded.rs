@@ -1,10 +1,10 @@
 //! `conformance run --trace`: a bench whose traffic is written down, case by case.
 
 use xuejika_apdu::{CardChannel, ChannelError};
+use xuejika_reader::channel::trace::{Abilities, Event, Tap};
 use xuejika_vectors::conformance::{Bench, BenchError, Kind};
 
 use crate::hex;
-use crate::recorder::{Abilities, Event, Tap};
 
 /// A bench, and where its traffic goes.
 pub(super) struct Recorded {
@@ -16,7 +16,7 @@ pub(super) struct Recorded {
 pub(super) fn abilities(bench: &dyn Bench) -> Abilities {
     Abilities {
         cut: bench.abilities().contains(&"cut"),
-        kinds: bench.kinds().to_vec(),
+        kinds: bench.kinds().iter().map(|kind| kind.name().to_owned()).collect(),
         renews: bench.renews(),
     }
 }

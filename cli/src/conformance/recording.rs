@@ -1,15 +1,18 @@
 //! An earlier run as a card, from its report or its trace: it gives the answers that were given then.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::Read;
+use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{Context, bail};
 use xuejika_apdu::{CardChannel, ChannelError};
+use xuejika_reader::channel::trace::{self, Entry, Event, Packet, Recording};
 use xuejika_vectors::conformance::report::{Exchange, ExchangeKind, Lost, Report};
 use xuejika_vectors::conformance::{Bench, BenchError, CaseReport, Kind, Verdict};
 
 use crate::exit::Outcome;
 use crate::hex;
-use crate::recorder::{Abilities, Entry, Event, Packet, Recording};
+use crate::recorder;
 use crate::trace::masked;
 
 /// Most of a run that is held, in bytes; the suite has about three million.
@@ -24,6 +27,14 @@ pub(super) struct Run {
     pub(super) serial: String,
     can: Abilities,
     cases: BTreeMap<String, Case>,
+}
+
+/// What the target of the run could do.
+#[derive(Debug)]
+struct Abilities {
+    cut: bool,
+    kinds: Vec<Kind>,
+    renews: bool,
 }
 
 /// A case that began.
@@ -49,15 +60,21 @@ impl From<Report> for Run {
 
 impl Run {
     /// Takes the cases of the last run out of a trace.
-    pub(super) fn from_trace(recording: &mut Recording) -> Outcome<Self> {
+    pub(super) fn from_trace(path: &Path, recording: Recording<impl Read>) -> Outcome<Self> {
+        Self::last(recording).map_err(|error| recorder::refused(path, error))
+    }
+
+    fn last(mut recording: Recording<impl Read>) -> anyhow::Result<Self> {
         let mut run = None;
         let mut cases = BTreeMap::<String, Case>::new();
         let mut current = None;
         let mut held = 0;
-        while let Some(entry) = recording.next()? {
+        while let Some(entry) = recording.next_entry()? {
             match &entry.packet {
                 Packet::Event(Event::Run { serial, can }) => {
-                    run = Some((serial.clone(), can.clone()));
+                    let can = Abilities::of(can);
+                    let can = can.with_context(|| format!("packet {}", entry.number))?;
+                    run = Some((serial.clone(), can));
                     (current, held) = (None, 0);
                     cases.clear();
                 }
@@ -67,8 +84,7 @@ impl Run {
                 }
                 Packet::Event(Event::Verdict { .. }) => current = None,
                 Packet::Event(Event::Truncated { .. }) => {
-                    let error = anyhow!("packet {} was not captured whole", entry.number);
-                    return Err(recording.refuse(error));
+                    bail!("packet {} was not captured whole", entry.number);
                 }
                 _ => {
                     if let Some(case) = current.as_ref().and_then(|case| cases.get_mut(case)) {
@@ -76,14 +92,24 @@ impl Run {
                     }
                 }
             }
-            held += PACKET_HELD + 2 * entry.packet.len();
+            held += PACKET_HELD + 2 * entry.packet.bytes().len();
             if held > MAX_HELD {
-                return Err(recording.refuse(anyhow!("too long for a run of the suite")));
+                bail!("too long for a run of the suite");
             }
         }
-        let missing = || recording.refuse(anyhow!("no trace of a conformance run"));
-        let (serial, can) = run.ok_or_else(missing)?;
+        let (serial, can) = run.context("no trace of a conformance run")?;
         Ok(Self { serial, can, cases })
+    }
+}
+
+impl Abilities {
+    fn of(words: &trace::Abilities) -> anyhow::Result<Self> {
+        let kind = |word: &String| {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == word);
+            kind.with_context(|| format!("no kind of card: {word}"))
+        };
+        let kinds = words.kinds.iter().map(kind).collect::<anyhow::Result<_>>()?;
+        Ok(Self { cut: words.cut, kinds, renews: words.renews })
     }
 }
 

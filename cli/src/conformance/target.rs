@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use xuejika_card_model::record::Profile;
 use xuejika_keyscheme::Algorithm;
+use xuejika_reader::channel::trace::{Tap, Trace};
 use xuejika_vectors::conformance::{Bench, Ics, ics};
 
 use super::bench::{InProcess, Remote};
@@ -14,7 +15,7 @@ use super::child::Child;
 use super::files;
 use super::recording::Replay;
 use crate::exit::{Failure, Faults, Outcome};
-use crate::recorder::{Tap, Trace};
+use crate::recorder;
 use crate::target::{SERIAL, Target};
 
 /// A card to test.
@@ -71,7 +72,7 @@ impl TestTarget {
     /// included.
     pub(super) fn tap(&self, trace: &Trace) -> Tap {
         if matches!(self, Self::Card(Target::Fresh(_) | Target::Image(_)) | Self::Recording(_)) {
-            trace.repeat();
+            recorder::repeat(trace);
         }
         trace.tap(&self.to_string(), "card under test")
     }

@@ -11,6 +11,7 @@ use xuejika_card_model::record::{Profile, TerminalId};
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::Algorithm;
 use xuejika_keyscheme::legacy;
+use xuejika_reader::channel::trace::Trace;
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::wallet::psam::SoftPsam;
 use xuejika_reader::wallet::{InDoubt, SoftLoadHost, Terminal, WalletCard};
@@ -18,7 +19,7 @@ use xuejika_reader::{CardContents, Locked, Reader, Stamp, StudentCard};
 
 use crate::clock;
 use crate::pupil_file;
-use crate::recorder::Trace;
+use crate::recorder;
 use crate::trace::{Exchange, Traced};
 
 /// Algorithm of the card's keys.
@@ -69,7 +70,7 @@ pub(super) enum Office {
 impl World {
     /// The morning on which the seed's clock starts.
     pub(super) fn new(seed: u64, language: Language, trace: Trace) -> anyhow::Result<Self> {
-        trace.repeat();
+        recorder::repeat(&trace);
         let mut env = Env::seeded(seed);
         let Ok((date, time)) = clock::now(&env) else { bail!("the clock is not set") };
         let stamp = Stamp { date, time, terminal: TerminalId([0, 0, 0, 1]) };

@@ -1,11 +1,10 @@
 //! `trace show`: what a trace holds, as the other commands print it.
 
-use core::fmt::{self, Display};
-
 use serde::Serialize;
 use xuejika_apdu::status::Language;
+use xuejika_reader::channel::trace::{Entry, Event, Packet};
 
-use super::{Entry, Event, Packet, Recording, TraceCommand};
+use super::{TraceCommand, read, refused};
 use crate::apdu::{Answer, Reset};
 use crate::exit::{Code, Outcome, say};
 use crate::hex;
@@ -16,11 +15,12 @@ use crate::trace::masked;
 /// Runs the verb.
 pub(crate) fn run(command: &TraceCommand, out: &Output) -> Outcome<Code> {
     let TraceCommand::Show { file } = command;
-    let mut recording = Recording::open(file)?;
+    let mut recording = read(file)?;
+    let mut next_entry = || recording.next_entry().map_err(|error| refused(file, error));
     let mut last = None;
-    let mut current = recording.next()?;
+    let mut current = next_entry()?;
     while let Some(entry) = current {
-        let next = recording.next();
+        let next = next_entry();
         let answers = |next: &&Entry| matches!(&next.packet, Packet::Response(it) if it.len() >= 2);
         let answer = next.as_ref().ok().and_then(Option::as_ref).filter(answers);
         let answered = answer.is_some() && matches!(entry.packet, Packet::Command(_));
@@ -30,7 +30,7 @@ pub(crate) fn run(command: &TraceCommand, out: &Output) -> Outcome<Code> {
         let same = last == place;
         out.report(&Line { packet: entry.number, at: entry.at, target, card, same, shown })?;
         last = place;
-        current = if answered { recording.next() } else { next }?;
+        current = if answered { next_entry() } else { next }?;
     }
     if !recording.is_whole() {
         say(format_args!("xuejika: {}: the trace ends within a packet", file.display()));
@@ -118,27 +118,6 @@ impl Show for Line<'_> {
             What::Event(event) => to.line(event),
             What::Bytes { bytes, sent: true } => to.line(format_args!("> {bytes}")),
             What::Bytes { bytes, sent: false } => to.line(format_args!("< {bytes}")),
-        }
-    }
-}
-
-impl Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Run { serial, .. } => write!(f, "= the conformance suite on card {serial}"),
-            Self::Begin { case } => write!(f, "= {case}"),
-            Self::Verdict { case, verdict, reason } => {
-                write!(f, "= {case}: {verdict}")?;
-                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
-            }
-            Self::Power => f.write_str("> power"),
-            Self::Off => f.write_str("> power off"),
-            Self::Reset => f.write_str("> reset"),
-            Self::Cut { writes } => write!(f, "> power goes after {writes} writes"),
-            Self::Truncated { kept, of } => {
-                write!(f, "! only {kept} of {of} bytes of the packet were captured")
-            }
-            Self::Lost { text, .. } => write!(f, "! {text}"),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use xuejika_apdu::ChannelError;
 use xuejika_emulator::transport::{CardDied, Slot};
-
-use super::{Event, Tap};
+use xuejika_reader::channel::trace::{Event, Tap};
 
 /// A slot, and where its traffic goes.
 pub(crate) struct Tapped<'a, S> {

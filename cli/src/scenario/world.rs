@@ -22,6 +22,7 @@ use xuejika_card_model::s70;
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::key::Key;
 use xuejika_keyscheme::{Algorithm, KeyId, legacy};
+use xuejika_reader::channel::trace::{Tap, Trace};
 use xuejika_reader::sam::{SamError, SoftSam};
 use xuejika_reader::wallet::psam::SoftPsam;
 use xuejika_reader::wallet::{SoftLoadHost, Terminal};
@@ -31,7 +32,7 @@ use super::found::Found;
 use super::script::{CardSpec, ReaderSpec, Role, Script, Step};
 use super::source::Source;
 use crate::clock;
-use crate::recorder::{Tap, Trace};
+use crate::recorder;
 use crate::trace::{Exchange, Traced};
 
 /// Number of the gate at which cards pay.
@@ -130,7 +131,7 @@ impl World {
         language: Language,
         trace: Trace,
     ) -> anyhow::Result<Self> {
-        trace.repeat();
+        recorder::repeat(&trace);
         holidays.replace(script.holidays.clone());
         let mut env = Env::seeded(1);
         let (hour, minute, second) = MORNING;

@@ -4,6 +4,8 @@
 //! `pcsc`) a card in a PC/SC reader. A virtual card in process is a
 //! [`CardChannel`](xuejika_apdu::CardChannel) itself.
 //!
+//! `trace` (feature `trace`) writes down what goes over any of them.
+//!
 //! And the roads by which root keys come in (features `keys` and `hsm`, Unix only): `key_file` and
 //! `token` give a [`KeyProvider`](xuejika_keyscheme::provider::KeyProvider).
 
@@ -21,6 +23,8 @@ pub mod secret;
 mod tcp;
 #[cfg(all(unix, feature = "hsm"))]
 pub mod token;
+#[cfg(feature = "trace")]
+pub mod trace;
 
 #[cfg(feature = "pcsc")]
 pub use pcsc::{PcscChannel, readers};

@@ -19,6 +19,7 @@ use xuejika_emulator::transport::{Client, Event, Listener, Peers, Service, Slot}
 use xuejika_emulator::{Env, VirtualCard, test_card};
 use xuejika_keyscheme::Algorithm;
 use xuejika_keyscheme::legacy::{Fen, Moment, TerminalId as TerminalNumber};
+use xuejika_reader::channel::trace::{Tap, Trace};
 use xuejika_reader::sam::SoftSam;
 use xuejika_reader::wallet::{Direction, Pin, SoftLoadHost, WalletCard};
 use xuejika_reader::{Locked, Stamp};
@@ -30,7 +31,7 @@ use crate::hex;
 use crate::output::Output;
 use crate::pupil_file;
 use crate::reader::VALID_UNTIL;
-use crate::recorder::{Tap, Tapped, Trace};
+use crate::recorder::Tapped;
 use crate::target::{SERIAL, memory_of, other_serial};
 
 /// What stands for the address of a card in the command.

@@ -4,8 +4,12 @@
 //! Commands, responses and answers to reset are what they are on the road. What has no bytes there,
 //! such as power that goes, is an event: a JSON object, which Wireshark shows too.
 
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{self, Display};
+
 use serde::{Deserialize, Serialize};
-use xuejika_vectors::conformance::{Kind, Verdict};
 
 use super::block::pad;
 
@@ -29,7 +33,7 @@ const JSON: &str = "json";
 
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Packet {
+pub enum Packet {
     /// Sent to the card.
     Command(Vec<u8>),
     /// Received from the card: data and status word.
@@ -43,11 +47,12 @@ pub(crate) enum Packet {
 /// What happens to a card beside commands. Project-defined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub(crate) enum Event {
+pub enum Event {
     /// A run of the conformance suite.
     Run {
         /// Serial of the student card, hexadecimal.
         serial: String,
+        /// What the target can do.
         #[serde(flatten)]
         can: Abilities,
     },
@@ -60,8 +65,8 @@ pub(crate) enum Event {
     Verdict {
         /// Its id.
         case: String,
-        /// What came of it.
-        verdict: Verdict,
+        /// What came of it, such as `pass` or `not-applicable`.
+        verdict: String,
         /// Why, where it is no pass.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
@@ -96,18 +101,19 @@ pub(crate) enum Event {
 
 /// What a target of the conformance suite can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Abilities {
+pub struct Abilities {
     /// Power can be cut within a command.
-    pub(crate) cut: bool,
-    /// The kinds of cards there are.
-    pub(crate) kinds: Vec<Kind>,
+    pub cut: bool,
+    /// The kinds of cards there are, such as `student`.
+    pub kinds: Vec<String>,
     /// Each case gets a new card.
-    pub(crate) renews: bool,
+    pub renews: bool,
 }
 
 /// Bytes that are no packet of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PacketError {
+#[non_exhaustive]
+pub enum PacketError {
     /// The tags do not end.
     #[error("the tags of a packet do not end")]
     Tags,
@@ -147,11 +153,12 @@ impl Packet {
         pdu
     }
 
-    /// How many bytes were on the road; an event has none.
-    pub(crate) const fn len(&self) -> usize {
+    /// The bytes that were sent or received; an event has none.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Command(bytes) | Self::Response(bytes) | Self::Atr(bytes) => bytes.len(),
-            Self::Event(_) => 0,
+            Self::Command(bytes) | Self::Response(bytes) | Self::Atr(bytes) => bytes,
+            Self::Event(_) => &[],
         }
     }
 
@@ -184,11 +191,38 @@ impl Packet {
 }
 
 impl Event {
+    /// The end of a case; the verdict is a word in the event, its parts joined by hyphens.
+    pub(super) fn verdict(case: &str, text: &str, reason: &str) -> Self {
+        let (case, reason) = (case.to_owned(), reason.to_owned());
+        Self::Verdict { case, verdict: text.replace(' ', "-"), reason }
+    }
+
     /// A loss is what the card's side does; the rest is done to the card.
     const fn direction(&self) -> u32 {
         match self {
             Self::Lost { .. } => RECEIVED,
             _ => SENT,
+        }
+    }
+}
+
+impl Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run { serial, .. } => write!(f, "= the conformance suite on card {serial}"),
+            Self::Begin { case } => write!(f, "= {case}"),
+            Self::Verdict { case, verdict, reason } => {
+                write!(f, "= {case}: {}", verdict.replace('-', " "))?;
+                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+            }
+            Self::Power => f.write_str("> power"),
+            Self::Off => f.write_str("> power off"),
+            Self::Reset => f.write_str("> reset"),
+            Self::Cut { writes } => write!(f, "> power goes after {writes} writes"),
+            Self::Truncated { kept, of } => {
+                write!(f, "! only {kept} of {of} bytes of the packet were captured")
+            }
+            Self::Lost { text, .. } => write!(f, "! {text}"),
         }
     }
 }
@@ -203,6 +237,7 @@ fn next_tag(pdu: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use proptest::prelude::*;
 
     fn any_packet() -> impl Strategy<Value = Packet> {
@@ -213,14 +248,14 @@ mod tests {
             any::<u64>().prop_map(|writes| Event::Cut { writes }),
             (any::<bool>(), any::<String>())
                 .prop_map(|(removed, text)| Event::Lost { removed, text }),
-            (case, any::<String>()).prop_map(|(case, reason)| Event::Verdict {
-                case,
-                verdict: Verdict::NotApplicable,
-                reason
-            }),
+            (case, any::<String>()).prop_map(|(case, reason)| Event::verdict(
+                &case,
+                "not applicable",
+                &reason
+            )),
             any::<[bool; 2]>().prop_map(|[cut, renews]| Event::Run {
                 serial: "00".into(),
-                can: Abilities { cut, kinds: Kind::ALL.to_vec(), renews }
+                can: Abilities { cut, kinds: vec!["student".into()], renews }
             }),
             Just(Event::Power),
             Just(Event::Reset),
@@ -255,12 +290,9 @@ mod tests {
 
     #[test]
     fn an_event_is_json() {
-        let event = Event::Verdict {
-            case: "SEL-DF-001".into(),
-            verdict: Verdict::NotApplicable,
-            reason: String::new(),
-        };
+        let event = Event::verdict("SEL-DF-001", "not applicable", "");
         let json = r#"{"event":"verdict","case":"SEL-DF-001","verdict":"not-applicable"}"#;
         assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        assert_eq!(event.to_string(), "= SEL-DF-001: not applicable");
     }
 }

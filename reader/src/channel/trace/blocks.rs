@@ -1,5 +1,7 @@
 //! The blocks of a file one after the other, in bounded memory.
 
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::mem;
 use std::io::{self, Read};
 
@@ -119,6 +121,8 @@ fn unreadable(error: &io::Error) -> BlockError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
+    use alloc::vec;
     use proptest::prelude::*;
 
     const SECTION: u32 = 0x0A0D_0D0A;

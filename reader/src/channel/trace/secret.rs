@@ -8,7 +8,7 @@ use xuejika_apdu::Class;
 use xuejika_apdu::class::{Family, Security};
 
 /// What stands in the place of a secret byte.
-pub(crate) const MASK: u8 = b'*';
+pub const MASK: u8 = b'*';
 
 /// INS of VERIFY, CHANGE REFERENCE DATA and RESET RETRY COUNTER, each with and without BER-TLV
 /// (ISO 7816-4:2020 §11.6).
@@ -29,7 +29,8 @@ const HEADER: usize = 5;
 const EXTENDED: usize = 7;
 
 /// The secret bytes of a command: its data when that holds a secret.
-pub(crate) fn secret(command: &[u8]) -> Option<Range<usize>> {
+#[must_use]
+pub fn secret(command: &[u8]) -> Option<Range<usize>> {
     let &[class, instruction, _, _, ..] = command else { return None };
     let data = data(command)?;
     let fields = Class(class).fields();
@@ -64,6 +65,8 @@ fn data(command: &[u8]) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::string::String;
 
     fn masked(command: &str) -> Option<String> {
         let bytes = hex::decode(command).unwrap();

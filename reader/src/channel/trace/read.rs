@@ -1,28 +1,48 @@
 //! Reads traces back, packet by packet: what is held does not grow with the file.
 
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
-
-use anyhow::{Context, anyhow};
-use xuejika_emulator::files;
+use std::io::{self, Read};
+use std::path::Path;
 
 use super::block::{Block, BlockError};
 use super::blocks::Blocks;
-use super::packet::{Event, Packet};
+use super::packet::{Event, Packet, PacketError};
 use super::{MASKED, REASON};
-use crate::exit::{Failure, Outcome};
 
 /// First bytes of every pcapng file.
 const MAGIC: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
 /// Most bytes of the names of a section's interfaces, and of what is held for each beside them.
 const MAX_NAMES: usize = 1 << 20;
 
+/// Why a trace cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// The file is no trace, or is damaged.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// So much text that it is no trace.
+    #[error("the names of its interfaces are too long")]
+    Names,
+    /// A packet names no interface of its section.
+    #[error("packet {0}: no interface")]
+    Interface(u64),
+    /// A packet cannot be read.
+    #[error("packet {number}: {error}")]
+    Packet {
+        /// Its number, counted from 1.
+        number: u64,
+        /// Why.
+        error: PacketError,
+    },
+}
+
 /// A trace that is read.
 #[derive(Debug)]
-pub(crate) struct Recording<R = BufReader<File>> {
-    path: PathBuf,
+pub struct Recording<R> {
     blocks: Blocks<R>,
     interfaces: Vec<Interface>,
     /// Length of all names of `interfaces`, in bytes.
@@ -44,61 +64,52 @@ struct Interface {
 
 /// A packet with all that stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Its number, counted from 1.
-    pub(crate) number: u64,
+    pub number: u64,
     /// The target, as on the command line.
-    pub(crate) target: Rc<str>,
+    pub target: Rc<str>,
     /// What was there.
-    pub(crate) card: Rc<str>,
+    pub card: Rc<str>,
     /// Nanoseconds since the Unix epoch, if they are known.
-    pub(crate) at: Option<u64>,
-    pub(crate) packet: Packet,
-    pub(crate) comments: Vec<String>,
+    pub at: Option<u64>,
+    /// The packet.
+    pub packet: Packet,
+    /// Its comments.
+    pub comments: Vec<String>,
 }
 
 impl Entry {
     /// Whether bytes of the command were made unreadable.
-    pub(crate) fn is_masked(&self) -> bool {
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
         self.comments.iter().any(|comment| comment.starts_with(MASKED))
     }
 
-    /// Why the card refused.
-    pub(crate) fn reason(&self) -> Option<&str> {
+    /// Why the card refused, where that is known.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
         self.comments.iter().find_map(|comment| comment.strip_prefix(REASON))
     }
 }
 
-impl Recording {
-    /// Opens a file.
-    pub(crate) fn open(path: &Path) -> Outcome<Self> {
-        let file = files::open(path);
-        Ok(Self::new(path, BufReader::new(file.map_err(Failure::usage)?)))
-    }
-}
-
 impl<R: Read> Recording<R> {
-    fn new(path: &Path, source: R) -> Self {
-        let (interfaces, blocks) = (Vec::new(), Blocks::new(source));
-        Self { path: path.to_owned(), blocks, interfaces, names: 0, packets: 0, whole: true }
-    }
-
-    /// Reads the next packet; none at the end. A file that was cut off is read up to there.
-    pub(crate) fn next(&mut self) -> Outcome<Option<Entry>> {
-        self.read().map_err(|error| self.refuse(error))
-    }
-
-    /// Why the file cannot be used.
-    pub(crate) fn refuse(&self, error: anyhow::Error) -> Failure {
-        Failure::usage(error.context(self.path.display().to_string()))
+    /// Reads a trace from its beginning. A file is best buffered.
+    pub const fn new(source: R) -> Self {
+        let blocks = Blocks::new(source);
+        Self { blocks, interfaces: Vec::new(), names: 0, packets: 0, whole: true }
     }
 
     /// Whether the file ends where a packet does, as far as it was read.
-    pub(crate) const fn is_whole(&self) -> bool {
+    pub const fn is_whole(&self) -> bool {
         self.whole
     }
 
-    fn read(&mut self) -> anyhow::Result<Option<Entry>> {
+    /// Reads the next packet; none at the end. A file that was cut off is read up to there.
+    ///
+    /// # Errors
+    /// Returns a [`RecordingError`] for another file, or a damaged one.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, RecordingError> {
         loop {
             let block = match self.blocks.next() {
                 Err(BlockError::Short) if self.blocks.end() > 0 => {
@@ -118,15 +129,14 @@ impl<R: Read> Recording<R> {
                 Block::Interface { name, description, resolution, offset, limit } => {
                     self.names += name.len() + description.len() + size_of::<Interface>();
                     if self.names > MAX_NAMES {
-                        return Err(anyhow!("the names of its interfaces are too long"));
+                        return Err(RecordingError::Names);
                     }
                     let (target, card) = (name.into(), description.into());
                     self.interfaces.push(Interface { target, card, resolution, offset, limit });
                 }
                 Block::Packet { interface, at, data, length, comments } => {
                     self.packets += 1;
-                    let entry = self.entry(interface, at, &data, length, comments);
-                    return entry.with_context(|| format!("packet {}", self.packets)).map(Some);
+                    return self.entry(interface, at, &data, length, comments).map(Some);
                 }
                 Block::Other => {}
             }
@@ -140,8 +150,10 @@ impl<R: Read> Recording<R> {
         data: &[u8],
         length: u32,
         comments: Vec<String>,
-    ) -> anyhow::Result<Entry> {
-        let interface = self.interfaces.get(interface as usize).context("no interface")?;
+    ) -> Result<Entry, RecordingError> {
+        let number = self.packets;
+        let interface = self.interfaces.get(interface as usize);
+        let interface = interface.ok_or(RecordingError::Interface(number))?;
         let kept = match at {
             Some(_) => data.len(),
             // A simple packet does not say how many of its bytes fill it up.
@@ -151,10 +163,10 @@ impl<R: Read> Recording<R> {
         let packet = if kept < length as usize {
             Packet::Event(Event::Truncated { kept, of: length })
         } else {
-            Packet::parse(data)?
+            Packet::parse(data).map_err(|error| RecordingError::Packet { number, error })?
         };
         Ok(Entry {
-            number: self.packets,
+            number,
             target: interface.target.clone(),
             card: interface.card.clone(),
             at: at.map(|at| interface.nanoseconds(at)),
@@ -185,7 +197,10 @@ impl Interface {
 }
 
 /// Whether a file begins as a trace does.
-pub(crate) fn is_trace(path: &Path) -> io::Result<bool> {
+///
+/// # Errors
+/// Returns the system's error when the file cannot be read.
+pub fn is_trace(path: &Path) -> io::Result<bool> {
     let mut beginning = Vec::new();
     File::open(path)?.take(4).read_to_end(&mut beginning)?;
     Ok(beginning == MAGIC)
@@ -193,8 +208,11 @@ pub(crate) fn is_trace(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::block::NANOSECONDS;
     use super::*;
-    use crate::recorder::block::NANOSECONDS;
+    use alloc::borrow::ToOwned;
+    use alloc::string::ToString;
+    use alloc::vec;
     use proptest::prelude::*;
 
     fn interface(resolution: u8, offset: i64, limit: u32) -> Block {
@@ -219,9 +237,9 @@ mod tests {
 
     /// All packets, and whether the file ends where one does.
     fn parse(bytes: &[u8]) -> Result<(Vec<Entry>, bool), String> {
-        let mut recording = Recording::new(Path::new("t"), bytes);
+        let mut recording = Recording::new(bytes);
         let mut entries = Vec::new();
-        while let Some(entry) = recording.next().map_err(|error| error.text())? {
+        while let Some(entry) = recording.next_entry().map_err(|error| error.to_string())? {
             entries.push(entry);
         }
         Ok((entries, recording.is_whole()))
@@ -275,10 +293,10 @@ mod tests {
     fn a_packet_without_interface_is_named() {
         let (bytes, ends) = sample();
         let bytes = [&bytes[..ends[0]], &bytes[ends[1]..]].concat();
-        assert_eq!(parse(&bytes).unwrap_err(), "t: packet 1: no interface");
+        assert_eq!(parse(&bytes).unwrap_err(), "packet 1: no interface");
         // The interfaces of one section are none of the next.
         let again = [sample().0, section().emit(), bytes[ends[0]..].to_vec()].concat();
-        assert_eq!(parse(&again).unwrap_err(), "t: packet 4: no interface");
+        assert_eq!(parse(&again).unwrap_err(), "packet 4: no interface");
     }
 
     #[test]
@@ -344,7 +362,7 @@ mod tests {
     fn names_without_end_are_refused() {
         let many = [vec![section()], vec![interface(9, 0, 0); 20_000]].concat();
         let error = parse(&bytes(&many)).unwrap_err();
-        assert_eq!(error, "t: the names of its interfaces are too long");
+        assert_eq!(error, "the names of its interfaces are too long");
     }
 
     proptest! {

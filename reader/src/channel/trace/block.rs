@@ -5,6 +5,9 @@
 //! obsolete ones, and those of which only the beginning was kept. Other blocks and options are
 //! skipped.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// Block type of a section header.
 const SECTION: u32 = 0x0A0D_0D0A;
 /// Block type of an interface description.
@@ -80,7 +83,8 @@ pub(super) enum Block {
 
 /// Bytes that are no block of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BlockError {
+#[non_exhaustive]
+pub enum BlockError {
     /// The file ends before the block does.
     #[error("the file ends within a block")]
     Short,

@@ -1,15 +1,41 @@
 //! The file of a trace while it is written: locked, and only ever longer.
 
+use alloc::borrow::ToOwned;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
-
 use super::PROGRAM;
 use super::block::{Block, BlockError};
 use super::blocks::Blocks;
-use crate::exit::{Code, Failure, Outcome};
+
+/// Why a trace cannot be begun.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file cannot be opened or made.
+    #[error("{}: {error}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another process records into the file.
+    #[error("{}: another process records into this trace", .0.display())]
+    Busy(PathBuf),
+    /// The file holds something else than a trace of this library.
+    #[error("{}: no trace of this program; no other file is ever changed", .0.display())]
+    Foreign(PathBuf),
+    /// The file cannot be locked or written.
+    #[error("{}: {error}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
 
 /// A trace that is written to its end. A pipe or a device is written as it is.
 #[derive(Debug)]
@@ -23,38 +49,32 @@ pub(super) struct TraceFile {
 impl TraceFile {
     /// Opens or makes the file. Another program's file is refused, and so is one that another process
     /// writes to.
-    pub(super) fn open(path: &Path) -> Outcome<Self> {
-        let name = || path.display().to_string();
-        let usage = |result: io::Result<_>| result.with_context(name).map_err(Failure::usage);
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Write { path: path.to_owned(), error };
         let mut options = OpenOptions::new();
         let special = path.metadata().is_ok_and(|about| !about.is_file());
         options.append(true).read(!special).create(!special);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = usage(options.open(path))?;
+        let file =
+            options.open(path).map_err(|error| OpenError::Open { path: path.to_owned(), error })?;
         if special {
             return Ok(Self { path: path.to_owned(), file, length: None });
         }
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let error = anyhow!("{}: another process records into this trace", name());
-                return Err(Failure::device(error));
-            }
-            Err(TryLockError::Error(error)) => return Err(Failure::device(error)),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Busy(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let length = earlier(&file).ok_or_else(|| {
-            let error = "no trace of this program; no other file is ever changed";
-            Failure::Because(Code::Unsafe, anyhow!("{}: {error}", name()))
-        })?;
+        let length = earlier(&file).ok_or_else(|| OpenError::Foreign(path.to_owned()))?;
         // Half a packet, which a power cut may leave, would be in the way of what follows.
-        file.set_len(length).with_context(name).map_err(Failure::device)?;
+        file.set_len(length).map_err(failed)?;
         Ok(Self { path: path.to_owned(), file, length: Some(length) })
     }
 
     /// The path, for messages.
-    pub(super) fn name(&self) -> impl core::fmt::Display {
-        self.path.display()
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether somebody made the file empty, as rotations of logs do.
