@@ -40,7 +40,7 @@ fn a_tear_is_a_removal_and_the_channel_stays_closed() {
         let mut response = Vec::new();
         let torn = channel.transmit(&[0x00, DIE], &mut response);
         assert_eq!(torn, Err(ChannelError::Removed));
-        assert_eq!(response, []);
+        assert_eq!(response, [0_u8; 0]);
         assert_eq!(channel.transmit(&SELECT, &mut response), Err(ChannelError::Removed));
         assert_eq!(channel.reset(), Err(ChannelError::Removed));
         let mut channel = TcpChannel::connect(&address.to_string(), PATIENCE).unwrap();

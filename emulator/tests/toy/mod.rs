@@ -206,7 +206,7 @@ impl Host {
     pub(crate) fn expect_removal(&mut self) {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
-            Ok(_) => assert_eq!(rest, [], "the card spoke before it went"),
+            Ok(_) => assert!(rest.is_empty(), "the card spoke before it went"),
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
     }

@@ -195,6 +195,7 @@ pub(super) fn debits(world: &mut World) -> Vec<Case> {
 }
 
 /// INITIALIZE: what a wallet agrees to and what it refuses.
+#[allow(clippy::too_many_lines, reason = "a case after the other, told once")]
 pub(super) fn begins(world: &mut World) -> Vec<Case> {
     use EnableFlag::{Closed, NotOpened, Open, Suspended};
     let (balance, full) = (world.balance, MAX_BALANCE.0);
