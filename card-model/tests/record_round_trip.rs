@@ -232,7 +232,7 @@ mod tests {
                 class,
                 cohort: Digits::new(u64::from(graduates % 100)).unwrap(),
                 schooling_years, entry_date,
-                valid_until: entry_date.add_days(until.index(days) as i32).unwrap(),
+                valid_until: entry_date.add_days(i32::try_from(until.index(days)).unwrap()).unwrap(),
                 boarding, entry_mode, enrolment_state,
             };
             Pupil { identity, enrolment }
