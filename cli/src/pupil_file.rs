@@ -214,9 +214,8 @@ mod tests {
         let wrong = SAMPLE.replace("\"男\"", "\"m\"");
         let text = complaint(from_toml("f", &wrong));
         assert!(text.starts_with("f: 1 error; f:7: sex (性别码): \"m\""), "{text}");
-        let table = "expected 0 (unknown, 未知) 1 (male, 男) 2 (female, 女) 9 (not stated, 未说明)";
-        assert_eq!(text.matches(table).count(), 1, "{text}");
-        assert!(text.ends_with(" or one of these names"), "{text}");
+        assert!(text.ends_with("1 (male, 男), 2 (female, 女), 9 (not stated, 未说明)"), "{text}");
+        assert_eq!(text.matches("not stated").count(), 1, "{text}");
         let wrong = SAMPLE.replace("grade = 10", "grade = [10]");
         assert_eq!(complaint(from_toml("f", &wrong)), "f:13: grade: is array, expected text");
         let wrong = SAMPLE.replace("grade =", "grad =");

@@ -1,7 +1,7 @@
 //! `desk allocation`, `desk waste`, `desk stock`, `desk slip`, `desk register`, and
 //! `reader open-sector --register`.
 
-use super::support::{Desk, Run, run, run_with};
+use super::support::{self, Desk, Run, run, run_with};
 
 const CARD: &str = "1100260100000014";
 
@@ -309,32 +309,8 @@ fn unusable_files_are_told_with_what_was_expected() {
 #[cfg(unix)]
 #[test]
 fn the_page_runs_as_pasted() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/desk.md");
-    let page = std::fs::read_to_string(page).unwrap();
-    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let mut script = "set -e\n".to_owned();
-    for line in blocks.flat_map(str::lines) {
-        match line.split_once("# status 1") {
-            Some((command, _)) => {
-                script += &format!("s=0; {command} || s=$?; test $s -eq 1\n");
-            }
-            None => script += &format!("{line}\n"),
-        }
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let programs = std::path::Path::new(super::support::PROGRAM).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let played = assert_cmd::Command::new("sh")
-        .args(["-c", &script])
-        .env("PATH", path)
-        .current_dir(&folder)
-        .timeout(super::support::PATIENCE)
-        .output()
-        .unwrap();
-    let (out, err) =
-        (String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
-    assert!(played.status.success(), "{out}\n{err}");
-    for told in ["hand out 应发 1296", "31 of 1000 cards", "in stock 库存: 9", "missing 1: "] {
-        assert!(out.contains(told) || err.contains(told), "{told}: {out}\n{err}");
+    let told = support::paste("desk.md");
+    for words in ["hand out 应发 1296", "31 of 1000 cards", "in stock 库存: 9", "missing 1: "] {
+        assert!(told.contains(words), "{words}: {told}");
     }
 }

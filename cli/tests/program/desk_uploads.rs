@@ -212,3 +212,14 @@ fn a_reader_asks_the_uploads_first() {
     run_with(&[&build[..], &["--date", "2026-09-20", "-o", &list]].concat(), &reports).expect(0);
     ask(&["--list", &list]).expect(0);
 }
+
+/// The commands of `docs/uploads.md` run as they stand there, and end as it says.
+#[cfg(unix)]
+#[test]
+fn the_page_runs_as_pasted() {
+    let told = super::support::paste("uploads.md");
+    for words in ["2 personalisations 个人化 of 2 cards", "has a card in use, 1100260100000014"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}

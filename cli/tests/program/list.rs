@@ -362,3 +362,13 @@ fn a_locked_reader_says_so() {
     assert_eq!(verdict.object()["reason"], "reader-locked");
     assert!(verdict.err.contains("management card"), "{}", verdict.err);
 }
+
+/// The commands of `docs/lists.md` run as they stand there, and end as it says.
+#[cfg(unix)]
+#[test]
+fn the_page_runs_as_pasted() {
+    let told = super::support::paste("lists.md");
+    for words in ["refuse: the card is reported lost", "temporary-issue", "registered 已注册"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}

@@ -147,7 +147,7 @@ fn wrong_data_is_told_by_file_line_and_field() {
     let refused = desk.personalise("wrong.toml", &wrong, &[]).expect(2);
     let path = desk.path("wrong.toml").display().to_string();
     for (field, reason) in [
-        ("sex", "sex (性别码): \"m\" is not in the code table of Sex, expected 0 (unknown"),
+        ("sex", "sex (性别码): \"m\" is not in the code table of Sex, expected one of 0 (unknown"),
         ("grade", "grade (年级): is 9, but stage says 10 to 12"),
     ] {
         let complaint = format!("\n{path}:{}: {reason}", line_of(field));
