@@ -131,7 +131,7 @@ pub(crate) fn optional<T: FromStr<Err: Display>>(
 }
 
 /// The number in a cell, of at most `most`, unless the cell is empty.
-pub(crate) fn number<T: FromStr + Display>(
+pub(crate) fn number<T: FromStr + Display + Copy>(
     field: &str,
     text: &str,
     most: T,
