@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::Args;
-use xuejika_card_model::calendar::Holidays;
+use xuejika_card_model::calendar::{HolidayError, Holidays};
 
 use crate::exit::{Failure, Outcome, say};
 use crate::input::{self, MAX_TEXT};
@@ -33,9 +33,11 @@ impl HolidayArgs {
     pub(crate) fn read(&self) -> Outcome<Holidays> {
         let mut holidays = Holidays::published();
         if let Some(path) = &self.holidays {
-            let own = || -> anyhow::Result<Holidays> { Ok(input::text(path, MAX_TEXT)?.parse()?) };
-            let own = own().with_context(|| path.display().to_string());
-            holidays.replace(own.map_err(Failure::usage)?);
+            let text = input::text(path, MAX_TEXT).map_err(Failure::usage)?;
+            let own = text.parse::<Holidays>().map_err(|HolidayError { line, problem }| {
+                Failure::usage(anyhow!("{}:{line}: {problem}", path.display()))
+            });
+            holidays.replace(own?);
         }
         Ok(holidays)
     }

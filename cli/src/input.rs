@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use xuejika_emulator::files;
 
 /// Most bytes of a text that people write or a program of ours has written: what is parsed from it
@@ -45,12 +45,14 @@ pub(crate) fn standard(most: usize) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text in bytes that were read.
+/// The text in bytes that were read, without a byte-order mark.
 pub(crate) fn utf8(bytes: Vec<u8>) -> anyhow::Result<String> {
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        anyhow::anyhow!("is no UTF-8 text from byte {at} on")
-    })
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = 1 + good.filter(|byte| **byte == b'\n').count();
+        anyhow!("line {line} is not UTF-8; convert the file first, for example from GB 18030")
+    })?;
+    Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -64,8 +66,10 @@ mod tests {
         assert_eq!(text(file.path(), 5).unwrap(), "12345");
         let error = format!("{:#}", text(file.path(), 4).unwrap_err());
         assert!(error.contains("4 bytes"), "{error}");
-        std::fs::write(file.path(), b"12\xFF45").unwrap();
-        assert!(format!("{:#}", text(file.path(), 5).unwrap_err()).contains("byte 2"));
+        std::fs::write(file.path(), b"1\n\xFF45").unwrap();
+        assert!(format!("{:#}", text(file.path(), 5).unwrap_err()).contains("line 2 is not UTF-8"));
+        std::fs::write(file.path(), "\u{FEFF}12").unwrap();
+        assert_eq!(text(file.path(), 5).unwrap(), "12");
         #[cfg(unix)]
         assert!(format!("{:#}", bytes(Path::new("/dev/zero"), 5).unwrap_err()).contains("device"));
         assert!(bytes(file.path().parent().unwrap(), 5).is_err());

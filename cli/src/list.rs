@@ -21,6 +21,7 @@ use crate::key_verbs::source::SourceArgs;
 use crate::output::Output;
 
 pub(crate) use files::Keys;
+pub(crate) use files::of_files;
 use files::{AnyList, list_key_id};
 use report::{EntryReport, FileReport, FindingReport};
 
@@ -194,7 +195,7 @@ pub(crate) fn run(command: &ListCommand, out: &Output) -> Outcome<Code> {
             let (keys, edition) = args.edition.open()?;
             let lists =
                 args.lists.iter().map(|path| keys.list(path)).collect::<Outcome<Vec<_>>>()?;
-            let merged = List::merge(edition, &lists)?;
+            let merged = List::merge(edition, &lists).map_err(of_files(&args.lists))?;
             let differences: Vec<_> = merged.entries().disagreements().collect();
             let code = args.edition.to.write("merge", &keys, merged, out)?;
             let report =
@@ -204,18 +205,20 @@ pub(crate) fn run(command: &ListCommand, out: &Output) -> Outcome<Code> {
         }
         ListCommand::Part(args) => {
             let (keys, edition) = args.edition.open()?;
-            let part = keys.list(&args.list)?.part(edition)?;
+            let part = keys.list(&args.list)?.part(edition).map_err(of_files([&args.list]))?;
             args.edition.to.write("part", &keys, part, out)
         }
         ListCommand::Diff(args) => {
             let keys = Keys::open(&args.to.keys)?;
             let (old, new) = (keys.list(&args.old)?, keys.list(&args.new)?);
-            args.to.write("diff", &keys, new.since(&old)?, out)
+            let change = new.since(&old).map_err(of_files([&args.old, &args.new]))?;
+            args.to.write("diff", &keys, change, out)
         }
         ListCommand::Apply(args) => {
             let keys = Keys::open(&args.to.keys)?;
             let (list, delta) = (keys.list(&args.list)?, keys.delta(&args.delta)?);
-            args.to.write("apply", &keys, delta.apply(&list)?, out)
+            let list = delta.apply(&list).map_err(of_files([&args.list, &args.delta]))?;
+            args.to.write("apply", &keys, list, out)
         }
         ListCommand::Check(args) => check::run(args, out),
         ListCommand::Show(args) => show(args, out),
@@ -225,7 +228,7 @@ pub(crate) fn run(command: &ListCommand, out: &Output) -> Outcome<Code> {
 fn build(args: &BuildArgs, out: &Output) -> Outcome<Code> {
     let (keys, edition) = args.edition.open()?;
     let holidays = args.holidays.read()?;
-    let reports = csv_file::read(&args.reports, edition.scope, &holidays)?;
+    let reports = csv_file::read(&args.reports, &edition, &holidays)?;
     if reports.is_empty() != args.empty {
         let problem = if args.empty {
             "holds reports, but --empty was given"
@@ -235,8 +238,8 @@ fn build(args: &BuildArgs, out: &Output) -> Outcome<Code> {
         return Err(Failure::usage(anyhow!("{}: {problem}", args.reports.display())));
     }
     let list = match &args.base {
-        Some(path) => keys.list(path)?.next(edition, reports)?,
-        None => List::new(edition, reports)?,
+        Some(path) => keys.list(path)?.next(edition, reports).map_err(of_files([path]))?,
+        None => List::new(edition, reports).map_err(of_files([&args.reports]))?,
     };
     args.edition.to.write("build", &keys, list, out)
 }

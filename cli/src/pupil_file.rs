@@ -1,8 +1,10 @@
 //! A pupil from a TOML or CSV file. Every complaint names the line and the field.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
+use csv::StringRecord;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 use xuejika_card_model::ident::{Districts, StudentNumber};
@@ -11,6 +13,7 @@ use xuejika_card_model::record::{FieldError, FieldErrors, Problem};
 
 use crate::exit::{Failure, Faults, Outcome};
 use crate::input::{self, MAX_DATA, MAX_TEXT};
+use crate::spreadsheet::{self, Sheet};
 
 /// The fictional pupil for those who have no file yet.
 const SAMPLE: &str = include_str!("../examples/pupil.toml");
@@ -37,7 +40,7 @@ pub(crate) fn read(path: &Path, choice: &Choice, districts: &Districts) -> Outco
     let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let read = || -> anyhow::Result<Pupil> {
         let most = if is_csv { MAX_DATA } else { MAX_TEXT };
-        let text = text(path, most).with_context(|| name.clone())?;
+        let text = input::utf8(input::named(path, most)?).with_context(|| name.clone())?;
         match (is_csv, choice) {
             (true, choice) => from_csv(&name, &text, choice, districts),
             (false, Choice::Only) => from_toml(&name, &text, districts),
@@ -45,20 +48,6 @@ pub(crate) fn read(path: &Path, choice: &Choice, districts: &Districts) -> Outco
         }
     };
     read().map_err(Failure::usage)
-}
-
-fn text(path: &Path, most: usize) -> anyhow::Result<String> {
-    let bytes = input::named(path, most)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error
-            .as_bytes()
-            .iter()
-            .take(error.utf8_error().valid_up_to())
-            .filter(|b| **b == b'\n')
-            .count();
-        anyhow!("line {line} is not UTF-8; convert the file first, for example from GB 18030")
-    })?;
-    Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
 }
 
 /// A value as text and where it stands.
@@ -96,27 +85,23 @@ fn from_csv(
     choice: &Choice,
     districts: &Districts,
 ) -> anyhow::Result<Pupil> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let headings = reader.headers().with_context(|| name.to_owned())?.clone();
+    let Sheet { heading, records } = spreadsheet::read(name, text.as_bytes())?;
+    names(name, &heading)?;
     let mut rows = Vec::new();
-    for (row, record) in (1..).zip(reader.records()) {
-        let record = record.with_context(|| name.to_owned())?;
+    for (row, (line, record)) in (1..).zip(&records) {
         let chosen = match choice {
             Choice::Only => true,
             Choice::Row(wanted) => row == *wanted,
             Choice::Number(number) => {
                 let number = number.to_string();
-                headings
-                    .iter()
-                    .zip(&record)
-                    .any(|(h, text)| h == "student_number" && text == number)
+                heading.iter().zip(record).any(|(h, text)| h == "student_number" && text == number)
             }
         };
         if chosen {
-            rows.push(record);
+            rows.push((*line, record));
         }
     }
-    let [record] = rows.as_slice() else {
+    let [(line, record)] = *rows else {
         let wanted = match choice {
             Choice::Only => "choose one with --row or --number".to_owned(),
             Choice::Row(row) => format!("--row {row}"),
@@ -124,14 +109,29 @@ fn from_csv(
         };
         bail!("{name}: {} pupils fit, expected 1 ({wanted})", rows.len());
     };
-    let line =
-        record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
-    let entries = headings.iter().zip(record).map(|(field, text)| Given {
+    let line = usize::try_from(line)?;
+    let entries = heading.iter().zip(record).map(|(field, text)| Given {
         field: field.to_owned(),
         text: text.to_owned(),
         line,
     });
     build(name, Some(line), &entries.collect::<Vec<_>>(), districts)
+}
+
+/// Refuses a heading with a column that no pupil has, or twice.
+fn names(name: &str, heading: &StringRecord) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
+    for field in heading {
+        known(field).map_err(|error| anyhow!("{name}:1: {error}"))?;
+        ensure!(seen.insert(field), "{name}:1: {field} is given twice");
+    }
+    Ok(())
+}
+
+/// Refuses a field that no pupil has.
+fn known(field: &str) -> serde_json::Result<()> {
+    let alone = Map::from_iter([(field.to_owned(), Value::Null)]);
+    serde_json::from_value::<PupilDraft>(Value::Object(alone)).map(|_| ())
 }
 
 /// Makes the pupil; `row` is where what is missing would have to stand.
@@ -143,13 +143,8 @@ fn build(
 ) -> anyhow::Result<Pupil> {
     let mut map = Map::new();
     for Given { field, text, line } in entries {
-        let value = Value::String(text.clone());
-        let alone = Map::from_iter([(field.clone(), value.clone())]);
-        serde_json::from_value::<PupilDraft>(Value::Object(alone))
-            .map_err(|error| anyhow!("{name}:{line}: {error}"))?;
-        if map.insert(field.clone(), value).is_some() {
-            bail!("{name}:{line}: {field} is given twice");
-        }
+        known(field).map_err(|error| anyhow!("{name}:{line}: {error}"))?;
+        map.insert(field.clone(), Value::String(text.clone()));
     }
     let draft: PupilDraft = serde_json::from_value(Value::Object(map))?;
     draft.build_with(districts).map_err(|errors| {
@@ -220,6 +215,7 @@ mod tests {
         let text = complaint(from_toml("f", &wrong));
         assert!(text.starts_with("f: 1 error; f:7: sex (性别码): \"m\""), "{text}");
         assert!(text.ends_with("1 (male, 男), 2 (female, 女), 9 (not stated, 未说明)"), "{text}");
+        assert_eq!(text.matches("not stated").count(), 1, "{text}");
         let wrong = SAMPLE.replace("grade = 10", "grade = [10]");
         assert_eq!(complaint(from_toml("f", &wrong)), "f:13: grade: is array, expected text");
         let wrong = SAMPLE.replace("grade =", "grad =");
@@ -245,6 +241,15 @@ mod tests {
         assert!(complaint(from_csv("f", CSV, &Choice::Row(4))).starts_with("f: 0 pupils fit"));
         let short = format!("{CSV}1,2\n");
         let error = from_csv("f", &short, &Choice::Only).unwrap_err();
-        assert!(format!("{error:#}").contains("line: 5"), "{error:#}");
+        assert_eq!(format!("{error:#}"), "f:5: has 2 cells, expected 15 as in the heading");
+        let twice = CSV.replace("record_type", "student_number");
+        let text = complaint(from_csv("f", &twice, &Choice::Row(1)));
+        assert_eq!(text, "f:1: student_number is given twice");
+        let (_, headless) = CSV.split_once('\n').unwrap();
+        let text = complaint(from_csv("f", headless, &Choice::Row(1)));
+        assert!(
+            text.starts_with("f:1: unknown field `0108401222903175`, expected one of"),
+            "{text}"
+        );
     }
 }

@@ -110,8 +110,9 @@ fn pupil(args: &PupilArgs) -> Outcome<Pupil> {
         (None, Some(number)) => Choice::Number(number),
         (None, None) => Choice::Only,
     };
+    let districts = args.districts.read()?;
     match &args.pupil {
-        Some(path) => pupil_file::read(path, &choice, &args.districts.read()?),
+        Some(path) => pupil_file::read(path, &choice, &districts),
         None => {
             say("xuejika: no --pupil: personalising for the fictional pupil 张三");
             pupil_file::sample()

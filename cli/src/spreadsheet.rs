@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use csv::StringRecord;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use xuejika_card_model::bcd::parse_number;
 
 use crate::shown::Shown;
 
@@ -67,19 +68,19 @@ pub(crate) struct Sheet {
 pub(crate) fn read(name: &str, bytes: &[u8]) -> anyhow::Result<Sheet> {
     let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-    let heading = reader.headers().with_context(|| format!("{name}:1"))?.clone();
-    let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+    let line = |position: Option<&csv::Position>| position.map_or(1, csv::Position::line);
+    let wrong = |error: csv::Error| anyhow!("{name}:{}: {}", line(error.position()), cause(&error));
+    let heading = reader.headers().map_err(wrong)?.clone();
     let record = |record: csv::Result<StringRecord>| {
-        let record =
-            record.map_err(|error| anyhow!("{name}:{}: {error}", line(error.position())))?;
+        let record = record.map_err(wrong)?;
         Ok((line(record.position()), record))
     };
     let records = reader.records().map(record).collect::<anyhow::Result<_>>()?;
     Ok(Sheet { heading, records })
 }
 
-/// Reads the rows of a CSV file with their lines. The heading names columns of `R`, those in `required`
-/// at least; every complaint names file and line.
+/// Reads the rows of a CSV file with their lines. The heading names columns of `R`, all of them texts,
+/// those in `required` at least; every complaint names file and line.
 pub(crate) fn rows<R: DeserializeOwned>(
     name: &str,
     bytes: &[u8],
@@ -90,17 +91,25 @@ pub(crate) fn rows<R: DeserializeOwned>(
         let expected = required.join(", ");
         bail!("{name}:1: no column {missing}, expected a heading with {expected} at least");
     }
-    let row = |(line, record): (u64, StringRecord)| {
+    let row = |line: u64, record: &StringRecord| {
         let row = record.deserialize(Some(&heading));
-        row.map(|row| (line, row)).map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))
+        row.map_err(|error| anyhow!("{name}:{line}: {}", cause(&error)))
     };
-    records.into_iter().map(row).collect()
+    // Empty texts are read always: what is wrong with a line of them is wrong with the heading.
+    row(1, &heading.iter().map(|_| "").collect()).map(|_: R| ())?;
+    records.iter().map(|(line, record)| Ok((*line, row(*line, record)?))).collect()
 }
 
 /// What is wrong with a record, without the position that stands in front already.
 fn cause(error: &csv::Error) -> String {
     match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} cells, expected {expected_len} as in the heading")
+        }
+        csv::ErrorKind::Utf8 { .. } => {
+            "is not UTF-8; convert the file first, for example from GB 18030".to_owned()
+        }
         _ => error.to_string(),
     }
 }
@@ -119,6 +128,19 @@ pub(crate) fn optional<T: FromStr<Err: Display>>(
         return Ok(None);
     }
     text.parse().map(Some).map_err(|error| anyhow!("{field}: {error}"))
+}
+
+/// The number in a cell, of at most `most`, unless the cell is empty.
+pub(crate) fn number<T: FromStr + Display + Copy>(
+    field: &str,
+    text: &str,
+    most: T,
+) -> anyhow::Result<Option<T>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || format!("{field}: {text:?} is no whole number of at most {most}");
+    parse_number(text).with_context(wrong).map(Some)
 }
 
 /// A cell that no spreadsheet runs.

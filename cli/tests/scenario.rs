@@ -301,6 +301,15 @@ fn document() -> String {
 }
 
 #[test]
+fn the_documented_example_ends_as_expected() {
+    let document = document();
+    let (_, example) = document.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let played = play(example, &[]);
+    assert_eq!(played.code, 0, "{}", played.out);
+}
+
+#[test]
 fn every_step_is_documented() {
     let document = document();
     for step in steps() {

@@ -225,7 +225,10 @@ impl Cell for u32 {
 
 impl Cell for String {
     fn read(text: &str) -> Result<Self, CellError> {
-        Ok(text.into())
+        match text.chars().find(|c| c.is_control()) {
+            None => Ok(text.into()),
+            Some(c) => Err(CellError::Value(format!("control character {c:?} is not allowed"))),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Files of the desks, read and written: a heading and lines as CSV, or one JSON object a line.
 //! Every complaint names the file, the line and the field.
 
-use core::fmt::Display;
+use core::fmt::{self, Display};
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use xuejika_card_model::desk::{CellError, Heading, Line, LineError, Numbered};
 
 use crate::exit::{Code, Failure, Faults, Outcome};
@@ -75,9 +76,40 @@ fn from_json<T: Line>(name: &str, bytes: Vec<u8>) -> anyhow::Result<Vec<Numbered
     collect(name, objects.collect::<anyhow::Result<Vec<_>>>()?)
 }
 
+/// The fields of a JSON object in their order, also those that are there twice.
+struct Object(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one object a line")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object, M::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+
+        from.deserialize_map(Fields)
+    }
+}
+
 /// The fields of a JSON object as text.
 fn fields(text: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let object: Map<String, Value> = serde_json::from_str(text)?;
+    // It is one line of the file, whose number stands in front already.
+    let wrong = |error: serde_json::Error| {
+        anyhow!(error.to_string().replace(" at line 1 column ", ", at column "))
+    };
+    let Object(object) = serde_json::from_str(text).map_err(wrong)?;
     let field = |(field, value): (String, Value)| {
         let text = match value {
             Value::Null => String::new(),
@@ -134,7 +166,7 @@ mod tests {
     /// CSV, JSON through the columns and JSON through serde give the lines back.
     fn goes_both_ways<T>(csv: &str)
     where
-        T: Line + Serialize + DeserializeOwned + PartialEq + core::fmt::Debug,
+        T: Line + Serialize + DeserializeOwned + PartialEq + fmt::Debug,
     {
         let lines: Vec<Numbered<T>> = from_csv("f", csv.as_bytes()).unwrap();
         let values: Vec<_> = lines.iter().map(|line| &line.value).collect();
@@ -205,7 +237,8 @@ mod tests {
             assert!(lines[line].starts_with(begin), "{text}");
         }
         // A line with a cell too few.
-        assert!(complaint(&format!("{heading}\n084012,1\n")).starts_with("f:2: "));
+        let text = complaint(&format!("{heading}\n084012,1\n"));
+        assert_eq!(text, "f:2: has 2 cells, expected 3 as in the heading");
     }
 
     #[test]
@@ -223,7 +256,12 @@ mod tests {
             let text = format!("{{\"unit\":\"084012\",\"pupils\":1,\"held\":1}}\n\n{text}\n");
             format!("{:#}", from_json::<SchoolHolding>("f", text.into_bytes()).unwrap_err())
         };
-        assert!(complaint("[1]").starts_with("f:3: "));
+        let marked = "\u{FEFF}{\"unit\":\"084012\",\"pupils\":1,\"held\":1}\n".as_bytes().to_vec();
+        from_json::<SchoolHolding>("f", marked).unwrap();
+        let text = complaint("[1]");
+        assert_eq!(text, "f:3: invalid type: sequence, expected one object a line, at column 0");
+        let twice = complaint("{\"unit\":\"084012\",\"unit\":\"084013\"}");
+        assert_eq!(twice, "f:3: column unit is there twice");
         assert!(complaint("{\"unit\":true}").starts_with("f:3: unit: expected text or a number"));
         assert!(complaint("{\"unit\":\"084012\"}").starts_with("f:3: no column pupils"));
         let text = complaint("{\"unit\":\"084012\",\"pupils\":1.5,\"held\":1}");

@@ -3,6 +3,7 @@
 use core::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use xuejika_card_model::date::Date;
@@ -205,7 +206,9 @@ pub(super) fn run(command: &StockCommand, csv: bool, out: &Output) -> Outcome<Co
         StockCommand::Count(CountArgs { ledger, counted }) => {
             let (ledger, on) = ledger.open()?;
             let stock: Cards = ledger.in_stock(on).map(|stay| stay.card).collect();
-            stock.expect(&count(counted)?).map_err(super::finding)?;
+            let difference = stock.expect(&count(counted)?);
+            let named = difference.with_context(|| counted.display().to_string());
+            named.map_err(super::finding)?;
             file::print(csv, &[in_stock(stock.count())], out)?;
             Ok(Code::AsExpected)
         }
@@ -224,7 +227,8 @@ pub(super) fn run_slip(command: &SlipCommand, out: &Output) -> Outcome<Code> {
             let slip = Slip::new(&file::read(slip)?).map_err(file::findings(slip))?;
             let received = slip.receive(&count(counted)?).map_err(|difference| {
                 let anew = "the sender has to make the slip anew (操作规程 一/九(四))";
-                super::finding(anyhow::Error::from(difference).context(anew))
+                let named = format!("{}: {anew}", counted.display());
+                super::finding(anyhow::Error::from(difference).context(named))
             })?;
             let entries: Vec<StockEntry> = received.entries(counted_on).collect();
             file::print_lines(&entries, out)?;

@@ -15,7 +15,7 @@ use xuejika_card_model::ident::CardSerial;
 use crate::clock;
 use crate::exit::{Code, Failure, Outcome};
 use crate::key_verbs::source::SourceArgs;
-use crate::list::{EditionArgs, Keys};
+use crate::list::{EditionArgs, Keys, of_files};
 use crate::output::Output;
 use crate::shown::Show;
 use crate::spreadsheet::Csv;
@@ -114,7 +114,8 @@ pub(super) fn run(command: &UploadsCommand, csv: bool, out: &Output) -> Outcome<
             let (keys, edition) = args.edition.open()?;
             let files = args.files.iter().map(|path| keys.uploads(path));
             let files = files.collect::<Outcome<Vec<_>>>()?;
-            write("merge", &args.edition, &keys, &Uploads::merge(edition, &files)?, csv, out)
+            let merged = Uploads::merge(edition, &files).map_err(of_files(&args.files))?;
+            write("merge", &args.edition, &keys, &merged, csv, out)
         }
         UploadsCommand::Check(args) => check(args, csv, out),
         UploadsCommand::Show(args) => show(args, csv, out),
@@ -137,8 +138,8 @@ fn build(args: &BuildArgs, csv: bool, out: &Output) -> Outcome<Code> {
         return Err(Failure::usage(anyhow!("{}: {problem}", names.join(", "))));
     }
     let uploads = match &args.base {
-        Some(path) => keys.uploads(path)?.next(edition, records)?,
-        None => Uploads::new(edition, records)?,
+        Some(path) => keys.uploads(path)?.next(edition, records).map_err(of_files([path]))?,
+        None => Uploads::new(edition, records).map_err(of_files(&args.records))?,
     };
     write("build", &args.edition, &keys, &uploads, csv, out)
 }

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::Time;
-use xuejika_card_model::ident::UnitCode;
-use xuejika_card_model::list::{Entries, Entry, Kind, Moment};
+use xuejika_card_model::list::{Edition, Entries, Entry, Kind, Moment};
 
 use crate::calendar_args::warn_of_years;
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, MAX_DATA};
-use crate::spreadsheet::{self, Csv, optional, required};
+use crate::spreadsheet::{self, Csv, number, optional, required};
 
 /// A line. The same names serve reading and writing.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -34,11 +33,11 @@ struct Row {
 const REQUIRED: [&str; 3] = ["card_serial", "kind", "reported_date"];
 
 /// Reads the reports of a unit, `-` from stdin.
-pub(super) fn read(path: &Path, scope: UnitCode, holidays: &Holidays) -> Outcome<Vec<Entry>> {
+pub(super) fn read(path: &Path, edition: &Edition, holidays: &Holidays) -> Outcome<Vec<Entry>> {
     let name = path.display().to_string();
     let read = || -> anyhow::Result<Vec<Entry>> {
         let bytes = input::named(path, MAX_DATA)?;
-        parse(&name, &bytes, scope, holidays)
+        parse(&name, &bytes, edition, holidays)
     };
     read().map_err(Failure::usage)
 }
@@ -51,13 +50,13 @@ pub(super) fn emit(entries: &Entries) -> Outcome<Csv> {
 fn parse(
     name: &str,
     bytes: &[u8],
-    scope: UnitCode,
+    edition: &Edition,
     holidays: &Holidays,
 ) -> anyhow::Result<Vec<Entry>> {
     let rows: Vec<(u64, Row)> = spreadsheet::rows(name, bytes, &REQUIRED)?;
     let mut entries = Vec::with_capacity(rows.len());
     for (line, row) in rows {
-        entries.push(row.entry(scope, holidays).with_context(|| format!("{name}:{line}"))?);
+        entries.push(row.entry(edition, holidays).with_context(|| format!("{name}:{line}"))?);
     }
     let losses = entries.iter().filter(|entry: &&Entry| entry.kind() == Kind::Loss);
     let years = |entry: &Entry| holidays.not_covered(entry.reported().date, entry.effective());
@@ -66,12 +65,15 @@ fn parse(
 }
 
 impl Row {
-    fn entry(&self, scope: UnitCode, holidays: &Holidays) -> anyhow::Result<Entry> {
+    fn entry(&self, edition: &Edition, holidays: &Holidays) -> anyhow::Result<Entry> {
         let kind: Kind = required("kind", &self.kind)?;
         let reported =
             moment("reported_date", &self.reported_date, "reported_time", &self.reported_time)?
                 .context("reported_date: is required")?;
+        in_time("reported_date", reported, edition)?;
+        let scope = edition.scope;
         let unit = optional("unit", &self.unit)?.unwrap_or(scope);
+        ensure!(scope.covers(unit), "unit: is {unit}, outside the unit {scope} of the list");
         let wanted = optional("effective", &self.effective)?;
         let effective = kind.effective(reported.date, wanted, holidays).context("effective")?;
         let entry = Entry::new(
@@ -83,7 +85,7 @@ impl Row {
             optional("reason", &self.reason)?,
         )
         .context("effective")?;
-        let generation: Option<u8> = optional("generation", &self.generation)?;
+        let generation = number("generation", &self.generation, u8::MAX)?;
         let entry = generation.map_or(entry, |generation| entry.of_generation(generation));
         match moment(
             "withdrawn_date",
@@ -91,10 +93,19 @@ impl Row {
             "withdrawn_time",
             &self.withdrawn_time,
         )? {
-            Some(at) => entry.withdraw(at).context("withdrawn_date"),
+            Some(at) => {
+                in_time("withdrawn_date", at, edition)?;
+                entry.withdraw(at).context("withdrawn_date")
+            }
             None => Ok(entry),
         }
     }
+}
+
+fn in_time(field: &str, at: Moment, edition: &Edition) -> anyhow::Result<()> {
+    let issued = edition.issued;
+    ensure!(at <= issued, "{field}: is {at}, after the list is issued at {issued}");
+    Ok(())
 }
 
 fn moment(

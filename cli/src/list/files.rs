@@ -1,6 +1,6 @@
 //! List files and the keys that make them authentic.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xuejika_card_model::desk::Uploads;
 use xuejika_card_model::ident::UnitCode;
@@ -166,10 +166,12 @@ pub(super) fn list_key_id(text: &str) -> Result<KeyId, String> {
     }
 }
 
-impl From<ListError> for Failure {
-    fn from(error: ListError) -> Self {
-        Self::usage(error)
-    }
+/// What cannot be made of these files.
+pub(crate) fn of_files<'a>(
+    paths: impl IntoIterator<Item = &'a PathBuf>,
+) -> impl FnOnce(ListError) -> Failure {
+    let names: Vec<_> = paths.into_iter().map(|path| path.display().to_string()).collect();
+    move |error| Failure::usage(anyhow::Error::from(error).context(names.join(", ")))
 }
 
 fn header(path: &Path, file: &[u8]) -> Outcome<Header> {

@@ -141,5 +141,8 @@ fn a_file_adds_districts() {
     let personalise = [&personalise[..], &["--pupil", &pupil]].concat();
     let refused = run(&personalise).expect(2);
     assert!(refused.err.contains("student_number (学籍号): district 20"), "{}", refused.err);
+    run(&[&personalise[..], &["--districts", "no such file"]].concat()).expect(2);
+    let sample = ["reader", "personalise", "--target", &target, "--districts", "no such file"];
+    run(&sample).expect(2);
     run(&[&personalise[..], &["--districts", &districts]].concat()).expect(0);
 }

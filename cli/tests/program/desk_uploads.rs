@@ -104,7 +104,7 @@ fn wrong_records_are_told_by_file_line_and_field() {
         (RECORDS.lines().skip(1).collect::<Vec<_>>().join("\n"), "x.csv:1: no column card_serial"),
         (format!("{heading}\n"), "x.csv: there is no record; --empty makes a file without"),
         (RECORDS.replace("terminal,", "terminals,"), "x.csv:1: no column terminal"),
-        (RECORDS.replace(",ended_on", ",end"), "x.csv:2: unknown field `end`"),
+        (RECORDS.replace(",ended_on", ",end"), "x.csv:1: unknown field `end`"),
         (
             RECORDS.replace(",2,2011", ",7,2011"),
             "x.csv:3: sex: \"7\" is not in the code table of Sex",
@@ -117,6 +117,15 @@ fn wrong_records_are_told_by_file_line_and_field() {
         ),
         (RECORDS.replace(",true,", ",,"), "x.csv:3: lost_card: must be empty"),
         (RECORDS.replace(",1,true", ",0,true"), "x.csv:3: count: must not be zero"),
+        (
+            RECORDS.replace(",1,true", ",+1,true"),
+            "x.csv:3: count: \"+1\" is no whole number of at most 65535",
+        ),
+        (RECORDS.replace(",lost_card", ",temporary"), "x.csv:1: duplicate field `temporary`"),
+        (
+            format!("{RECORDS}{}\n", RECORDS.lines().nth(1).unwrap().replace(",10,", ",11,")),
+            "x.csv:4: says otherwise than line 2 of the same personalisation, expected one of them",
+        ),
         (RECORDS.replace("2026-09-10,", "2026-09-31,"), "x.csv:3: personalised_on: "),
         (
             RECORDS.replace("2026-09-10,", "2026-09-21,"),
@@ -202,4 +211,15 @@ fn a_reader_asks_the_uploads_first() {
     let build = ["list", "build", "-", "--scope", SCHOOL, "--version", "1", "--keys", "test"];
     run_with(&[&build[..], &["--date", "2026-09-20", "-o", &list]].concat(), &reports).expect(0);
     ask(&["--list", &list]).expect(0);
+}
+
+/// The commands of `docs/uploads.md` run as they stand there, and end as it says.
+#[cfg(unix)]
+#[test]
+fn the_page_runs_as_pasted() {
+    let told = super::support::paste("uploads.md");
+    for words in ["2 personalisations 个人化 of 2 cards", "has a card in use, 1100260100000014"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }

@@ -65,6 +65,9 @@ fn reports_become_a_list_and_come_back_as_csv() {
     // What was written once is not overwritten.
     let again = desk.build(REPORTS, SCHOOL, "2", "2026-09-30", "a").expect(4);
     assert!(again.err.contains("a: "), "{}", again.err);
+    // Files that do not go together are named.
+    let stale = desk.list("merge", &[&*file, "--scope", SCHOOL, "--version", "1"], "b").expect(2);
+    assert!(stale.err.contains("a: version 1 does not follow version 1"), "{}", stale.err);
 }
 
 #[test]
@@ -90,10 +93,27 @@ fn complaints_name_file_line_and_field() {
     );
     let other = "card_serial,kind,unit,reported_date\n1100260100000014,loss,084013,2026-09-01\n";
     let error = desk.build(other, SCHOOL, "1", "2026-12-31", "y").expect(2).err;
-    assert!(error.contains("outside the scope 084012"), "{error}");
+    let expected = "y.csv:2: unit: is 084013, outside the unit 084012 of the list";
+    assert!(error.contains(expected), "{error}");
+    for (cells, field) in
+        [("2027-01-01,,,,,", "reported_date"), ("2026-09-01,,,,2027-01-01,", "withdrawn_date")]
+    {
+        let error = line(&format!("1100260100000014,freeze,{cells}"));
+        let expected = format!("{field}: is 2027-01-01 00:00:00, after the list is issued at 2026");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+    let error = line("1100260100000014,loss,2026-09-01,,,,,,+1");
+    assert!(error.starts_with("has 9 cells, expected 8 as in the heading"), "{error}");
+    let generation =
+        "card_serial,kind,reported_date,generation\n1100260100000014,loss,2026-09-01,+1\n";
+    let error = desk.build(generation, SCHOOL, "1", "2026-12-31", "g").expect(2).err;
+    assert!(
+        error.contains("g.csv:2: generation: \"+1\" is no whole number of at most 255"),
+        "{error}"
+    );
     let heading = "card_serial,kind,reported_date,colour\n1100260100000014,loss,2026-09-01,red\n";
     let error = desk.build(heading, SCHOOL, "1", "2026-12-31", "z").expect(2).err;
-    assert!(error.contains("colour"), "{error}");
+    assert!(error.contains("z.csv:1: unknown field `colour`"), "{error}");
     let stdin = ["list", "build", "-", "--keys", "test", "--scope", SCHOOL, "--version", "1"];
     let to = desk.name("stdin");
     let run = run_with(&[&stdin[..], &["--date", "2026-12-31", "-o", &to]].concat(), REPORTS);
@@ -120,7 +140,7 @@ fn a_year_without_holidays_is_named() {
     let wrong = desk.file("wrong", "2027 01-01\n2027 01-02\n");
     let with = [&[&*reports, "--holidays", &*wrong], &edition[..]].concat();
     let error = desk.list("build", &with, "b").expect(2).err;
-    assert!(error.contains("line 2: the year 2027 is given twice"), "{error}");
+    assert!(error.contains("wrong:2: the year 2027 is given twice"), "{error}");
 }
 
 /// Two schools, their district, the city, and a delta for those who had the version before.
@@ -341,4 +361,14 @@ fn a_locked_reader_says_so() {
     let verdict = verdict.expect(1);
     assert_eq!(verdict.object()["reason"], "reader-locked");
     assert!(verdict.err.contains("management card"), "{}", verdict.err);
+}
+
+/// The commands of `docs/lists.md` run as they stand there, and end as it says.
+#[cfg(unix)]
+#[test]
+fn the_page_runs_as_pasted() {
+    let told = super::support::paste("lists.md");
+    for words in ["refuse: the card is reported lost", "temporary-issue", "registered 已注册"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
 }

@@ -166,8 +166,8 @@ fn wrong_data_is_told_by_file_line_and_field() {
         ("a.toml", "grad = 1\n", ":1: unknown field `grad`, expected one of `student_number`"),
         ("b.toml", "grade = 1\ngrade = 2\n", ":2: duplicate key"),
         ("c.toml", "\ngrade = {}\n", ":2: grade: is table, expected text"),
-        ("d.csv", "grade,grade\n1,2\n", ":2: grade is given twice"),
-        ("e.csv", "grade\n1,2\n", "line: 2"),
+        ("d.csv", "grade,grade\n1,2\n", ":1: grade is given twice"),
+        ("e.csv", "grade\n1,2\n", ":2: has 2 cells, expected 1"),
         ("f.toml", "", "name (姓名): is required"),
     ] {
         let refused = desk.personalise(name, contents, &[]).expect(2);

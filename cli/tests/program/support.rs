@@ -67,6 +67,38 @@ pub(crate) fn run_with(arguments: &[&str], input: &str) -> Run {
     }
 }
 
+/// Runs the commands of a page of `docs`, its blocks of `sh`, as they stand there, and gives what they
+/// print. All of them end well but those that say `# status 1`.
+#[cfg(unix)]
+pub(crate) fn paste(page: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut script = "set -e\n".to_owned();
+    for line in blocks.flat_map(str::lines) {
+        match line.split_once("# status 1") {
+            Some((command, _)) => {
+                script += &format!("s=0; {command} || s=$?; test $s -eq 1\n");
+            }
+            None => script += &format!("{line}\n"),
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let programs = Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let played = assert_cmd::Command::new("sh")
+        .args(["-c", &script])
+        .env("PATH", path)
+        .current_dir(&folder)
+        .timeout(PATIENCE)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let told = text(&played.stdout) + &text(&played.stderr);
+    assert!(played.status.success(), "{told}");
+    told
+}
+
 /// A folder with the image of a new card in it.
 pub(crate) struct Desk {
     folder: TempDir,

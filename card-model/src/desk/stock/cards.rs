@@ -1,6 +1,8 @@
 //! A set of cards, and what two of them do not have in common: what should be there, and what was
 //! counted.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -135,8 +137,10 @@ impl fmt::Display for Cards {
 /// What was counted is not what should be there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} cards counted, expected {expected}; missing {}: {missing}; unexpected {}: {unexpected}",
-    expected - missing.count() + unexpected.count(), missing.count(), unexpected.count()
+    "{} cards counted, expected {expected}{}{}",
+    expected - missing.count() + unexpected.count(),
+    named("missing", missing),
+    named("unexpected", unexpected)
 )]
 pub struct Difference {
     /// How many cards should be there.
@@ -145,6 +149,14 @@ pub struct Difference {
     pub missing: Cards,
     /// Cards that are there and should not be.
     pub unexpected: Cards,
+}
+
+/// Cards in words, with what they are; nothing when there are none.
+fn named(what: &str, cards: &Cards) -> String {
+    if cards.is_empty() {
+        return String::new();
+    }
+    format!("; {what} {}: {cards}", cards.count())
 }
 
 /// Refuses lines about more cards than can be looked at, before any of them is.

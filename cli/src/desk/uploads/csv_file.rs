@@ -12,7 +12,7 @@ use xuejika_card_model::list::{Edition, Statement};
 
 use crate::exit::{Failure, Outcome};
 use crate::input::{self, MAX_DATA};
-use crate::spreadsheet::{self, optional, required};
+use crate::spreadsheet::{self, number, optional, required};
 
 /// A line, under the names of the record's fields.
 #[derive(Debug, Default, Deserialize)]
@@ -72,9 +72,30 @@ pub(super) fn read(path: &Path, edition: &Edition) -> Outcome<Vec<Personalisatio
         let record = |(line, row): &(u64, Row)| {
             row.record(edition).with_context(|| format!("{name}:{line}"))
         };
-        rows.iter().map(record).collect()
+        let records = rows.iter().map(record).collect::<anyhow::Result<Vec<_>>>()?;
+        let lines = rows.iter().map(|(line, _)| *line);
+        agree(&name, lines.zip(&records).collect())?;
+        Ok(records)
     };
     read().map_err(Failure::usage)
+}
+
+/// Refuses lines that say two things of one personalisation: only one of them could count.
+fn agree(name: &str, mut lines: Vec<(u64, &PersonalisationUpload)>) -> anyhow::Result<()> {
+    lines.sort_by(|(_, one), (_, other)| one.place(other));
+    for pair in lines.windows(2) {
+        if let [(one, first), (other, second)] = pair
+            && first.same_subject(second)
+        {
+            let (earlier, later) = (one.min(other), one.max(other));
+            ensure!(
+                first == second,
+                "{name}:{later}: says otherwise than line {earlier} of the same personalisation, \
+                 expected one of them"
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Row {
@@ -88,7 +109,7 @@ impl Row {
             Deadline::PersonalisationUpload.last_day(personalised_on, &Holidays::default());
         let record = PersonalisationUpload {
             card_serial: required("card_serial", &self.card_serial)?,
-            generation: optional("generation", &self.generation)?.unwrap_or(0),
+            generation: number("generation", &self.generation, u8::MAX)?.unwrap_or(0),
             student_number,
             record_type: required("record_type", &self.record_type)?,
             name: required("name", &self.name)?,
@@ -107,7 +128,7 @@ impl Row {
             personalised_by: optional("personalised_by", &self.personalised_by)?
                 .unwrap_or(edition.scope),
             terminal: required("terminal", &self.terminal)?,
-            count: required("count", &self.count)?,
+            count: number("count", &self.count, u16::MAX)?.context("count: is required")?,
             issued: flag("issued", &self.issued)?,
             upload_by: upload_by.context("personalised_on")?,
             ended_on: optional("ended_on", &self.ended_on)?,
