@@ -52,6 +52,10 @@ impl World {
         Ok(match form {
             Ok(form) => {
                 self.counted(since, form.hand_out_by);
+                // A broken card is handed in with the form; a lost one makes room by its loss.
+                if cause != ReplacementCause::Lost {
+                    self.upload_ended(card)?;
+                }
                 Found::done(format!("since {since}"))
                     .with("fee", form.fee_yuan)
                     .with("fee_code", form.fee_code)
