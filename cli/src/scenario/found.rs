@@ -267,6 +267,7 @@ impl From<Conflict> for Found {
             Conflict::NumberTaken(_) => "number-taken",
             Conflict::SecondCard(_) => "second-card",
             Conflict::SamePerson(_) => "same-person",
+            Conflict::NoLostCard(_) => "no-lost-card",
             _ => "refused",
         };
         Self::refused(outcome, conflict.to_string())

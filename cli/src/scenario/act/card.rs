@@ -72,7 +72,7 @@ impl World {
             Err(errors) => return Ok((&errors).into()),
         };
         if with.online && !matches!(act, Act::Correct(_)) {
-            let asked = self.refused_by_uploads(&with.reader, &with.card, &pupil, false)?;
+            let asked = self.refused_by_uploads(&with.reader, &with.card, &pupil, None)?;
             if let Some(refused) = asked {
                 return Ok(refused);
             }
@@ -88,8 +88,17 @@ impl World {
         Ok(written(&pupil, done))
     }
 
-    /// Issues a temporary card for the card that is lost.
+    /// Issues a temporary card for the card that is lost. The desk that does has the list of its own
+    /// unit at hand, delivered to the reader or not.
     pub(super) fn temporary_issue(&mut self, temporary: &Temporary) -> anyhow::Result<Found> {
+        let held = self.reader(&temporary.reader)?.office.lists()?.clone();
+        self.take_own_list(&temporary.reader)?;
+        let found = self.temporary_issue_by_lists(temporary);
+        self.reader(&temporary.reader)?.office.set_lists(held);
+        found
+    }
+
+    fn temporary_issue_by_lists(&mut self, temporary: &Temporary) -> anyhow::Result<Found> {
         let Temporary { card, reader, pupil, issued, lost, online } = temporary;
         let pupil = match self.pupil(pupil)? {
             Ok(pupil) => pupil,
@@ -99,7 +108,8 @@ impl World {
             Some(lost) => self.serial(lost)?,
             None => self.lost_card(reader, card, &pupil)?,
         };
-        if *online && let Some(refused) = self.refused_by_uploads(reader, card, &pupil, true)? {
+        let asked = self.refused_by_uploads(reader, card, &pupil, Some(lost));
+        if *online && let Some(refused) = asked? {
             return Ok(refused);
         }
         let (stamp, holidays) = (self.stamp(), self.holidays.clone());
