@@ -291,8 +291,7 @@ impl Uploads {
     fn no_lost_card(&self, record: &PersonalisationUpload) -> Option<Finding> {
         let named = record.lost_card;
         let person = Person::from(record);
-        let of_pupil =
-            |lost| self.of_other(lost, record.student_number, &person).is_none();
+        let of_pupil = |lost| self.of_other(lost, record.student_number, &person).is_none();
         let missing = record.temporary && !named.is_some_and(of_pupil);
         missing.then_some(Finding::NoLostCard { named })
     }

@@ -146,7 +146,8 @@ impl World {
         let mut cards = BTreeMap::new();
         for (name, spec) in &script.cards {
             let tap = trace.tap(SCENARIO, name);
-            let card = card(spec, script.date, &mut env, tap, language).with_context(|| name.clone())?;
+            let card =
+                card(spec, script.date, &mut env, tap, language).with_context(|| name.clone())?;
             cards.insert(name.clone(), card);
         }
         let mut readers = BTreeMap::new();

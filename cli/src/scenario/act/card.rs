@@ -9,6 +9,7 @@ use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{ExtensionIndex, FilingNumber, Term};
+use xuejika_card_model::state::LifeCycleState::Initialised;
 use xuejika_emulator::{Env, test_card};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_reader::sam::SoftSam;
@@ -83,7 +84,8 @@ impl World {
             _ => card.personalise(&pupil, stamp, with.issued),
         });
         if with.online && done.is_ok() {
-            self.upload_personalised(&with.card, &pupil, with.issued, None)?;
+            let issued = self.handed_out(&with.card)?;
+            self.upload_personalised(&with.card, &pupil, issued, None)?;
         }
         Ok(written(&pupil, done))
     }
@@ -151,8 +153,14 @@ impl World {
                 | Act::Fault(_)
                 | Act::TemporaryReturn(_)
         );
+        let state = done.as_ref().ok().map(|change| change.outcome.state);
         if ends && done.is_ok() {
             self.upload_ended(&plain.card)?;
+        }
+        // Found in order, a card sent up as faulty is its pupil's again.
+        if matches!(act, Act::Restock(_)) && state.is_some_and(|state| state != Initialised) {
+            // Clocks of scenarios may go back; the day is then left as it was.
+            let _ = self.upload(&plain.reader, &plain.card);
         }
         Ok(changed(done))
     }
