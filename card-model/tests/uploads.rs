@@ -339,6 +339,8 @@ fn the_desk_asks_before_it_personalises() {
     assert_eq!(ask(&pupil(), &stock(2, 0), Some(card(3)), &[]), Ok(()), "for a card nobody knows");
     let for_anothers = ask(&other_pupil(), &stock(2, 0), Some(card(1)), &[]);
     assert!(matches!(for_anothers, Err(Conflict::NoLostCard(of)) if of.card == card(1)));
+    assert_eq!(uploads.of_another(card(1), &pupil()), None);
+    assert_eq!(uploads.of_another(card(1), &other_pupil()).map(|of| of.card), Some(card(1)));
     let replaced = list([report(1, Kind::Replaced, "2007-10-20")]);
     assert_eq!(ask(&pupil(), &stock(2, 0), None, &[&replaced]), Ok(()));
     assert_eq!(ask(&other_pupil(), &stock(2, 0), None, &[]), Ok(()));

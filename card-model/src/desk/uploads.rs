@@ -193,6 +193,14 @@ impl Uploads {
         self.entries().of(card).iter().max_by_key(|record| record.newness())
     }
 
+    /// Returns the newest personalisation of a card that never was this pupil's: who applies for its
+    /// replacement has to be its holder. A card that these uploads do not know may be anybody's.
+    #[must_use]
+    pub fn of_another(&self, card: CardSerial, pupil: &Pupil) -> Option<Earlier> {
+        let number = pupil.identity.student_number;
+        self.of_other(card, number, &Person::from(pupil)).map(Earlier::from)
+    }
+
     fn is_current(&self, record: &PersonalisationUpload) -> bool {
         self.current(record.card_serial) == Some(record)
     }
@@ -392,6 +400,14 @@ impl From<&PersonalisationUpload> for Person {
     }
 }
 
+impl From<&Pupil> for Person {
+    fn from(pupil: &Pupil) -> Self {
+        let identity = &pupil.identity;
+        let key = (identity.birth_date, identity.sex, identity.name);
+        Self { key, education_id: identity.education_id }
+    }
+}
+
 impl From<&PersonalisationUpload> for Claim {
     fn from(record: &PersonalisationUpload) -> Self {
         Self {
@@ -406,13 +422,11 @@ impl From<&PersonalisationUpload> for Claim {
 
 impl From<&Candidate<'_>> for Claim {
     fn from(candidate: &Candidate<'_>) -> Self {
-        let identity = &candidate.pupil.identity;
-        let key = (identity.birth_date, identity.sex, identity.name);
         Self {
             card: candidate.card.card_serial,
             generation: candidate.card.generation,
-            number: identity.student_number,
-            person: Person { key, education_id: identity.education_id },
+            number: candidate.pupil.identity.student_number,
+            person: Person::from(candidate.pupil),
             on: candidate.on,
         }
     }

@@ -34,6 +34,10 @@ impl World {
     ) -> anyhow::Result<Found> {
         let (serial, today) = (self.serial(card)?, self.date);
         let Ok(pupil) = self.pupil(pupil)? else { bail!("the pupil's data is not valid") };
+        if let Some(of) = self.uploads.of_another(serial, &pupil) {
+            let text = format!("the card was personalised for another pupil, {}", of.number);
+            return Ok(Found::refused("other-pupil", text));
+        }
         let since = match (cause, list, since) {
             (ReplacementCause::Lost, Some(list), _) => {
                 let lists = self.list(list)?.versions.last();
