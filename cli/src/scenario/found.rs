@@ -162,6 +162,7 @@ impl From<Error> for Found {
             Error::NoLoss { .. } => "no-loss",
             Error::TooLong { .. } => "too-long",
             Error::BeforeLastEvent { .. } => "before-last-event",
+            Error::EnrolmentEnded { .. } => "enrolment-ended",
             _ => "failed",
         };
         Self::stopped(refused, outcome, text)
