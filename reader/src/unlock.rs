@@ -137,7 +137,6 @@ impl<S: Sam> Reader<S> {
     }
 
     /// The reader with these lists in the place of its own.
-    #[must_use]
     pub fn with_lists(self, lists: Lists) -> Self {
         Self { lists, ..self }
     }
