@@ -283,8 +283,8 @@ fn a_number_goes_to_nobody_else() {
     let uploads = school([first, restocked]);
     assert_eq!(findings(&uploads, &[], "2008-12-31"), [(card(1), "number-taken")]);
     let ask = |pupil: &Pupil, card: &Issuance| {
-        let (temporary, on) = (false, date("2008-02-20"));
-        school([first]).admits(&Candidate { pupil, card, temporary, on }, &[])
+        let (lost, on) = (None, date("2008-02-20"));
+        school([first]).admits(&Candidate { pupil, card, lost, on }, &[])
     };
     assert!(matches!(ask(&thief, &stock(2, 0)), Err(Conflict::NumberTaken(_))));
     assert_eq!(ask(&pupil(), &stock(2, 0)), Ok(()), "its own pupil, whose card was taken back");
@@ -326,19 +326,24 @@ fn a_pupil_has_one_card() {
 #[test]
 fn the_desk_asks_before_it_personalises() {
     let uploads = school([of(&pupil(), &stock(1, 0), 1, "2007-09-01")]);
-    let ask = |pupil: &Pupil, card: &Issuance, temporary, lists: &[&List]| {
+    let ask = |pupil: &Pupil, card: &Issuance, lost, lists: &[&List]| {
         let on = date("2007-10-20");
-        uploads.admits(&Candidate { pupil, card, temporary, on }, lists)
+        uploads.admits(&Candidate { pupil, card, lost, on }, lists)
     };
-    let Err(Conflict::SecondCard(earlier)) = ask(&pupil(), &stock(2, 0), false, &[]) else {
+    let Err(Conflict::SecondCard(earlier)) = ask(&pupil(), &stock(2, 0), None, &[]) else {
         panic!("a second card");
     };
     assert_eq!((earlier.card, earlier.on), (card(1), date("2007-09-01")));
-    assert_eq!(ask(&pupil(), &stock(1, 0), false, &[]), Ok(()), "the card the pupil has");
-    assert_eq!(ask(&pupil(), &stock(2, 0), true, &[]), Ok(()), "a temporary card");
+    assert_eq!(ask(&pupil(), &stock(1, 0), None, &[]), Ok(()), "the card the pupil has");
+    assert_eq!(ask(&pupil(), &stock(2, 0), Some(card(1)), &[]), Ok(()), "a temporary card");
+    assert_eq!(ask(&pupil(), &stock(2, 0), Some(card(3)), &[]), Ok(()), "for a card nobody knows");
+    let for_anothers = ask(&other_pupil(), &stock(2, 0), Some(card(1)), &[]);
+    assert!(matches!(for_anothers, Err(Conflict::NoLostCard(of)) if of.card == card(1)));
+    assert_eq!(uploads.of_another(card(1), &pupil()), None);
+    assert_eq!(uploads.of_another(card(1), &other_pupil()).map(|of| of.card), Some(card(1)));
     let replaced = list([report(1, Kind::Replaced, "2007-10-20")]);
-    assert_eq!(ask(&pupil(), &stock(2, 0), false, &[&replaced]), Ok(()));
-    assert_eq!(ask(&other_pupil(), &stock(2, 0), false, &[]), Ok(()));
+    assert_eq!(ask(&pupil(), &stock(2, 0), None, &[&replaced]), Ok(()));
+    assert_eq!(ask(&other_pupil(), &stock(2, 0), None, &[]), Ok(()));
 }
 
 #[test]
@@ -349,7 +354,7 @@ fn a_temporary_card_that_came_back_is_no_card_the_pupil_has() {
     for spare in [spare, back] {
         let (pupil, card) = (pupil(), stock(2, 0));
         let on = date("2007-10-20");
-        let candidate = Candidate { pupil: &pupil, card: &card, temporary: false, on };
+        let candidate = Candidate { pupil: &pupil, card: &card, lost: None, on };
         let refused = school([first, spare]).admits(&candidate, &[]);
         assert!(matches!(refused, Err(Conflict::SecondCard(_))), "{refused:?}");
     }
@@ -368,7 +373,7 @@ fn namesakes_are_told_apart_by_their_education_number() {
         let uploads = school([of(&with(ours, ours_id), &stock(1, 0), 1, "2007-09-01")]);
         let (pupil, card) = (with(theirs, theirs_id), stock(2, 0));
         let on = date("2007-10-20");
-        uploads.admits(&Candidate { pupil: &pupil, card: &card, temporary: false, on }, &[])
+        uploads.admits(&Candidate { pupil: &pupil, card: &card, lost: None, on }, &[])
     };
     assert!(matches!(ask(None, None), Err(Conflict::SamePerson(_))));
     assert!(matches!(ask(Some("10000001"), None), Err(Conflict::SamePerson(_))));

@@ -6,11 +6,12 @@ mod support;
 use core::num::NonZeroU16;
 
 use support::{OTHER_SCHOOL, OWN_DISTRICT, OWN_SCHOOL, issuance, pupil, status, unit};
-use xuejika_card_model::date::Date;
+use xuejika_card_model::date::{Date, Time};
+use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::list::{Effect, Listing, Standing};
 use xuejika_card_model::record::{
-    Enrolment, ExtensionEntry, ExtensionIndex, Grant, Issuance, Personalisation, Registration,
-    SchoolYear, Sector, Status, Term, TerminalId,
+    Enrolment, ExtensionEntry, ExtensionIndex, Grant, Issuance, LogEntry, Personalisation,
+    Registration, SchoolYear, Sector, Status, Term, TerminalId,
 };
 use xuejika_card_model::state::LifeCycleState;
 use xuejika_card_model::verdict::{
@@ -36,6 +37,7 @@ struct Case {
     personalisation: Option<Personalisation>,
     registrations: Vec<Registration>,
     extensions: Vec<ExtensionEntry>,
+    log: Vec<LogEntry>,
     venue: Venue,
     lists: Vec<Listing>,
 }
@@ -80,6 +82,7 @@ fn case() -> Case {
             terminal: TerminalId([0; 4]),
         }],
         extensions: vec![ExtensionEntry { index: sector(), sector: Sector::Open(grant()) }],
+        log: Vec::new(),
         venue: Venue::Application {
             sector: sector(),
             application: grant().application,
@@ -103,6 +106,7 @@ impl Case {
                 personalisation: self.personalisation.as_ref(),
                 registrations: &self.registrations,
                 extensions: &self.extensions,
+                log: &self.log,
             }),
         };
         let Self { today, venue, lists, .. } = self;
@@ -411,4 +415,36 @@ fn records_that_lie_ahead() {
         case.registrations.clear();
     });
     assert_eq!(unregistered, Verdict::Refuse(Reason::NotRegistered(date("2007-09-20"))));
+}
+
+/// 暂行办法 六(五): a card that was never registered lapses although its data are corrected later; after a
+/// transfer the new school's personalisation counts.
+#[test]
+fn correcting_a_card_is_no_registration() {
+    let until = |count, events: &[(Event, &str)]| {
+        let mut case = case();
+        case.registrations.clear();
+        let last = case.personalisation.as_mut().unwrap();
+        (last.count, last.date) = (count, date("2008-02-20"));
+        let entry = |(event, on): &(Event, &str)| LogEntry {
+            operation: event.code(),
+            result: 0,
+            date: date(on),
+            time: Time::new(8, 0, 0).unwrap(),
+            unit: unit(OWN_SCHOOL),
+            counter: 1,
+        };
+        case.log = events.iter().map(entry).collect();
+        match case.verdict() {
+            Verdict::Accept { registered_until } => Some(registered_until.to_string()),
+            _ => None,
+        }
+    };
+    let good = Some("2008-03-20".to_owned());
+    let last = (Event::PersonaliseCommit, "2008-02-20");
+    let first = (Event::PersonaliseCommit, "2007-09-01");
+    assert_eq!(until(2, &[last, first]), None);
+    assert_eq!(until(1, &[last, first]), good, "the earlier one was wiped");
+    assert_eq!(until(2, &[last, (Event::TransferIn, "2008-02-20"), first]), good);
+    assert_eq!(until(2, &[last]), good, "beyond the log");
 }

@@ -329,7 +329,7 @@ impl<'a> Station<'a> {
         let mut card = reader.connect(&mut self.channel, self.stamp.date)?;
         let serial = card.issuance().card_serial;
         if let Some(admission) = &self.admission {
-            admission.ask(pupil, card.issuance(), false, self.stamp.date)?;
+            admission.ask(pupil, card.issuance(), None, self.stamp.date)?;
         }
         let done = card.personalise(pupil, self.stamp, issued)?;
         out.report(&EventReport::personalised("personalise", serial, &done))?;

@@ -160,6 +160,14 @@ pub enum Error {
         /// Day of the report.
         reported: Date,
     },
+    /// Who has left senior school gets no card (操作规程 一/五).
+    #[error("the pupil's enrolment ended on {ended}, and it is {today}: a graduate gets no card")]
+    EnrolmentEnded {
+        /// Valid-until date of the pupil's data.
+        ended: Date,
+        /// The reader's date.
+        today: Date,
+    },
     /// A time limit lies beyond the calendar.
     #[error(transparent)]
     Calendar(#[from] CalendarError),

@@ -88,6 +88,7 @@ impl CardContents {
             personalisation: self.personalisation.as_ref(),
             registrations: &self.registrations,
             extensions: &self.extensions,
+            log: &self.log,
         }
     }
 

@@ -136,6 +136,11 @@ impl<S: Sam> Reader<S> {
         self.lists.take(list)
     }
 
+    /// The reader with these lists in the place of its own.
+    pub fn with_lists(self, lists: Lists) -> Self {
+        Self { lists, ..self }
+    }
+
     /// The lists it holds.
     #[must_use]
     pub const fn lists(&self) -> &Lists {

@@ -30,8 +30,9 @@ pub struct Candidate<'a> {
     pub pupil: &'a Pupil,
     /// The card.
     pub card: &'a Issuance,
-    /// Whether it becomes a temporary card. What it stands in for is asked of the loss lists.
-    pub temporary: bool,
+    /// The lost card for which it is to stand in, if it becomes a temporary card. Whether that is lost
+    /// is asked of the loss lists.
+    pub lost: Option<CardSerial>,
     /// The day.
     pub on: Date,
 }
@@ -72,6 +73,12 @@ pub enum Conflict {
         .0.card, .0.unit, .0.on, .0.number
     )]
     SamePerson(Earlier),
+    /// A temporary card stands in for a lost card of its own pupil (暂行办法 六(二)).
+    #[error(
+        "the lost card {} is that of another pupil, {} of unit {} since {}",
+        .0.card, .0.number, .0.unit, .0.on
+    )]
+    NoLostCard(Earlier),
 }
 
 /// What ended a loss, and with it the use of a temporary card.
@@ -134,8 +141,8 @@ impl Uploads {
     /// freeze lists tell: the desk's question before it personalises.
     ///
     /// A number that another pupil was given is refused. So is a second card, unless the first one was
-    /// taken back, cancelled or replaced, or is lost and past its loss period; a temporary card is
-    /// asked about the number alone. To personalise a card again for the pupil who has it is no
+    /// taken back, cancelled or replaced, or is lost and past its loss period; a temporary card stands
+    /// in for a card of its pupil instead. To personalise a card again for the pupil who has it is no
     /// second card.
     ///
     /// # Errors
@@ -150,7 +157,13 @@ impl Uploads {
         let own = self.current(claim.card).is_some_and(|held| {
             !held.temporary && held.generation == claim.generation && Person::from(held).is(person)
         });
-        if candidate.temporary || own {
+        // That no card stands in for itself, the reader knows.
+        if let Some(lost) = candidate.lost {
+            let other = self.of_other(lost, claim.number, person);
+            let other = other.filter(|_| lost != claim.card);
+            return other.map_or(Ok(()), |held| Err(Conflict::NoLostCard(Earlier::from(held))));
+        }
+        if own {
             return Ok(());
         }
         self.second_card(&claim, &rivals, lists).map_or(Ok(()), Err)
@@ -178,6 +191,14 @@ impl Uploads {
     #[must_use]
     pub fn current(&self, card: CardSerial) -> Option<&PersonalisationUpload> {
         self.entries().of(card).iter().max_by_key(|record| record.newness())
+    }
+
+    /// Returns the newest personalisation of a card that never was this pupil's: who applies for its
+    /// replacement has to be its holder. A card that these uploads do not know may be anybody's.
+    #[must_use]
+    pub fn of_another(&self, card: CardSerial, pupil: &Pupil) -> Option<Earlier> {
+        let number = pupil.identity.student_number;
+        self.of_other(card, number, &Person::from(pupil)).map(Earlier::from)
     }
 
     fn is_current(&self, record: &PersonalisationUpload) -> bool {
@@ -277,17 +298,25 @@ impl Uploads {
 
     fn no_lost_card(&self, record: &PersonalisationUpload) -> Option<Finding> {
         let named = record.lost_card;
-        let of_pupil = |lost: CardSerial| {
-            let holders = self.entries().of(lost);
-            let own = |held: &PersonalisationUpload| {
-                Person::from(held).is(&Person::from(record))
-                    || held.student_number == record.student_number
-            };
-            // A card that these uploads do not know may be anybody's.
-            holders.is_empty() || holders.iter().any(own)
-        };
+        let person = Person::from(record);
+        let of_pupil = |lost| self.of_other(lost, record.student_number, &person).is_none();
         let missing = record.temporary && !named.is_some_and(of_pupil);
         missing.then_some(Finding::NoLostCard { named })
+    }
+
+    /// The newest personalisation of a card that never was this pupil's. A card that these uploads do
+    /// not know may be anybody's.
+    fn of_other(
+        &self,
+        card: CardSerial,
+        number: StudentNumber,
+        person: &Person,
+    ) -> Option<&PersonalisationUpload> {
+        let own = |held: &PersonalisationUpload| {
+            Person::from(held).is(person) || held.student_number == number
+        };
+        let never = !self.entries().of(card).iter().any(own);
+        self.current(card).filter(|_| never)
     }
 
     fn still_out(
@@ -371,6 +400,14 @@ impl From<&PersonalisationUpload> for Person {
     }
 }
 
+impl From<&Pupil> for Person {
+    fn from(pupil: &Pupil) -> Self {
+        let identity = &pupil.identity;
+        let key = (identity.birth_date, identity.sex, identity.name);
+        Self { key, education_id: identity.education_id }
+    }
+}
+
 impl From<&PersonalisationUpload> for Claim {
     fn from(record: &PersonalisationUpload) -> Self {
         Self {
@@ -385,13 +422,11 @@ impl From<&PersonalisationUpload> for Claim {
 
 impl From<&Candidate<'_>> for Claim {
     fn from(candidate: &Candidate<'_>) -> Self {
-        let identity = &candidate.pupil.identity;
-        let key = (identity.birth_date, identity.sex, identity.name);
         Self {
             card: candidate.card.card_serial,
             generation: candidate.card.generation,
-            number: identity.student_number,
-            person: Person { key, education_id: identity.education_id },
+            number: candidate.pupil.identity.student_number,
+            person: Person::from(candidate.pupil),
             on: candidate.on,
         }
     }
@@ -437,9 +472,10 @@ impl Conflict {
     #[must_use]
     pub const fn earlier(&self) -> &Earlier {
         match self {
-            Self::NumberTaken(earlier) | Self::SecondCard(earlier) | Self::SamePerson(earlier) => {
-                earlier
-            }
+            Self::NumberTaken(earlier)
+            | Self::SecondCard(earlier)
+            | Self::SamePerson(earlier)
+            | Self::NoLostCard(earlier) => earlier,
         }
     }
 }
@@ -453,7 +489,7 @@ impl Finding {
             Self::Conflict(Conflict::SecondCard(_)) => "second-card",
             Self::Conflict(Conflict::SamePerson(_)) => "same-person",
             Self::Late { .. } => "late",
-            Self::NoLostCard { .. } => "no-lost-card",
+            Self::Conflict(Conflict::NoLostCard(_)) | Self::NoLostCard { .. } => "no-lost-card",
             Self::StillOut { .. } => "still-out",
         }
     }
@@ -463,10 +499,10 @@ impl Finding {
     pub const fn article(&self) -> &'static str {
         match self {
             Self::Conflict(Conflict::NumberTaken(_)) => "暂行办法 四(一)",
-            Self::Conflict(_) => "暂行办法 一(一), 操作规程 一/四",
             Self::Late { .. } => "操作规程 四/五",
-            Self::NoLostCard { .. } => "暂行办法 六(二)",
+            Self::Conflict(Conflict::NoLostCard(_)) | Self::NoLostCard { .. } => "暂行办法 六(二)",
             Self::StillOut { .. } => "操作规程 四/六",
+            Self::Conflict(_) => "暂行办法 一(一), 操作规程 一/四",
         }
     }
 }

@@ -30,10 +30,11 @@ use core::num::NonZeroU16;
 use crate::calendar;
 use crate::date::Date;
 use crate::ident::UnitCode;
+use crate::lifecycle::Event;
 use crate::list::Listing;
 use crate::record::{
-    Enrolment, ExtensionEntry, ExtensionIndex, Issuance, Personalisation, Registration, Sector,
-    Status,
+    Enrolment, ExtensionEntry, ExtensionIndex, Issuance, LogEntry, Personalisation, Registration,
+    Sector, Status,
 };
 use crate::state::LifeCycleState;
 
@@ -65,6 +66,8 @@ pub struct Facts<'a> {
     pub registrations: &'a [Registration],
     /// Entries of the extension directory.
     pub extensions: &'a [ExtensionEntry],
+    /// Operation log, newest first.
+    pub log: &'a [LogEntry],
 }
 
 /// Where and when a card is presented.
@@ -162,9 +165,9 @@ fn decide(
     if ended && !status.flags.temporary {
         return Err(Reason::EnrolmentEnded(enrolment.valid_until));
     }
-    let registered_until =
-        calendar::registered_until(at.today, personalisation.date, facts.registrations)
-            .ok_or(Reason::Incomplete)?;
+    let personalised = first_personalised(facts, personalisation);
+    let registered_until = calendar::registered_until(at.today, personalised, facts.registrations)
+        .ok_or(Reason::Incomplete)?;
     if at.today > registered_until {
         return Err(Reason::NotRegistered(registered_until));
     }
@@ -174,6 +177,16 @@ fn decide(
     check_application(facts.extensions, at.venue)?;
     let last = registered_until.min(facts.issuance.valid_until).min(enrolment.valid_until);
     Ok((last, records_ahead(facts, personalisation, at.today)))
+}
+
+/// The day on which the card was first personalised at this school for this pupil, as far back as the
+/// log goes: to correct its data is no registration (暂行办法 六(五)).
+fn first_personalised(facts: &Facts<'_>, personalisation: &Personalisation) -> Date {
+    let came = Event::TransferIn.code();
+    let here = facts.log.iter().take_while(|entry| entry.operation != came);
+    let commits = here.filter(|entry| entry.operation == Event::PersonaliseCommit.code());
+    let dates = commits.take(personalisation.count.into()).map(|entry| entry.date);
+    dates.fold(personalisation.date, Date::min)
 }
 
 /// Says when the newest record of a card lies ahead of the reader's date: one of both clocks is wrong.

@@ -2,6 +2,7 @@
 
 use xuejika_card_model::date::Date;
 use xuejika_card_model::desk::{Candidate, Conflict, Uploads};
+use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::list::List;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::Issuance;
@@ -32,11 +33,11 @@ impl Admission {
         &self,
         pupil: &Pupil,
         card: &Issuance,
-        temporary: bool,
+        lost: Option<CardSerial>,
         on: Date,
     ) -> Outcome<()> {
         let lists: Vec<_> = self.lists.iter().collect();
-        match self.uploads.admits(&Candidate { pupil, card, temporary, on }, &lists) {
+        match self.uploads.admits(&Candidate { pupil, card, lost, on }, &lists) {
             Ok(()) => Ok(()),
             Err(Conflict::SamePerson(_)) if self.namesake => Ok(()),
             Err(conflict) => Err(Failure::Because(Code::Findings, conflict.into())),

@@ -297,7 +297,7 @@ impl Station<'_> {
             }
             (LifeCommand::TemporaryIssue(args), Some(pupil)) => {
                 if let Some(admission) = &self.admission {
-                    admission.ask(pupil, card.issuance(), true, stamp.date)?;
+                    admission.ask(pupil, card.issuance(), Some(args.lost), stamp.date)?;
                 }
                 let issued = args.personalise.issued;
                 warn_of_years(holidays.not_covered(stamp.date, pupil.enrolment.valid_until));

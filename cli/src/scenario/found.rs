@@ -162,6 +162,7 @@ impl From<Error> for Found {
             Error::NoLoss { .. } => "no-loss",
             Error::TooLong { .. } => "too-long",
             Error::BeforeLastEvent { .. } => "before-last-event",
+            Error::EnrolmentEnded { .. } => "enrolment-ended",
             _ => "failed",
         };
         Self::stopped(refused, outcome, text)
@@ -267,6 +268,7 @@ impl From<Conflict> for Found {
             Conflict::NumberTaken(_) => "number-taken",
             Conflict::SecondCard(_) => "second-card",
             Conflict::SamePerson(_) => "same-person",
+            Conflict::NoLostCard(_) => "no-lost-card",
             _ => "refused",
         };
         Self::refused(outcome, conflict.to_string())

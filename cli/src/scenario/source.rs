@@ -115,6 +115,13 @@ shipped!(
     "83-clock-behind-the-card",
     "84-campus-applications",
     "85-two-lists-at-a-reader",
+    "86-corrected-is-not-registered",
+    "87-broken-cards-make-room",
+    "88-temporary-for-its-own-pupil",
+    "89-found-in-order-in-every-state",
+    "90-without-the-card-to-senior-school",
+    "91-there-and-back-again",
+    "92-personalised-before-it-is-valid",
     "career",
 );
 

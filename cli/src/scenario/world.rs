@@ -120,6 +120,15 @@ impl Office {
             Self::Lost => bail!("the reader is out of order"),
         }
     }
+
+    /// Gives the reader these lists in the place of its own.
+    pub(super) fn set_lists(&mut self, lists: Lists) {
+        *self = match core::mem::replace(self, Self::Lost) {
+            Self::Locked(locked) => Self::Locked(locked.with_lists(lists)),
+            Self::Unlocked(reader) => Self::Unlocked(reader.with_lists(lists)),
+            Self::Lost => Self::Lost,
+        };
+    }
 }
 
 impl World {
@@ -138,7 +147,8 @@ impl World {
         let mut cards = BTreeMap::new();
         for (name, spec) in &script.cards {
             let tap = trace.tap(SCENARIO, name);
-            let card = card(spec, &mut env, tap, language).with_context(|| name.clone())?;
+            let card =
+                card(spec, script.date, &mut env, tap, language).with_context(|| name.clone())?;
             cards.insert(name.clone(), card);
         }
         let mut readers = BTreeMap::new();
@@ -211,7 +221,8 @@ impl World {
     }
 
     /// The other card of a pupil for which `card` is to stand in: one whose loss the reader's lists
-    /// know, else any; where the pupil has no other, the card itself, for which none can stand in.
+    /// know, else any; where the pupil has no other, a card without a pupil whose loss they know; else
+    /// the card itself, for which none can stand in.
     pub(super) fn lost_card(
         &mut self,
         reader: &str,
@@ -220,12 +231,14 @@ impl World {
     ) -> anyhow::Result<CardSerial> {
         let number = pupil.identity.student_number;
         let own = self.serial(card)?;
-        let mut others = Vec::new();
-        for (name, other) in &mut self.cards {
+        let (mut others, mut nobodys) = (Vec::new(), Vec::new());
+        for (_, other) in self.cards.iter_mut().filter(|(name, _)| *name != card) {
             let held = s70::Contents::of(other.channel().model()).ok().and_then(|card| card.pupil);
-            let same = held.is_some_and(|(held, _)| held.identity.student_number == number);
-            if same && name != card {
-                others.push(CardSerial::from_bytes(other.channel().header().serial.0)?);
+            let serial = CardSerial::from_bytes(other.channel().header().serial.0)?;
+            match held {
+                Some((held, _)) if held.identity.student_number == number => others.push(serial),
+                None => nobodys.push(serial),
+                Some(_) => {}
             }
         }
         let station = self.reader(reader)?;
@@ -234,7 +247,8 @@ impl World {
         let lost = |serial: &&CardSerial| {
             lists.iter().any(|list| list.loss_reported(**serial, &bearer).is_some())
         };
-        Ok(*others.iter().find(lost).or(others.first()).unwrap_or(&own))
+        let stands = others.iter().find(lost).or(others.first());
+        Ok(*stands.or_else(|| nobodys.iter().find(lost)).unwrap_or(&own))
     }
 
     /// A reader by its name in the file.
@@ -302,11 +316,19 @@ impl World {
     }
 }
 
-fn card(spec: &CardSpec, env: &mut Env, tap: Tap, language: Language) -> anyhow::Result<Field> {
+fn card(
+    spec: &CardSpec,
+    first: Date,
+    env: &mut Env,
+    tap: Tap,
+    language: Language,
+) -> anyhow::Result<Field> {
     let mut issuance = test_card::issuance(spec.serial, spec.profile)?;
     issuance.valid_from = spec.valid_from.unwrap_or(issuance.valid_from);
     issuance.valid_until = spec.valid_until.unwrap_or(issuance.valid_until);
-    issuance.init_date = issuance.init_date.min(issuance.valid_from);
+    // A card is there on the first day, but not before the year of its serial.
+    let made = Date::new(2000 + u16::from(spec.serial.year()), 1, 1)?;
+    issuance.init_date = issuance.init_date.min(issuance.valid_from).min(first.max(made));
     let memory = match (spec.foreign, spec.blank) {
         (true, true) => bail!("a blank card of another key system"),
         (true, false) => World::foreign_memory(env, &issuance)?,

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use xuejika_apdu::CardChannel;
 use xuejika_card_model::calendar::Holidays;
+use xuejika_card_model::date::Date;
 use xuejika_card_model::event::{Body, Outcome};
 use xuejika_card_model::file::tree::sfi;
-use xuejika_card_model::ident::{CardSerial, StudentNumber};
+use xuejika_card_model::ident::{CardSerial, Stage, StudentNumber};
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{Enrolment, Identity, RecordKind, Status, Transfer};
@@ -47,7 +48,8 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
     /// completed by doing it again.
     ///
     /// # Errors
-    /// Returns an [`Error`]; [`Error::Listed`] for a card that a list of the reader refuses. Before the
+    /// Returns an [`Error`]; [`Error::Listed`] for a card that a list of the reader refuses,
+    /// [`Error::EnrolmentEnded`] for a pupil who has left senior school. Before the
     /// commit the card is not in use; present it again.
     pub fn personalise(
         &mut self,
@@ -116,6 +118,9 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         let mut session = self.session(KeyNumber::PERSONALISE)?;
         let before = status(&mut session)?;
         let begin = begin(&before)?;
+        if origin(&before) != Active {
+            refuse_graduate(&pupil.enrolment, desk.today)?;
+        }
         let notes = desk.ask(&mut session, (&issuance, &before), begin, stamp.date)?;
         if begin.next(before.state, before.previous).is_some() {
             check_number(&mut session, &before, pupil.identity.student_number)?;
@@ -132,6 +137,15 @@ impl<S: Sam, C: CardChannel> StudentCard<'_, S, C> {
         let outcome = life::ask(&mut session, &before, &commit)?;
         Ok(Personalised { before, outcome, resumed: before.state == Personalising, notes })
     }
+}
+
+/// Who has graduated gets no card; between two stages a pupil may still need one (操作规程 一/五).
+fn refuse_graduate(enrolment: &Enrolment, today: Date) -> Result<(), Error> {
+    let ended = enrolment.valid_until;
+    if enrolment.stage == Stage::Senior && today > ended {
+        return Err(Error::EnrolmentEnded { ended, today });
+    }
+    Ok(())
 }
 
 /// The state from which a personalisation began, or would begin.

@@ -9,6 +9,7 @@ use xuejika_card_model::event::Opening;
 use xuejika_card_model::ident::UnitCode;
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{ExtensionIndex, FilingNumber, Term};
+use xuejika_card_model::state::LifeCycleState::Initialised;
 use xuejika_emulator::{Env, test_card};
 use xuejika_keyscheme::{KeyNumber, KeyVersion};
 use xuejika_reader::sam::SoftSam;
@@ -72,7 +73,7 @@ impl World {
             Err(errors) => return Ok((&errors).into()),
         };
         if with.online && !matches!(act, Act::Correct(_)) {
-            let asked = self.refused_by_uploads(&with.reader, &with.card, &pupil, false)?;
+            let asked = self.refused_by_uploads(&with.reader, &with.card, &pupil, None)?;
             if let Some(refused) = asked {
                 return Ok(refused);
             }
@@ -83,13 +84,23 @@ impl World {
             _ => card.personalise(&pupil, stamp, with.issued),
         });
         if with.online && done.is_ok() {
-            self.upload_personalised(&with.card, &pupil, with.issued, None)?;
+            let issued = self.handed_out(&with.card)?;
+            self.upload_personalised(&with.card, &pupil, issued, None)?;
         }
         Ok(written(&pupil, done))
     }
 
-    /// Issues a temporary card for the card that is lost.
+    /// Issues a temporary card for the card that is lost. The desk that does has the list of its own
+    /// unit at hand, delivered to the reader or not.
     pub(super) fn temporary_issue(&mut self, temporary: &Temporary) -> anyhow::Result<Found> {
+        let held = self.reader(&temporary.reader)?.office.lists()?.clone();
+        self.take_own_list(&temporary.reader)?;
+        let found = self.temporary_issue_by_lists(temporary);
+        self.reader(&temporary.reader)?.office.set_lists(held);
+        found
+    }
+
+    fn temporary_issue_by_lists(&mut self, temporary: &Temporary) -> anyhow::Result<Found> {
         let Temporary { card, reader, pupil, issued, lost, online } = temporary;
         let pupil = match self.pupil(pupil)? {
             Ok(pupil) => pupil,
@@ -99,7 +110,8 @@ impl World {
             Some(lost) => self.serial(lost)?,
             None => self.lost_card(reader, card, &pupil)?,
         };
-        if *online && let Some(refused) = self.refused_by_uploads(reader, card, &pupil, true)? {
+        let asked = self.refused_by_uploads(reader, card, &pupil, Some(lost));
+        if *online && let Some(refused) = asked? {
             return Ok(refused);
         }
         let (stamp, holidays) = (self.stamp(), self.holidays.clone());
@@ -141,8 +153,14 @@ impl World {
                 | Act::Fault(_)
                 | Act::TemporaryReturn(_)
         );
+        let state = done.as_ref().ok().map(|change| change.outcome.state);
         if ends && done.is_ok() {
             self.upload_ended(&plain.card)?;
+        }
+        // Found in order, a card sent up as faulty is its pupil's again.
+        if matches!(act, Act::Restock(_)) && state.is_some_and(|state| state != Initialised) {
+            // Clocks of scenarios may go back; the day is then left as it was.
+            let _ = self.upload(&plain.reader, &plain.card);
         }
         Ok(changed(done))
     }

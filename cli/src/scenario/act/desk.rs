@@ -34,6 +34,10 @@ impl World {
     ) -> anyhow::Result<Found> {
         let (serial, today) = (self.serial(card)?, self.date);
         let Ok(pupil) = self.pupil(pupil)? else { bail!("the pupil's data is not valid") };
+        if let Some(of) = self.uploads.of_another(serial, &pupil) {
+            let text = format!("the card was personalised for another pupil, {}", of.number);
+            return Ok(Found::refused("other-pupil", text));
+        }
         let since = match (cause, list, since) {
             (ReplacementCause::Lost, Some(list), _) => {
                 let lists = self.list(list)?.versions.last();
@@ -52,6 +56,10 @@ impl World {
         Ok(match form {
             Ok(form) => {
                 self.counted(since, form.hand_out_by);
+                // A broken card is handed in with the form; a lost one makes room by its loss.
+                if cause != ReplacementCause::Lost {
+                    self.upload_ended(card)?;
+                }
                 Found::done(format!("since {since}"))
                     .with("fee", form.fee_yuan)
                     .with("fee_code", form.fee_code)

@@ -111,6 +111,21 @@ impl World {
         })
     }
 
+    /// Gives a reader the newest version of its own unit's list, if that has one it does not hold.
+    pub(super) fn take_own_list(&mut self, reader: &str) -> anyhow::Result<()> {
+        let unit = self.reader(reader)?.unit;
+        let mac = list_mac(unit)?;
+        let books = self.lists.values().filter(|book| book.scope == unit);
+        let newest: Vec<_> =
+            books.filter_map(|book| book.versions.last()).map(|list| list.emit(&mac)).collect();
+        for file in newest {
+            let lookup = Lookup::parse(&file, &mac)?;
+            // One that is no newer than what the reader holds changes nothing.
+            let _ = self.reader(reader)?.office.take_list(lookup)?;
+        }
+        Ok(())
+    }
+
     /// What the newest version of a list says, of everything or of a card.
     pub(super) fn show_list(&mut self, list: &str, card: Option<&str>) -> anyhow::Result<Found> {
         let serial = card.map(|card| self.serial(card)).transpose()?;

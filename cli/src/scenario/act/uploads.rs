@@ -19,7 +19,7 @@ impl World {
         reader: &str,
         card: &str,
         pupil: &Pupil,
-        temporary: bool,
+        lost: Option<CardSerial>,
     ) -> anyhow::Result<Option<Found>> {
         let station = self.reader(reader)?;
         if !matches!(station.office, Office::Unlocked(_)) || station.unit != pupil.enrolment.unit {
@@ -34,7 +34,7 @@ impl World {
         if Event::PersonaliseBegin.next(state, previous).is_none() {
             return Ok(None);
         }
-        let candidate = Candidate { pupil, card: &issuance, temporary, on };
+        let candidate = Candidate { pupil, card: &issuance, lost, on };
         let refused = self.uploads.admits(&candidate, &self.newest_lists()).err();
         Ok(refused.map(Found::from))
     }
