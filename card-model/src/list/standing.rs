@@ -92,12 +92,11 @@ impl Mark {
 }
 
 impl LossReport {
-    /// The report of an entry; none of a withdrawn one or of another kind.
+    /// The report of an entry that was not withdrawn; none of another kind.
     pub(super) fn of(entry: &Entry) -> Option<Self> {
         let (unit, generation, reported) =
             (entry.unit(), entry.generation(), entry.reported().date);
-        let open = entry.kind() == Kind::Loss && entry.withdrawn().is_none();
-        open.then_some(Self { unit, generation, reported })
+        (entry.kind() == Kind::Loss).then_some(Self { unit, generation, reported })
     }
 
     /// The first of the reports about the last holder of a card, as far as they concern `bearer`: the
