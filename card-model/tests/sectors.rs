@@ -102,7 +102,7 @@ fn opening_needs_an_application_a_filing_number_and_a_sector_that_exists() {
     assert_eq!(with(body..body + 1, &[0]), wrong);
     assert_eq!(with(body..body + 1, &[9]), wrong);
     assert_eq!(with(body + 1..body + 3, &[0, 0]), wrong);
-    assert_eq!(with(body + 3..body + 6, &[0x08, 0x80, 0x12]), wrong);
+    assert_eq!(with(body + 3..body + 6, &[0x99, 0, 0]), wrong);
     assert_eq!(with(body + 6..body + 10, &[0, 0, 0, 0]), wrong);
     assert_eq!(with(body + 6..body + 10, &[0, 0, 0, 0x0A]), wrong);
 }
