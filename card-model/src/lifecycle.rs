@@ -207,6 +207,14 @@ impl Event {
         }
     }
 
+    /// Whether it puts a card to use, or keeps it there: refused for a card that has ended, and by a
+    /// reader for one that its lists refuse. The others take a card out of use, or mark it
+    /// (操作规程 四/六).
+    #[must_use]
+    pub const fn keeps_in_use(self) -> bool {
+        matches!(self.dated(), Dated::WhileValid)
+    }
+
     /// Records it may write beside status and log. A recall that leaves the state as it is writes
     /// none, a restock those of what it finds; [`Self::ExtensionOpen`], [`Self::ExtensionReclaim`],
     /// [`Self::TransferIn`] and [`Self::TemporaryReturn`] change sectors and their keys too.

@@ -69,6 +69,7 @@ fn a_school_gets_a_card_a_pupil_and_the_spare_ones() {
     // The city orders back: at least so many, and nothing is handed out.
     assert_eq!(one("1200,1000,50"), (96, 0, 50));
     assert_eq!(one("1200,1400,50"), (96, 0, 104));
+    assert_eq!(one("1200,1000,1000"), (96, 0, 1000));
     assert_eq!(one("1200,1000,0"), (96, 296, 0));
 
     let three = "084012,100,0,\n084013,100,120,\n051001,10,0,";
@@ -79,6 +80,8 @@ fn a_school_gets_a_card_a_pupil_and_the_spare_ones() {
         totals,
         [(unit(CITY), 210, 119, 12), (unit("050000"), 10, 11, 0), (unit(DISTRICT), 200, 108, 12)]
     );
+    let own = plan(DISTRICT, "084012,100,0,\n084013,100,120,").unwrap();
+    assert_eq!(own.totals, &whole.totals[2..]);
     let (found, desk) = (unit("051001"), unit(DISTRICT));
     assert_eq!(
         told(plan(DISTRICT, three).unwrap_err()),
@@ -119,6 +122,7 @@ fn whoever_spoils_more_than_three_percent_is_liable() {
             row("B", "084012", "4.00", true),
         ]
     );
+    assert!(tally(&lines("unit,batch,cards,wasted\n084012,A,4,4\n")).is_ok());
     let csv = "unit,batch,cards,wasted\n084012,A,1,0\n084012,A,1,0\n084013,A,0,0\n084014,A,1,2\n";
     assert_eq!(
         told(tally(&lines(csv)).unwrap_err()),
@@ -210,6 +214,7 @@ fn each_level_has_its_movements_and_its_partners() {
         (SCHOOL, format!("received,{card},000000,")),
         (SCHOOL, format!("received,{card},050000,")),
         (SCHOOL, format!("moved in,{card},,")),
+        (SCHOOL, format!("moved in,{card},050000,")),
         (SCHOOL, format!("returned,{card},080000,")),
         (CITY, format!("fault in,{card},084012,")),
         (DISTRICT, format!("recalled in,{card},051001,")),
@@ -251,6 +256,9 @@ fn cards_stay_ten_working_days() {
     let cards = "1100260100000048..1100260100000055".to_owned();
     assert_eq!(overdue("2026-09-16", 5), [(due, cards)]);
     assert_eq!(overdue("2026-09-16", 7), []);
+    // The card that came with a pupil stays, however long.
+    let kept = "1100260100000048..1100260100000105".to_owned();
+    assert_eq!(overdue("2026-12-31", 0), [("2026-09-15".to_owned(), kept)]);
     let city = "day,movement,cards\n2026-09-01,received,1100260100000014";
     let city = Ledger::new(UnitCode::CITY, &lines(city)).unwrap();
     assert_eq!(city.overdue(date("2026-12-31"), 0, &holidays), Ok(Vec::new()));
@@ -290,6 +298,13 @@ fn cards_go_with_a_slip_that_the_receiver_counts() {
         difference.to_string(),
         "9 cards counted, expected 9; missing 1: 1100260100000063; unexpected 1: 1100260100000113"
     );
+    for (cards, missing, unexpected) in
+        [("1100260100000014..1100260100000048", 5, 0), ("1100260100000014..1100260100000105", 0, 1)]
+    {
+        let difference = slip.clone().receive(&counted(&format!("cards\n{cards}"))).unwrap_err();
+        let found = (difference.missing.count(), difference.unexpected.count());
+        assert_eq!(found, (missing, unexpected), "{cards}");
+    }
     let all =
         counted("cards\n1100260100000063..1100260100000105\n1100260100000014..1100260100000048");
     let received = slip.receive(&all).unwrap();
@@ -307,6 +322,9 @@ fn cards_go_with_a_slip_that_the_receiver_counts() {
 
 #[test]
 fn a_slip_is_one_slip_and_counts_right() {
+    let many = lines::<CountedCards>("cards\n1100270100000013..1100270199999992");
+    let many = told(Cards::in_lines(&many, |line| line.cards).unwrap_err());
+    assert_eq!(many, [(2, "cards", CardsError::TooMany)]);
     let heading = "slip,day,from,to,movement,cards,count\n";
     let slip = |rows: &str| Slip::new(&lines(&format!("{heading}{rows}"))).map_err(told);
     let first = "J1,2026-09-01,080000,084012,handed out,1100260100000014..1100260100000048,4\n";
@@ -319,6 +337,13 @@ fn a_slip_is_one_slip_and_counts_right() {
             (3, "day", SlipError::Other),
             (3, "count", SlipError::Count(1))
         ]
+    );
+    let fields = |row: &str| second(row).iter().map(|error| error.1).collect::<Vec<_>>();
+    assert_eq!(fields("J1,2026-09-01,080000,084013,handed out,1100260100000055,1"), ["to"]);
+    assert_eq!(fields("J1,2026-09-01,000000,084012,handed out,1100260100000055,1"), ["from", "to"]);
+    assert_eq!(
+        fields("J1,2026-09-01,080000,084012,fault up,1100260100000055,1"),
+        ["movement", "to"]
     );
     let twice = second("J1,2026-09-01,080000,084012,handed out,1100260100000048,1");
     assert_eq!(twice, [(3, "cards", SlipError::Cards(CardsError::Twice(serial(4))))]);
@@ -393,6 +418,7 @@ fn a_sam_is_registered_until_it_is_withdrawn() {
     assert!(matches!(refused(school, Some("084013"), "2007-09-01"), NotRegistered::Unit { .. }));
     assert!(matches!(refused("0000084012000002", None, "2007-09-01"), NotRegistered::Unknown(_)));
 
+    assert!(register("0000084012000001,084012,080000,2007-09-01,2007-09-01\n").is_ok());
     let wrong = register(
         "0000084012000001,084013,050000,2007-09-01,2007-08-31\n\
          0000084012000001,084012,080000,2007-09-01,\n",

@@ -11,8 +11,8 @@ use xuejika_card_model::desk::{
     RareCharacterError, RareCharacterSheet, RecallError, RecallLine, ReplacementCause,
     ReplacementError, ReplacementForm, SheetError,
 };
-use xuejika_card_model::ident::CardSerial;
-use xuejika_card_model::list::Moment;
+use xuejika_card_model::ident::{CardSerial, UnitCode};
+use xuejika_card_model::list::{Edition, Entry, Kind, List, Moment};
 use xuejika_card_model::pupil::Pupil;
 use xuejika_card_model::record::{Personalisation, TerminalId};
 use xuejika_card_model::state::LifeCycleState;
@@ -90,6 +90,22 @@ fn impossible_days_are_refused() {
     let beyond = form(ReplacementCause::Damaged, "2099-12-31", "2099-12-31");
     assert!(matches!(beyond, Err(ReplacementError::Calendar(_))));
     let form = form(ReplacementCause::Damaged, "2026-03-12", "2026-03-12").unwrap();
+    // Once: what its school, or a unit above, has reported as replaced is not replaced again.
+    let replaced = |unit: &str, on: &str| {
+        let at = Moment { date: date(on), time: "08:00:00".parse().unwrap() };
+        let (card, unit) = (form.old_card, unit.parse().unwrap());
+        let entry = Entry::new(card, Kind::Replaced, unit, at, date(on), None).unwrap();
+        let edition = Edition { scope: UnitCode::CITY, version: 1, issued: at };
+        form.clone().unless_replaced(&[&List::new(edition, [entry]).unwrap()])
+    };
+    for unit in [form.unit.to_string(), "000000".into()] {
+        let on = date("2026-03-12");
+        let refused = ReplacementError::Replaced { card: form.old_card, on };
+        assert_eq!(replaced(&unit, "2026-03-12"), Err(refused), "{unit}");
+    }
+    // Another school has no say, and a later report is about this application.
+    assert!(replaced("054020", "2026-03-12").is_ok());
+    assert!(replaced("000000", "2026-03-13").is_ok());
     let new_card = card("1100260100000014");
     assert!(form.clone().hand_out(new_card, date("2026-03-11")).is_err());
     let done = form.hand_out(new_card, date("2026-03-20")).unwrap();

@@ -736,6 +736,8 @@ fn a_reader_knows_when_a_loss_was_reported() {
     let both = [loss(SCHOOL, "2026-12-21"), loss("080000", "2026-12-18")];
     assert_eq!(reported(&both), Some(date("2026-12-18")));
     assert_eq!(reported(&[loss("084013", "2026-12-21")]), None);
+    let others = [loss(SCHOOL, "2026-12-21"), loss("084013", "2026-12-18")];
+    assert_eq!(reported(&others), Some(date("2026-12-21")));
     // What was lost by the holder before is not the loss of this one.
     let before = loss("080000", "2026-12-01").of_generation(0);
     let now = loss(SCHOOL, "2026-12-21").of_generation(1);

@@ -1,5 +1,5 @@
 //! A card was sent up as faulty and has no fault (操作规程 一/八(三)2): what becomes of it, who says
-//! so, and what a fault does not wash away.
+//! so, and what a fault does not undo.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken premise fails the test")]
 
 mod support;
@@ -97,7 +97,7 @@ fn a_district_that_covers_the_unit_that_found_the_fault_says_so_or_the_city() {
 
 /// A fault is no way around a freeze, and none back from the end.
 #[test]
-fn a_fault_washes_away_neither_freeze_nor_cancellation() {
+fn a_fault_undoes_neither_freeze_nor_cancellation() {
     let mut frozen = open(&card_in(S::Active));
     execute(&mut frozen, Event::Freeze, CITY).unwrap();
     execute(&mut frozen, Event::Fault, OWN_SCHOOL).unwrap();

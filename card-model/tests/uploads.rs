@@ -10,7 +10,7 @@ use xuejika_card_model::date::{Date, Time};
 use xuejika_card_model::desk::{
     Candidate, Conflict, Finding, LossEnd, PersonalisationUpload, Uploads,
 };
-use xuejika_card_model::ident::CardSerial;
+use xuejika_card_model::ident::{CardSerial, Stage};
 use xuejika_card_model::list::{
     Content, Edition, Entry, EntryError, Header, HeaderError, Kind, List, ListError, ListMac,
     Moment, Statements, key_id, key_path,
@@ -221,6 +221,14 @@ fn the_newest_statement_of_a_personalisation_counts_and_corrections_are_kept() {
     };
     let next = uploads.next(edition(OWN_SCHOOL, 2), [again]).unwrap();
     assert_eq!(next.entries(), uploads.entries());
+    // What was stated before what stands tells when it was stated first.
+    let late = school([PersonalisationUpload {
+        uploaded_at: at("2007-09-05"),
+        stated_at: at("2007-09-05"),
+        ..first
+    }]);
+    let next = late.next(edition(OWN_SCHOOL, 2), [first]).unwrap();
+    assert_eq!(next.entries().iter().next().unwrap().uploaded_at, first.uploaded_at);
 }
 
 #[test]
@@ -235,6 +243,8 @@ fn values_that_do_not_go_together_are_refused_by_field() {
         ("personalised_on", PersonalisationUpload { birth_date: date("2007-09-02"), ..good }),
         ("ended_on", PersonalisationUpload { ended_on: Some(date("2007-08-31")), ..good }),
         ("uploaded_at", PersonalisationUpload { uploaded_at: at("2007-08-31"), ..good }),
+        ("stage", PersonalisationUpload { stage: Stage::Junior, ..good }),
+        ("stated_at", PersonalisationUpload { ended_on: Some(date("2007-09-05")), ..good }),
     ] {
         let refused = |error: &EntryError| matches!(error, EntryError::Value { field: found, .. } if *found == field);
         let parsed = PersonalisationUpload::parse(&bad.emit()).unwrap_err();
@@ -245,13 +255,23 @@ fn values_that_do_not_go_together_are_refused_by_field() {
         };
         assert!(refused(&error), "{field}: {error}");
     }
+    let backwards = PersonalisationUpload { uploaded_at: at("2007-09-03"), ..good };
+    let error = PersonalisationUpload::parse(&backwards.emit());
+    assert_eq!(error, Err(EntryError::Field("stated_at")));
+    let upload_by = good.upload_by.add_days(1).unwrap();
+    let refused =
+        Uploads::new(edition(OWN_SCHOOL, 1), [PersonalisationUpload { upload_by, ..good }]);
+    let error = EntryError::Field("upload_by");
+    assert_eq!(refused, Err(ListError::Entry { index: 0, error }));
     let mut bytes = good.emit();
     bytes[32] = 7;
     let error = PersonalisationUpload::parse(&bytes).unwrap_err().to_string();
     assert_eq!(error, "sex: code 07 is not in the code table");
-    bytes = good.emit();
-    bytes[175] = 1;
-    assert!(PersonalisationUpload::parse(&bytes).unwrap_err().to_string().contains("reserved"));
+    for (at, bits) in [(175, 1), (9, 0x08)] {
+        let mut bytes = good.emit();
+        bytes[at] |= bits;
+        assert!(PersonalisationUpload::parse(&bytes).unwrap_err().to_string().contains("reserved"));
+    }
 }
 
 /// A month, to the day (操作规程 四/五).
@@ -290,6 +310,7 @@ fn a_number_goes_to_nobody_else() {
     assert_eq!(ask(&pupil(), &stock(2, 0)), Ok(()), "its own pupil, whose card was taken back");
     assert_eq!(ask(&other_pupil(), &stock(2, 0)), Ok(()));
     // Corrected data on the same card is no other pupil.
+    assert_eq!(ask(&thief, &stock(1, 0)), Ok(()));
     let corrected = of(&thief, &stock(1, 0), 2, "2007-10-08");
     assert_eq!(findings(&school([first, corrected]), &[], "2008-12-31"), []);
 }
@@ -321,6 +342,14 @@ fn a_pupil_has_one_card() {
     );
     let other = List::new(edition(OWN_DISTRICT, 1), [other.unwrap()]).unwrap();
     assert_eq!(findings(&both, &[&other], "2008-12-31"), is_second, "no school replaces another's");
+    // A report about the holder before is none about this one, nor is one of that holder's school.
+    let held = of(&pupil(), &stock(1, 1), 1, "2007-09-01");
+    let before = of(&other_pupil(), &stock(1, 0), 1, "2007-08-01");
+    let elsewhere = PersonalisationUpload { personalised_by: unit(OTHER_SCHOOL), ..before };
+    let record = |before| Uploads::new(edition(OWN_DISTRICT, 1), [before, held, second]).unwrap();
+    let past = list([report(1, Kind::Replaced, "2007-08-20").of_generation(0)]);
+    assert_eq!(findings(&record(before), &[&past], "2008-12-31"), is_second);
+    assert_eq!(findings(&record(elsewhere), &[&other], "2008-12-31"), is_second);
 }
 
 #[test]
@@ -344,6 +373,25 @@ fn the_desk_asks_before_it_personalises() {
     let replaced = list([report(1, Kind::Replaced, "2007-10-20")]);
     assert_eq!(ask(&pupil(), &stock(2, 0), None, &[&replaced]), Ok(()));
     assert_eq!(ask(&other_pupil(), &stock(2, 0), None, &[]), Ok(()));
+    assert_eq!(ask(&pupil(), &stock(1, 1), None, &[]), Ok(()), "restocked, it was taken back");
+}
+
+/// Only the card that a pupil has is personalised again while the pupil has a second one.
+#[test]
+fn a_second_card_does_not_keep_the_first_from_its_pupil() {
+    let first = of(&pupil(), &stock(1, 0), 1, "2007-09-01");
+    let second = of(&pupil(), &stock(2, 0), 1, "2007-10-01");
+    let others = of(&other_pupil(), &stock(3, 0), 1, "2007-09-01");
+    let ask = |first, card: &Issuance| {
+        let (pupil, on) = (pupil(), date("2007-10-20"));
+        school([first, second, others])
+            .admits(&Candidate { pupil: &pupil, card, lost: None, on }, &[])
+    };
+    assert_eq!(ask(first, &stock(1, 0)), Ok(()));
+    let back = first.ended(date("2007-09-30"), at("2007-09-30")).unwrap();
+    for card in [stock(1, 1), stock(3, 0)] {
+        assert!(matches!(ask(back, &card), Err(Conflict::SecondCard(_))));
+    }
 }
 
 #[test]
@@ -405,7 +453,21 @@ fn a_temporary_card_names_the_lost_one_and_comes_back() {
     assert_eq!(out(&[loss, replaced]), due(LossEnd::Replaced, "2007-09-20"));
     let again = report(1, Kind::Loss, "2007-09-18");
     assert_eq!(out(&[found, again]), [], "lost again");
+    // The loss that ended on the day of issue is this one, an earlier one is not.
+    for (day, end) in [("2007-09-12", true), ("2007-09-11", false)] {
+        let expected = if end { due(LossEnd::Found, day) } else { vec![] };
+        assert_eq!(out(&[loss.withdraw(at(day)).unwrap()]), expected);
+    }
+    // Neither what another school reports counts, nor what the card was before another pupil had it.
+    let foreign = PersonalisationUpload { personalised_by: unit(OTHER_SCHOOL), ..spare };
+    let district = Uploads::new(edition(OWN_DISTRICT, 1), [first, foreign]).unwrap();
+    assert_eq!(district.findings(&[&list([loss, replaced])], date("2007-09-20")), []);
+    let next = of(&other_pupil(), &stock(2, 0), 1, "2007-09-18");
+    assert_eq!(findings(&school([first, spare, next]), &[&list([found])], "2007-09-20"), []);
+    let unknown = temporary(&pupil(), 2, "2007-09-12").for_lost(card(9)).unwrap();
+    assert_eq!(findings(&school([first, unknown]), &[], "2007-09-12"), [], "a card of elsewhere");
     let last = spare.valid_until;
+    assert_eq!(uploads.findings(&[], last), []);
     let expired = uploads.findings(&[], last.add_days(1).unwrap());
     assert_eq!(expired, [(card(2), Finding::StillOut { end: LossEnd::Expired, on: last })]);
     let back = spare.ended(date("2007-09-16"), at("2007-09-16")).unwrap();

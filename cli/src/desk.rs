@@ -20,12 +20,14 @@ use xuejika_card_model::desk::{
     ReplacementCause, ReplacementForm,
 };
 use xuejika_card_model::ident::{CardSerial, StudentNumber, UnitCode};
-use xuejika_card_model::list::Moment;
+use xuejika_card_model::list::{List, Moment};
 
 use crate::args::StationArgs;
 use crate::calendar_args::{HolidayArgs, warn_of_years};
 use crate::districts::{self, DistrictArgs};
 use crate::exit::{Code, Failure, Outcome};
+use crate::key_verbs::source::DefaultSourceArgs;
+use crate::list::Keys;
 use crate::output::Output;
 use crate::pupil_file::{self, Choice};
 use crate::spreadsheet::Csv;
@@ -158,6 +160,11 @@ struct ReplacementArgs {
     /// Day of the application. By default the date in Beijing.
     #[arg(long)]
     date: Option<Date>,
+    /// Loss and freeze lists (挂失冻结名单), which tell whether the card was replaced already.
+    #[arg(long = "list", value_name = "FILE")]
+    lists: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: DefaultSourceArgs,
     /// The card broke before it was handed out: not the holder's damage, no fee.
     #[arg(long)]
     not_issued: bool,
@@ -265,8 +272,10 @@ impl ReplacementArgs {
         let pupil = pupil_file::read(&self.pupil, &choice, &self.districts.read()?)?;
         let today = clock::stamp(&clock::env(None)?, self.date, None)?.0;
         let holidays = self.holidays.read()?;
+        let lists = self.read_lists()?;
         let form =
             ReplacementForm::new(&pupil, self.card, self.cause, self.since, today, &holidays)
+                .and_then(|form| form.unless_replaced(&lists.iter().collect::<Vec<_>>()))
                 .map_err(finding)?;
         warn_of_years(holidays.not_covered(self.since, form.hand_out_by));
         let form = if self.not_issued { form.never_handed_out() } else { form };
@@ -274,6 +283,14 @@ impl ReplacementArgs {
             (Some(card), Some(on)) => form.hand_out(card, on).map_err(finding),
             _ => Ok(form),
         }
+    }
+
+    fn read_lists(&self) -> Outcome<Vec<List>> {
+        if self.lists.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = Keys::from(self.keys.open()?);
+        self.lists.iter().map(|path| keys.list(path)).collect()
     }
 }
 

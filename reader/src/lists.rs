@@ -7,7 +7,6 @@ use core::fmt;
 use xuejika_card_model::calendar::{Holidays, temporary_card_until};
 use xuejika_card_model::date::Date;
 use xuejika_card_model::ident::{CardSerial, UnitCode};
-use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::list::{Bearer, ListError, Listing, Lookup};
 
 use crate::error::Error;
@@ -99,31 +98,6 @@ impl Lists {
         let newest = newest.ok_or(NoLoss::NoList)?;
         let reported = self.iter().filter_map(|list| list.loss_reported(lost, &bearer));
         reported.min().ok_or(NoLoss::NotListed { newest })
-    }
-}
-
-/// Whether an event puts a card to use, or keeps it there: a listed card is refused it. What takes a
-/// card out of use, or marks it, is done all the same (操作规程 四/六).
-pub(crate) const fn needs_good_standing(event: Event) -> bool {
-    match event {
-        Event::PersonaliseBegin
-        | Event::PersonaliseCommit
-        | Event::TemporaryIssue
-        | Event::Register
-        | Event::ExtensionOpen
-        | Event::TransferOut
-        | Event::TransferIn
-        | Event::TransferWithdraw => true,
-        Event::Initialise
-        | Event::Freeze
-        | Event::Unfreeze
-        | Event::Cancel
-        | Event::Replace
-        | Event::ExtensionReclaim
-        | Event::Recall
-        | Event::Restock
-        | Event::Fault
-        | Event::TemporaryReturn => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the lists of a reader refuse before anything is written, what they let pass with a note, and
 //! the dates that a reader does not believe (暂行办法 六(二), 操作规程 四/六).
-#![allow(clippy::unwrap_used, reason = "test helpers")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 mod support;
 
@@ -14,10 +14,12 @@ use support::{
 use xuejika_card_model::calendar::Holidays;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::event::Opening;
+use xuejika_card_model::file::CYCLIC_HEADER_LEN;
+use xuejika_card_model::file::tree::{CardKind, sfi};
 use xuejika_card_model::ident::CardSerial;
 use xuejika_card_model::lifecycle::Event;
 use xuejika_card_model::list::{Entry, Kind, ListError};
-use xuejika_card_model::nvm::Nvm;
+use xuejika_card_model::nvm::{Cut, Nvm, RamNvm, Torn};
 use xuejika_card_model::record::{ExtensionIndex, SchoolYear, Term};
 use xuejika_card_model::state::LifeCycleState as S;
 use xuejika_card_model::verdict::{Reason, Warning};
@@ -252,6 +254,94 @@ fn whose_card_it_is_decides() {
     assert_eq!(refused, Err(Error::Listed { operation: "register", reason }));
 }
 
+/// After a transfer the reports of both schools count, before the pupil is personalised anew and after.
+#[test]
+fn either_school_has_a_say_over_a_pupil_who_moved() {
+    let frozen = |unit| entry(SERIAL, Kind::Freeze, unit, "2026-08-31", "2026-08-31");
+    let number = "0108401312801056";
+    let mut moved = pupil();
+    moved.identity.student_number = number.parse().unwrap();
+    moved.enrolment.unit = NEW_SCHOOL.parse().unwrap();
+    let mut card = active();
+    at(UNIT, &mut card, transfer_out).unwrap();
+    at(NEW_SCHOOL, &mut card, |card| card.transfer_in(number.parse().unwrap(), None, stamp()))
+        .unwrap();
+    let personalise = |card: &mut VirtualCard, entry| {
+        let mut reader = with(NEW_SCHOOL, &[entry]);
+        reader.connect(card, today()).unwrap().personalise(&moved, stamp(), true).map(changed)
+    };
+    let refused = |done: Result<Change, Error>, operation| {
+        assert_eq!(done, Err(Error::Listed { operation, reason: Reason::Frozen }));
+    };
+    for school in [UNIT, NEW_SCHOOL] {
+        refused(personalise(&mut card, frozen(school)), "personalise begin");
+    }
+    personalise(&mut card, frozen("054020")).unwrap();
+    for school in [UNIT, NEW_SCHOOL] {
+        let mut reader = with(NEW_SCHOOL, &[frozen(school)]);
+        refused(register(&mut reader.connect(&mut card, today()).unwrap()), "register");
+    }
+}
+
+/// While the pupil's files are half written, the school that began is the pupil's.
+#[test]
+fn an_interrupted_correction_is_its_schools() {
+    let frozen = |unit| entry(SERIAL, Kind::Freeze, unit, "2026-08-31", "2026-08-31");
+    let correct = |card: &mut VirtualCard, unit| {
+        let mut reader = with(UNIT, &[frozen(unit)]);
+        reader.connect(card, today()).unwrap().correct(&pupil(), stamp())
+    };
+    let cut = |after_writes| {
+        let mut card = active();
+        card.cut_power(Cut { after_writes, after_bytes: 9, torn: Torn::Random(1) });
+        let _ = at(UNIT, &mut card, |card| card.correct(&pupil(), stamp()));
+        card.nvm_mut().arm(None);
+        support::powered(card)
+    };
+    let half_written = |card: &VirtualCard| card.model().state() == Ok(S::Personalising);
+    let mut card = (0..50).map(cut).find(half_written).unwrap();
+    let (operation, reason) = ("personalise begin", Reason::Frozen);
+    assert_eq!(correct(&mut card, UNIT), Err(Error::Listed { operation, reason }));
+    assert!(correct(&mut card, "054020").unwrap().resumed);
+}
+
+/// The card with a file whose records cannot be read.
+fn damaged(card: &VirtualCard, sfi: u8) -> VirtualCard {
+    let mut memory = card.model().nvm().bytes().to_vec();
+    let file = CardKind::Student.tree().education().unwrap().by_sfi(sfi).unwrap();
+    memory[file.offset..][..file.structure.storage()][CYCLIC_HEADER_LEN..].fill(0xAA);
+    // The last event is complete; what the journal has of it would be put in its place again.
+    memory[CardKind::Student.tree().journal..].fill(0);
+    let env = xuejika_emulator::Env::seeded(4);
+    support::powered(VirtualCard::new(RamNvm::new(memory), env).unwrap())
+}
+
+/// Without its log a card does not tell its last day: it is not put to use, but taken out of it.
+#[test]
+fn a_card_with_a_damaged_log_is_taken_out_of_use() {
+    let mut card = damaged(&active(), sfi::LOG);
+    let refused = at(UNIT, &mut card, register);
+    assert!(matches!(refused, Err(Error::Records(_))), "{refused:?}");
+    at(UNIT, &mut card, |card| card.freeze(None, stamp())).unwrap();
+}
+
+/// Where a pupil came from, a damaged record does not tell: the school of today has its say.
+#[test]
+fn a_damaged_transfer_names_no_school() {
+    let mut card = active();
+    at(UNIT, &mut card, transfer_out).unwrap();
+    at(UNIT, &mut card, |card| card.withdraw(None, stamp())).unwrap();
+    let mut card = damaged(&card, sfi::TRANSFER);
+    let frozen = |unit| entry(SERIAL, Kind::Freeze, unit, "2026-08-31", "2026-08-31");
+    let mut lost = |unit| {
+        let mut reader = with(UNIT, &[frozen(unit)]);
+        register(&mut reader.connect(&mut card, today()).unwrap())
+    };
+    let (operation, reason) = ("register", Reason::Frozen);
+    assert_eq!(lost(UNIT), Err(Error::Listed { operation, reason }));
+    assert_eq!(lost("054020").unwrap().notes, []);
+}
+
 /// Whose card it is costs reading. It is read once, and only when a list names the card.
 #[test]
 fn a_card_that_no_list_names_is_not_read() {
@@ -381,6 +471,7 @@ fn a_temporary_card_ends_when_the_replacement_is_handed_out() {
     let again = entry(LOST, Kind::Loss, UNIT, "2026-09-21", "2026-09-21");
     let first = entry(LOST, Kind::Loss, DISTRICT, "2026-09-01", "2026-09-01");
     reader.take_list(list(CITY, 9, "2026-09-22", &[again, first])).unwrap();
+    reader.take_list(list(DISTRICT, 2, "2026-09-22", &[again])).unwrap();
     let on = date("2026-09-22");
     let refused = issue(&mut reader, LOST, "2026-10-10", on);
     assert_eq!(refused, Err(Error::TooLong { until: date("2026-10-10"), last, reported }));

@@ -186,6 +186,11 @@ mod tests {
             assert_eq!(until(personalised, &[]), expected, "{personalised}");
         }
         assert_eq!(registered_until(date("2099-12-31"), date("2099-10-01"), &[]), None);
+        // On its first day already, and not before.
+        let first = date("2007-09-21");
+        assert_eq!(registered_until(first, first, &[]), cut_off_from(first));
+        let before = first.add_days(-1).unwrap();
+        assert_eq!(registered_until(before, first, &[]), Some(date("2007-03-20")));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::calendar::{
 use crate::code::codes;
 use crate::date::Date;
 use crate::ident::{CardSerial, StudentNumber, UnitCode};
+use crate::list::{Kind, List};
 use crate::pupil::Pupil;
 
 codes! {
@@ -40,6 +41,14 @@ pub enum ReplacementError {
         from: Date,
         /// Day of the application.
         applied_on: Date,
+    },
+    /// The card was replaced before: it is cancelled, and its pupil has another.
+    #[error("card {card} was replaced already, as reported on {on}")]
+    Replaced {
+        /// The card.
+        card: CardSerial,
+        /// Day of the report.
+        on: Date,
     },
     /// A date cannot be computed.
     #[error(transparent)]
@@ -129,6 +138,23 @@ impl ReplacementForm {
             new_card: None,
             handed_out_on: None,
         })
+    }
+
+    /// Asks the loss and freeze lists: a card is replaced once (操作规程 四/六). As it is cancelled then
+    /// for good, a report by its school or above counts whichever holder it is about; a report after
+    /// the application tells of this one.
+    ///
+    /// # Errors
+    /// [`ReplacementError::Replaced`] with the first report.
+    pub fn unless_replaced(self, lists: &[&List]) -> Result<Self, ReplacementError> {
+        let card = self.old_card;
+        let reports = lists.iter().flat_map(|list| list.entries().open(card, Kind::Replaced));
+        let reports = reports.filter(|report| report.unit().covers(self.unit));
+        let first = reports.map(|report| report.reported().date).min();
+        match first.filter(|on| *on <= self.applied_on) {
+            Some(on) => Err(ReplacementError::Replaced { card, on }),
+            None => Ok(self),
+        }
     }
 
     /// Notes that the card broke before it was handed out: the damage is not the holder's

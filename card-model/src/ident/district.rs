@@ -232,7 +232,9 @@ mod tests {
         let districts = Districts::default();
         assert!(districts.rows().is_sorted_by_key(|row| row.code));
         let count = |year| districts.rows().iter().filter(|row| row.in_force(year)).count();
-        assert_eq!([2007, 2011, 2016, 2026].map(count), [19, 17, 17, 17]);
+        assert_eq!([2007, 2010, 2011, 2014].map(count), [19, 19, 17, 17]);
+        // In the year of change both codes are in force.
+        assert_eq!([2015, 2016, 2026].map(count), [19, 17, 17]);
         assert_eq!(districts.find(district("10")).unwrap().name, "燕山地区");
     }
 

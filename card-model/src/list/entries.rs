@@ -179,7 +179,7 @@ impl Entries {
         bearer: &Bearer<'_>,
         issued: Date,
     ) -> Standing {
-        let marks = self.of(serial).iter().filter_map(|entry| Mark::of(entry, issued));
+        let marks = self.of(serial).iter().filter_map(|entry| Mark::of(entry, issued, issued));
         Standing::of(marks, bearer)
     }
 }

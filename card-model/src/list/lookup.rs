@@ -14,7 +14,7 @@ use super::decoder::read;
 use super::entry::Entry;
 use super::error::ListError;
 use super::header::{Form, Header, ListMac};
-use super::standing::{Bearer, Effect, Listing, LossReport, Mark, Standing};
+use super::standing::{Bearer, Effect, Listing, Mark, Standing};
 use super::whole::Edition;
 use crate::calendar::TEMPORARY_CARD_DAYS;
 use crate::date::Date;
@@ -39,8 +39,6 @@ pub struct Lookup {
     marks: Vec<Mark>,
     /// Cards with several marks, in order.
     special: Vec<(u64, Mark)>,
-    /// Reports of the cards lost lately, in order of the cards: what temporary cards are issued for.
-    losses: Vec<(u64, LossReport)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,13 +115,12 @@ impl Lookup {
             + self.words.capacity() * size_of::<u64>()
             + self.marks.capacity() * size_of::<Mark>()
             + self.special.capacity() * size_of::<(u64, Mark)>()
-            + self.losses.capacity() * size_of::<(u64, LossReport)>()
     }
 
     /// Returns what the list says about a card.
     #[must_use]
     pub fn listing(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Listing {
-        let standing = self.find(number(serial), bearer).unwrap_or_default();
+        let standing = Standing::of(self.marks(number(serial)), bearer);
         Listing { issued: self.edition.issued.date, standing }
     }
 
@@ -133,15 +130,12 @@ impl Lookup {
     /// [`TEMPORARY_CARD_DAYS`] before the list was issued.
     #[must_use]
     pub fn loss_reported(&self, serial: CardSerial, bearer: &Bearer<'_>) -> Option<Date> {
-        self.listing(serial, bearer).standing.loss?;
-        let number = number(serial);
-        let at = self.losses.partition_point(|(other, _)| *other < number);
-        let own = self.losses.iter().skip(at).take_while(|(other, _)| *other == number);
-        let first = LossReport::first(own.map(|(_, report)| *report), bearer);
-        first.max(Some(oldest(self.edition.issued.date)))
+        let oldest = oldest(self.edition.issued.date);
+        Mark::loss_reported(self.marks(number(serial)), bearer, oldest)
     }
 
-    fn find(&self, number: u64, bearer: &Bearer<'_>) -> Option<Standing> {
+    /// Where a card stands: its block and its code.
+    fn find(&self, number: u64) -> Option<(&Block, u64)> {
         let at = self.firsts.partition_point(|first| *first <= number).checked_sub(1)?;
         let (first, block) = (self.firsts.get(at)?, self.blocks.get(at)?);
         let distance = number - first;
@@ -154,10 +148,7 @@ impl Lookup {
             left -= half;
         }
         let value = self.value(block, index)?;
-        if value >> block.code != distance {
-            return None;
-        }
-        Some(Standing::of(self.marks(number, value & mask(block.code.into()), block), bearer))
+        (value >> block.code == distance).then_some((block, value & mask(block.code.into())))
     }
 
     /// Distance and code of a card in a block.
@@ -169,9 +160,11 @@ impl Lookup {
         Some(((low >> shift) | (high << 1 << (63 - shift))) & mask(block.width.into()))
     }
 
-    fn marks(&self, number: u64, code: u64, block: &Block) -> impl Iterator<Item = Mark> + '_ {
-        let several = code == mask(block.code.into());
-        let alone = usize::try_from(code).ok().filter(|_| !several);
+    /// What the list says of a card.
+    fn marks(&self, number: u64) -> impl Iterator<Item = Mark> + '_ {
+        let found = self.find(number);
+        let several = found.is_some_and(|(block, code)| code == mask(block.code.into()));
+        let alone = found.filter(|_| !several).and_then(|(_, code)| usize::try_from(code).ok());
         let special = if several { self.special.as_slice() } else { &[] };
         let at = special.partition_point(|(other, _)| *other < number);
         let special = special.iter().skip(at).take_while(move |(other, _)| *other == number);
@@ -197,9 +190,6 @@ pub struct LookupBuilder {
     blocks: Vec<Block>,
     words: Vec<u64>,
     special: Vec<(u64, Mark)>,
-    /// Reports of its loss.
-    reports: Vec<LossReport>,
-    losses: Vec<(u64, LossReport)>,
 }
 
 impl LookupBuilder {
@@ -217,8 +207,6 @@ impl LookupBuilder {
             blocks: Vec::new(),
             words: Vec::new(),
             special: Vec::new(),
-            reports: Vec::new(),
-            losses: Vec::new(),
         }
     }
 
@@ -232,19 +220,19 @@ impl LookupBuilder {
         self.blocks.shrink_to_fit();
         self.words.shrink_to_fit();
         self.special.shrink_to_fit();
-        self.losses.shrink_to_fit();
         let Header { scope, of, version, issued, .. } = *header;
         let edition = Edition { scope, version, issued };
-        let Self { count, codes, firsts, blocks, words, special, losses, .. } = self;
+        let Self { count, codes, firsts, blocks, words, special, .. } = self;
         let mut marks: Vec<(u32, Mark)> =
             codes.into_iter().map(|(mark, code)| (code, mark)).collect();
         marks.sort_unstable_by_key(|(code, _)| *code);
         let marks = marks.into_iter().map(|(_, mark)| mark).collect();
-        Lookup { edition, of, count, firsts, blocks, words, marks, special, losses }
+        Lookup { edition, of, count, firsts, blocks, words, marks, special }
     }
 
     fn push(&mut self, entry: &Entry) {
-        let Some(mark) = Mark::of(entry, self.issued) else { return };
+        let oldest = oldest(self.issued);
+        let Some(mark) = Mark::of(entry, self.issued, oldest) else { return };
         let number = number(entry.serial());
         if self.current != Some(number) {
             self.end_card();
@@ -253,7 +241,6 @@ impl LookupBuilder {
         if !self.pending.contains(&mark) {
             self.pending.push(mark);
         }
-        self.reports.extend(LossReport::of(entry));
     }
 
     fn end_card(&mut self) {
@@ -270,11 +257,6 @@ impl LookupBuilder {
             self.special.extend(self.pending.iter().map(|mark| (number, *mark)));
         }
         self.pending.clear();
-        let lately = oldest(self.issued);
-        if self.reports.iter().any(|report| report.reported > lately) {
-            self.losses.extend(self.reports.iter().map(|report| (number, *report)));
-        }
-        self.reports.clear();
         self.block.push((number, code));
         self.count += 1;
         if self.block.len() == BLOCK {

@@ -39,14 +39,8 @@ pub(super) struct Mark {
     pub(super) effect: Effect,
     /// Last generation that it concerns; `None` for all.
     pub(super) generation: Option<u8>,
-}
-
-/// When one report of a loss that was not withdrawn was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LossReport {
-    unit: UnitCode,
-    generation: Option<u8>,
-    pub(super) reported: Date,
+    /// Day of the report of a loss for which a temporary card may still be in use.
+    pub(super) reported: Option<Date>,
 }
 
 /// Since when an entry holds.
@@ -82,31 +76,32 @@ impl Listing {
 }
 
 impl Mark {
-    /// The mark of an entry in a list issued on a day; none of a withdrawn one.
-    pub(super) fn of(entry: &Entry, issued: Date) -> Option<Self> {
+    /// The mark of an entry in a list issued on a day; none of a withdrawn one. Of a report of or before
+    /// `oldest` the day is not kept.
+    pub(super) fn of(entry: &Entry, issued: Date, oldest: Date) -> Option<Self> {
         let effective = entry.effective();
         let effect = if effective <= issued { Effect::InForce } else { Effect::From(effective) };
         let (kind, unit, generation) = (entry.kind(), entry.unit(), entry.generation());
-        entry.withdrawn().is_none().then_some(Self { kind, unit, effect, generation })
-    }
-}
-
-impl LossReport {
-    /// The report of an entry; none of a withdrawn one or of another kind.
-    pub(super) fn of(entry: &Entry) -> Option<Self> {
-        let (unit, generation, reported) =
-            (entry.unit(), entry.generation(), entry.reported().date);
-        let open = entry.kind() == Kind::Loss && entry.withdrawn().is_none();
-        open.then_some(Self { unit, generation, reported })
+        let reported = Some(entry.reported().date);
+        let reported = reported.filter(|day| kind == Kind::Loss && *day > oldest);
+        let mark = Self { kind, unit, effect, generation, reported };
+        entry.withdrawn().is_none().then_some(mark)
     }
 
-    /// The first of the reports about the last holder of a card, as far as they concern `bearer`: the
-    /// loss period counts from there.
-    pub(super) fn first(reports: impl Iterator<Item = Self>, bearer: &Bearer<'_>) -> Option<Date> {
-        let concern = reports.filter(|report| bearer.concerned(report.unit, report.generation));
+    /// The day of the first report of a loss of the last holder of a card, as far as the marks concern
+    /// `bearer`: the loss period counts from there.
+    pub(super) fn loss_reported(
+        marks: impl Iterator<Item = Self>,
+        bearer: &Bearer<'_>,
+        oldest: Date,
+    ) -> Option<Date> {
+        let losses = marks.filter(|mark| mark.kind == Kind::Loss);
+        let concern = losses.filter(|mark| bearer.concerned(mark.unit, mark.generation));
+        let reports = concern.map(|mark| (mark.generation, mark.reported.unwrap_or(oldest)));
         // The latest generation, none being all of them, and of its reports the earliest.
-        let rank = |report: &Self| (report.generation.unwrap_or(u8::MAX), Reverse(report.reported));
-        concern.max_by_key(rank).map(|report| report.reported)
+        reports
+            .max_by_key(|(generation, day)| (generation.unwrap_or(u8::MAX), Reverse(*day)))
+            .map(|(_, day)| day)
     }
 }
 

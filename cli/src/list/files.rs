@@ -96,6 +96,12 @@ impl From<Delta> for AnyList {
 /// Where the list keys come from; they authenticate uploads too.
 pub(crate) struct Keys(Source);
 
+impl From<Source> for Keys {
+    fn from(source: Source) -> Self {
+        Self(source)
+    }
+}
+
 impl Keys {
     pub(crate) fn open(args: &SourceArgs) -> Outcome<Self> {
         Source::open(args).map(Self)

@@ -256,6 +256,7 @@ impl From<ReplacementError> for Found {
     fn from(error: ReplacementError) -> Self {
         let outcome = match error {
             ReplacementError::LossPeriod { .. } => "loss-period",
+            ReplacementError::Replaced { .. } => "replaced",
             _ => "replacement",
         };
         Self::refused(outcome, error.to_string())

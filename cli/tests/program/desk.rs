@@ -97,6 +97,15 @@ fn a_replacement_is_applied_for_in_time() {
     assert_eq!(done["new_card"], "1100260100000022");
     form("damaged", "2026-09-02", &["--new-card", "1100260100000022"]).expect(2);
     assert!(form("damaged", "2026-08-31", &[]).expect(1).err.contains("before 2026-09-01"));
+    // Once: a list that has the card as replaced ends it.
+    let csv = format!("card_serial,kind,reported_date\n{SERIAL},replaced,2026-09-02\n");
+    let (csv, list) = (desk.file("reports.csv", &csv), desk.path("list").display().to_string());
+    let build = ["list", "build", &csv, "--scope", "084012", "--version", "1", "--keys", "test"];
+    run(&[&build[..], &["--date", "2026-09-03", "-o", &list]].concat()).expect(0);
+    let given = ["--list", list.as_str()];
+    let again = form("damaged", "2026-09-03", &given).expect(1);
+    assert!(again.err.contains("was replaced already, as reported on 2026-09-02"), "{}", again.err);
+    form("damaged", "2026-09-01", &given).expect(0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use xuejika_card_model::verdict::{Listed, Warning};
 
 use super::{has_pupil, records, units_of};
 use crate::error::Error;
-use crate::lists::{Lists, needs_good_standing};
+use crate::lists::Lists;
 use crate::sam::Sam;
 use crate::session::Session;
 
@@ -44,7 +44,7 @@ impl Desk<'_> {
         }
         let ahead = match self.last_event(session, date) {
             // A card with a damaged log can still be taken out of use.
-            Err(Error::Records(_)) if !needs_good_standing(event) => None,
+            Err(Error::Records(_)) if !event.keeps_in_use() => None,
             ahead => ahead?,
         };
         let mut notes: Vec<_> = ahead.into_iter().collect();
@@ -55,7 +55,7 @@ impl Desk<'_> {
         let listings = self.listings(session, issuance, before)?;
         let listed = Listed::new(&listings, self.today);
         match listed.refusal() {
-            Some(reason) if needs_good_standing(event) => {
+            Some(reason) if event.keeps_in_use() => {
                 Err(Error::Listed { operation: event.rule().name, reason })
             }
             _ => {

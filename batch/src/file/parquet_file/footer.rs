@@ -118,6 +118,7 @@ impl Footer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Check;
 
     #[test]
     fn columns_are_as_many_and_as_deep_as_announced() {
@@ -130,5 +131,22 @@ mod tests {
         }
         let deep: Vec<i64> = [vec![1; 40], vec![0]].concat();
         assert!(!check(&deep));
+    }
+
+    #[test]
+    fn a_footer_announces_no_more_than_fits() {
+        let is_bomb = |done| matches!(done, Err(Stop::Damaged(Check::FileBomb, _)));
+        let list = |path: &[i64], count| Footer::default().list(path, count);
+        assert!(list(&[SCHEMA], MAX_COLUMNS as u64).is_ok());
+        assert!(is_bomb(list(&[SCHEMA], MAX_COLUMNS as u64 + 1)));
+        assert!(list(&[4], MAX_ELEMENTS).is_ok());
+        assert!(is_bomb(list(&[4], MAX_ELEMENTS + 1)));
+        // All lists together, too.
+        let mut footer = Footer::default();
+        assert!(footer.list(&[4], MAX_ELEMENTS).is_ok());
+        assert!(is_bomb(footer.list(&[4], 1)));
+        let mut footer = Footer { structures: MAX_STRUCTURES - 1, ..Footer::default() };
+        assert!(footer.structure(&[4]).is_ok());
+        assert!(is_bomb(footer.structure(&[4])));
     }
 }

@@ -374,6 +374,60 @@ mod tests {
     use super::*;
     use std::io::Write;
 
+    /// A column of a group of ten rows.
+    fn pages(budget: &Arc<Budget>) -> Pages {
+        Pages {
+            file: Arc::new(tempfile::tempfile().unwrap()),
+            budget: Arc::clone(budget),
+            at: 0,
+            end: 0,
+            compression: Compression::UNCOMPRESSED,
+            least: 4,
+            rows: 10,
+            dictionary: 0,
+            page: 0,
+        }
+    }
+
+    #[test]
+    fn pages_take_no_more_than_the_budget_has() {
+        let admit = |pages: &mut Pages, kind, packed, unpacked, values| match pages.admit(&Header {
+            kind,
+            packed,
+            unpacked,
+            values,
+            ..Header::default()
+        }) {
+            Ok(()) => None,
+            Err(Stop::Damaged(check, _)) => Some(check),
+            Err(_) => panic!("another end"),
+        };
+        let one = |kind, packed, unpacked, values| {
+            admit(&mut pages(&Arc::default()), kind, packed, unpacked, values)
+        };
+        let bomb = Some(Check::FileBomb);
+        let most_packed = MAX_PAGE + (MAX_PAGE >> 4);
+        assert_eq!(one(DATA, most_packed, MAX_PAGE, 10), None);
+        assert_eq!(one(DATA, 1, MAX_PAGE + 1, 10), bomb);
+        assert_eq!(one(DATA, most_packed + 1, 1, 10), bomb);
+        // More values than rows; more in a dictionary than its bytes can be.
+        assert_eq!(one(DATA, 1, 1, 11), Some(Check::FileDamaged));
+        assert_eq!(one(DICTIONARY, 40, 40, 10), None);
+        assert_eq!(one(DICTIONARY, 40, 40, 11), Some(Check::FileDamaged));
+        // All columns that are open; a page takes the place of the one before.
+        let budget = Arc::default();
+        let mut columns: Vec<_> = (0..=MAX_OPEN / MAX_PAGE).map(|_| pages(&budget)).collect();
+        let (last, others) = columns.split_last_mut().unwrap();
+        for column in others {
+            assert_eq!(admit(column, DATA, 1, MAX_PAGE, 10), None);
+            assert_eq!(admit(column, DATA, 1, MAX_PAGE, 10), None);
+        }
+        assert_eq!(admit(last, DATA, 1, 1, 1), bomb);
+        // All pages of the file.
+        let budget = Arc::new(Budget { open: AtomicU64::new(0), total: AtomicU64::new(MAX_TOTAL) });
+        assert_eq!(admit(&mut pages(&budget), DATA, 1, 1, 1), bomb);
+    }
+
     #[test]
     fn pages_unpack_into_what_they_announce() {
         let text = b"0001".repeat(1000);

@@ -179,6 +179,11 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(walk(&bytes[..length], &mut Told::default()).is_err(), "{length}");
         }
+        // Structures in structures, all of them closed.
+        let nested = |depth| [vec![0x1C; depth], vec![0; depth + 1]].concat();
+        assert!(walk(&nested(MAX_DEPTH)[..], &mut Told::default()).is_ok());
+        let deep = walk(&nested(MAX_DEPTH + 1)[..], &mut Told::default());
+        assert!(matches!(deep, Err(Stop::Damaged(..))));
         for endless in [[0x1C; 64], [0x19; 64], [0xFF; 64]] {
             assert!(walk(&endless[..], &mut Told::default()).is_err());
         }

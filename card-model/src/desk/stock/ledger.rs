@@ -224,8 +224,8 @@ type Wrong = BTreeMap<(usize, Direction), Vec<CardSerial>>;
 /// Follows every card from day to day.
 ///
 /// On one day a card may come and go more than once, and the ledger does not say in which order: some
-/// order is right exactly if the card is in stock once or not at all afterwards. What is wrong with
-/// one day of a card ends its story, for every later day would be wrong as well.
+/// order is right exactly if the card is in stock once or not at all afterwards. After a day that is
+/// wrong a card is followed no further: every later day would be wrong as well.
 fn replay(moves: &[Move]) -> (Vec<Stay>, Wrong) {
     let (mut stays, mut wrong) = (Vec::<Stay>::new(), Wrong::new());
     for of_card in moves.chunk_by(|one, other| one.0 == other.0) {

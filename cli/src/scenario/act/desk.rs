@@ -51,6 +51,9 @@ impl World {
             (_, _, since) => since.context("since: when was it damaged?")?,
         };
         let form = ReplacementForm::new(&pupil, serial, cause, since, today, &self.holidays);
+        let given = list.map(|name| self.list(name)).transpose()?;
+        let newest: Vec<_> = given.and_then(|given| given.versions.last()).into_iter().collect();
+        let form = form.and_then(|form| form.unless_replaced(&newest));
         let handed_out = self.handed_out(card)?;
         let form = form.map(|form| if handed_out { form } else { form.never_handed_out() });
         Ok(match form {
