@@ -13,7 +13,7 @@ use crate::exit::{Failure, Outcome};
 /// The system's time and randomness, or repeatable ones.
 pub(crate) fn env(seed: Option<u64>) -> Outcome<Env> {
     match seed {
-        Some(seed) => Ok(Env::seeded(seed)),
+        Some(seed) => Ok(Env::from_seed(seed)),
         None => Env::system()
             .map_err(|error| Failure::device(anyhow::anyhow!("the system's randomness: {error}"))),
     }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_seeded_run_starts_on_the_first_morning_of_a_school_year() {
-        let (date, time) = now(&Env::seeded(1)).unwrap();
+        let (date, time) = now(&Env::from_seed(1)).unwrap();
         assert_eq!((date.to_string(), time.to_string()), ("2026-09-01".into(), "08:00:00".into()));
     }
 
@@ -106,7 +106,7 @@ mod tests {
         assert!(day(u64::MAX, built).unwrap_err().to_string().contains("after 2099"));
         // This build knows its day, and the system's clock is later; a seeded one is not asked.
         assert!(built_is_past());
-        assert!(now(&Env::seeded(1)).is_ok());
+        assert!(now(&Env::from_seed(1)).is_ok());
     }
 
     fn built_is_past() -> bool {

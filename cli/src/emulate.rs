@@ -76,7 +76,7 @@ fn misbehaving(card: VirtualCard, plan: Plan) -> Outcome<Misbehaving> {
         Algorithm::Sm4 => Profile::CpuSm4,
     };
     let other = memory_of(other_serial(&card.header().serial.0), profile)?;
-    let other = VirtualCard::new(other, Env::seeded(0)).map_err(Failure::device)?;
+    let other = VirtualCard::new(other, Env::from_seed(0)).map_err(Failure::device)?;
     Ok(Misbehaving::new(card, other, Some(plan)))
 }
 

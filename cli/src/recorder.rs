@@ -81,7 +81,7 @@ pub(crate) fn env(trace: &Trace, seed: Option<u64>) -> Outcome<Env> {
 
 /// Takes times from the number of the packet: the same run makes the same file.
 pub(crate) fn repeat(trace: &Trace) {
-    trace.set_clock(ticking(Env::seeded(0)));
+    trace.set_clock(ticking(Env::from_seed(0)));
 }
 
 /// The clock of `env`, which a packet moves if it does not move by itself.

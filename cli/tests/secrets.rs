@@ -444,7 +444,7 @@ fn student(algorithm: Algorithm) -> VirtualCard {
     };
     let issuance = test_card::issuance(hex::encode(SERIALS[0]).parse().unwrap(), profile).unwrap();
     let memory = RamNvm::new(test_card::student_memory(&issuance).unwrap());
-    let mut card = VirtualCard::new(memory, Env::seeded(3)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(3)).unwrap();
     card.power_on().unwrap();
     card
 }
@@ -473,7 +473,7 @@ fn debug_texts(desk: &Desk, algorithm: Algorithm) -> Vec<(&'static str, String)>
     let card = card_that_took_a_key(algorithm);
     let image = desk.folder.path().join(format!("{algorithm}.img"));
     file_store::create(&image, card.model().nvm().bytes()).unwrap();
-    let served = VirtualCard::new(FileNvm::open(&image).unwrap(), Env::seeded(1)).unwrap();
+    let served = VirtualCard::new(FileNvm::open(&image).unwrap(), Env::from_seed(1)).unwrap();
     let mut store = Store::open(RamNvm::new(vec![0; 256]), 128..256).unwrap();
     let mut transaction = store.begin();
     transaction.write(0, &KeySlots::new(KeyVersion::FIRST, key.clone()).emit());
@@ -515,7 +515,7 @@ fn debug_texts(desk: &Desk, algorithm: Algorithm) -> Vec<(&'static str, String)>
 
 fn unlocked(algorithm: Algorithm) -> Reader<SoftSam> {
     let memory = test_card::management(algorithm, UNIT.parse().unwrap(), date("2027-08-31"));
-    let mut card = VirtualCard::new(memory, Env::seeded(2)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(2)).unwrap();
     card.power_on().unwrap();
     Locked::new(sam(algorithm)).unlock(&mut card, date("2026-09-01")).map_err(|e| e.error).unwrap()
 }

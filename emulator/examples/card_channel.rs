@@ -16,7 +16,7 @@ fn serial(card: &mut dyn CardChannel) -> Result<Option<[u8; 8]>, ChannelError> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::seeded(1))?;
+    let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::from_seed(1))?;
     println!("ATR {:02X?}", card.power_on()?);
     println!("serial {:02X?}", serial(&mut card)?);
     Ok(())

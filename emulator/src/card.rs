@@ -20,7 +20,7 @@ const RANDOM_UID: u8 = 0x08;
 /// ```
 /// use xuejika_emulator::{Env, VirtualCard, test_card};
 ///
-/// let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::seeded(7))?;
+/// let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::from_seed(7))?;
 /// card.power_on()?;
 /// let mut response = Vec::new();
 /// card.transmit(b"\x00\xA4\x04\x00\x07\xF0BJEDU\x01\x00", &mut response)?;

@@ -36,11 +36,11 @@ impl Env {
 
     /// Everything from `seed`: repeatable, and anything but secret.
     #[must_use]
-    pub fn seeded(seed: u64) -> Self {
+    pub fn from_seed(seed: u64) -> Self {
         Self::with_rng(ChaCha12Rng::seed_from_u64(seed))
     }
 
-    /// Randomness from `rng`, such as a recorded challenge; the clock as in [`Self::seeded`].
+    /// Randomness from `rng`, such as a recorded challenge; the clock as in [`Self::from_seed`].
     #[must_use]
     pub fn with_rng(rng: impl CryptoRng + Send + 'static) -> Self {
         Self { rng: Box::new(rng), clock: Clock::Manual(SEEDED_START) }

@@ -44,7 +44,7 @@ const PLAIN: &[&[&str]] = &[
 
 #[test]
 fn plain_commands_allocate_nothing() {
-    let mut card = power_up_with(RamNvm::new(memory_with(&open_with(1000))), Env::seeded(7));
+    let mut card = power_up_with(RamNvm::new(memory_with(&open_with(1000))), Env::from_seed(7));
     let mut response = Vec::new();
     for commands in PLAIN.iter().map(|list| list.iter().map(|hex| bytes(hex)).collect::<Vec<_>>()) {
         // The first time the buffers grow.
@@ -64,7 +64,7 @@ fn a_card_takes_little_beside_its_files() {
     let memory = test_card::student("1100070100000017").unwrap();
     let contents = i64::try_from(memory.bytes().len()).unwrap();
     let used = measure(|| {
-        let mut card = Box::new(VirtualCard::new(memory.clone(), Env::seeded(7)).unwrap());
+        let mut card = Box::new(VirtualCard::new(memory.clone(), Env::from_seed(7)).unwrap());
         card.power_on().unwrap();
         card.transmit(&answer, &mut Vec::new()).unwrap();
         core::mem::forget(card);

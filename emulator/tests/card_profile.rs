@@ -728,7 +728,7 @@ fn refusals() -> Vec<Refusal> {
 }
 
 fn powered(nvm: RamNvm) -> VirtualCard {
-    let mut card = VirtualCard::new(nvm, Env::seeded(1)).unwrap();
+    let mut card = VirtualCard::new(nvm, Env::from_seed(1)).unwrap();
     card.power_on().unwrap();
     card
 }

@@ -196,7 +196,7 @@ impl<'a> Bench<'a> {
     }
 
     fn fresh(scene: &Scene) -> VirtualCard {
-        VirtualCard::new(RamNvm::new(scene.memory.clone()), Env::seeded(1)).unwrap()
+        VirtualCard::new(RamNvm::new(scene.memory.clone()), Env::from_seed(1)).unwrap()
     }
 
     /// Everything the card keeps but the journal.
@@ -259,7 +259,7 @@ fn headers(scenes: &[Scene], words: &[String], share: usize, bodies: usize) -> u
 /// Commands that say another length than they have, in a session: 6700, and nothing happens.
 fn malformed(most: usize) -> usize {
     let memory = memory_in(LifeCycleState::Active);
-    let mut card = VirtualCard::new(RamNvm::new(memory.clone()), Env::seeded(1)).unwrap();
+    let mut card = VirtualCard::new(RamNvm::new(memory.clone()), Env::from_seed(1)).unwrap();
     card.power_on().unwrap();
     let instructions =
         [0xA4, 0xB0, 0xB2, 0xD6, 0xC0, 0x22, 0x84, 0x82, 0xF0, 0xD8, 0x50, 0x52, 0x54, 0xDC, 0x20];

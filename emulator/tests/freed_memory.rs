@@ -87,7 +87,7 @@ mod proof {
     }
 
     fn powered(nvm: xuejika_card_model::nvm::RamNvm) -> VirtualCard {
-        let mut card = VirtualCard::new(nvm, Env::seeded(5)).unwrap();
+        let mut card = VirtualCard::new(nvm, Env::from_seed(5)).unwrap();
         card.power_on().unwrap();
         card
     }

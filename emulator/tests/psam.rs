@@ -689,7 +689,7 @@ fn a_damaged_key_is_no_key() {
     for bit in 8..8 * (1 + 5 * PsamKey::LEN) {
         let mut bad = good.clone();
         bad[keys.offset + bit / 8] ^= 1 << (bit % 8);
-        let opened = VirtualCard::new(RamNvm::new(bad), xuejika_emulator::Env::seeded(1));
+        let opened = VirtualCard::new(RamNvm::new(bad), xuejika_emulator::Env::from_seed(1));
         assert!(opened.is_err(), "bit {bit}");
     }
 }

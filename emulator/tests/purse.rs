@@ -513,7 +513,7 @@ fn recorded_randomness_is_what_it_says() {
 #[test]
 fn a_fork_goes_its_own_way() {
     let mut wallet = Wallet::new(&open_with(1000));
-    let mut fork = wallet.card.fork(Env::seeded(7));
+    let mut fork = wallet.card.fork(Env::from_seed(7));
     assert!(!fork.is_powered());
     assert_eq!(fork.model().purse().unwrap(), wallet.purse());
     wallet.load(500).unwrap();

@@ -269,7 +269,7 @@ impl Nvm for Lazy {
 fn lazy() -> (VirtualCard<Lazy>, Vec<u8>) {
     let memory = memory_with(&open_with(100));
     let nvm = Lazy { live: RamNvm::new(memory.clone()), durable: memory, syncs: u32::MAX };
-    let mut card = VirtualCard::new(nvm, Env::seeded(7)).unwrap();
+    let mut card = VirtualCard::new(nvm, Env::from_seed(7)).unwrap();
     card.power_on().unwrap();
     let mut twin = Wallet::new(&open_with(100));
     let command = debit(&twin.purchase_demand(PurchaseKind::Wallet, 1).unwrap());

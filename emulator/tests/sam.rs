@@ -42,7 +42,7 @@ fn serial() -> SamSerial {
 }
 
 fn powered(nvm: RamNvm, seed: u64) -> VirtualCard {
-    let mut card = VirtualCard::new(nvm, Env::seeded(seed)).unwrap();
+    let mut card = VirtualCard::new(nvm, Env::from_seed(seed)).unwrap();
     card.power_on().unwrap();
     card
 }
@@ -655,7 +655,7 @@ fn a_host_sends_no_key() {
 fn an_image_of_the_layout_before_is_named_as_such() {
     let mut old = test_card::sam(AES, serial(), date("2027-08-31")).bytes().to_vec();
     old[3] = 0;
-    let error = VirtualCard::new(RamNvm::new(old), Env::seeded(1)).unwrap_err();
+    let error = VirtualCard::new(RamNvm::new(old), Env::from_seed(1)).unwrap_err();
     assert!(error.to_string().contains("another version of this program made it"), "{error}");
 }
 
@@ -770,13 +770,13 @@ fn damaged_secrets_are_no_card() {
     for bit in 0..8 * 34 {
         let mut bad = good.clone();
         bad[32 + bit / 8] ^= 1 << (bit % 8);
-        assert!(VirtualCard::new(RamNvm::new(bad), Env::seeded(1)).is_err(), "bit {bit}");
+        assert!(VirtualCard::new(RamNvm::new(bad), Env::from_seed(1)).is_err(), "bit {bit}");
     }
     // A damaged key file opens to nobody.
     for byte in 66..66 + 700 {
         let mut bad = good.clone();
         bad[byte] ^= 1;
-        let Ok(mut card) = VirtualCard::new(RamNvm::new(bad), Env::seeded(1)) else { continue };
+        let Ok(mut card) = VirtualCard::new(RamNvm::new(bad), Env::from_seed(1)) else { continue };
         card.power_on().unwrap();
         let unlocked = unlock(&mut CardSam::new(card).unwrap(), "2026-09-01");
         let unused = byte >= 68 + 656;

@@ -449,7 +449,7 @@ fn a_command_for_one_card_is_refused_by_another() {
     };
     // Both draw the same challenges.
     let [mut one, mut two] = ["1100070100000017", "1100070100000025"]
-        .map(|serial| power_up_with(RamNvm::new(memory_of(serial)), Env::seeded(1)));
+        .map(|serial| power_up_with(RamNvm::new(memory_of(serial)), Env::from_seed(1)));
     let mut with_one = session(&mut one, KeyNumber::STATUS);
     let mut with_two = session(&mut two, KeyNumber::STATUS);
     let for_one = with_one.wrap(&change(Event::Freeze, &freeze));

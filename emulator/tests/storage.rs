@@ -111,7 +111,7 @@ fn a_whole_image_of_something_else_is_refused() {
     let refused = |name: &str, memory: &[u8]| {
         let path = directory.path().join(name);
         create(&path, memory).unwrap();
-        VirtualCard::new(FileNvm::open(&path).unwrap(), Env::seeded(1)).unwrap_err().to_string()
+        VirtualCard::new(FileNvm::open(&path).unwrap(), Env::from_seed(1)).unwrap_err().to_string()
     };
     let whole = memory_in(LifeCycleState::Active);
     let spoilt = |at: usize, value: u8| {
@@ -355,9 +355,9 @@ fn conversation<N: Nvm>(card: &mut VirtualCard<N>) -> Vec<Vec<u8>> {
 fn the_same_seed_and_the_same_commands_give_the_same_bytes() {
     let (_directory, path) = stored_card();
     let ram = || RamNvm::new(memory_in(LifeCycleState::Active));
-    let mut one = power_up_with(ram(), Env::seeded(3));
-    let mut two = power_up_with(FileNvm::open(&path).unwrap(), Env::seeded(3));
-    let mut other = power_up_with(ram(), Env::seeded(4));
+    let mut one = power_up_with(ram(), Env::from_seed(3));
+    let mut two = power_up_with(FileNvm::open(&path).unwrap(), Env::from_seed(3));
+    let mut other = power_up_with(ram(), Env::from_seed(4));
     let answers = conversation(&mut one);
     assert_eq!(answers, conversation(&mut two));
     assert!(memory(&one) == memory(&two));
@@ -373,7 +373,7 @@ fn a_random_uid_is_new_at_each_power_up() {
     let mut memory = test_card::student("1100070100000017").unwrap();
     let privacy = Privacy { random_uid: true, plain_atr: false };
     factory::keep_private(&mut memory, privacy).unwrap();
-    let mut card = VirtualCard::new(memory, Env::seeded(7)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(7)).unwrap();
     assert_eq!((card.header().privacy, card.header().uid), (privacy, [0; 7]));
     let mut seen = BTreeSet::new();
     for _ in 0..20 {
@@ -392,5 +392,5 @@ fn a_random_uid_is_new_at_each_power_up() {
 fn an_unknown_option_is_refused() {
     let mut memory = test_card::student("1100070100000017").unwrap();
     memory.write(11, &[0x04]).unwrap();
-    assert!(matches!(VirtualCard::new(memory, Env::seeded(7)), Err(OpenError::Privacy(4))));
+    assert!(matches!(VirtualCard::new(memory, Env::from_seed(7)), Err(OpenError::Privacy(4))));
 }

@@ -27,7 +27,7 @@ fn save(target: &str, inputs: impl IntoIterator<Item = Vec<u8>>) {
 /// Numbers that look like none.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    Env::seeded(seed).rng().fill_bytes(&mut bytes);
+    Env::from_seed(seed).rng().fill_bytes(&mut bytes);
     bytes
 }
 
@@ -57,7 +57,7 @@ fn main() {
 
 fn wire() {
     let mut card =
-        VirtualCard::new(test_card::student("1100070100000017").unwrap(), Env::seeded(1)).unwrap();
+        VirtualCard::new(test_card::student("1100070100000017").unwrap(), Env::from_seed(1)).unwrap();
     card.power_on().unwrap();
     let mut fcis = Vec::new();
     for df in card.model().tree().all().map(|df| df.fid.to_be_bytes()).take(4).collect::<Vec<_>>() {
@@ -109,7 +109,7 @@ fn cards() {
         }),
     );
     let card =
-        VirtualCard::new(test_card::student("1100070100000017").unwrap(), Env::seeded(1)).unwrap();
+        VirtualCard::new(test_card::student("1100070100000017").unwrap(), Env::from_seed(1)).unwrap();
     let zone = card.model().tree().education().unwrap();
     let memory = xuejika_card_model::nvm::Nvm::bytes(card.model().nvm());
     let contents = zone

@@ -26,7 +26,7 @@ type AnyError = Box<dyn std::error::Error>;
 fn main() -> Result<(), AnyError> {
     println!("{}", test_keys::WARNING);
     let (school, today) = ("084012".parse()?, "2026-09-01".parse()?);
-    let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::seeded(1))?;
+    let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::from_seed(1))?;
     card.power_on()?;
     lend(&mut reader(school, None, today)?, &mut card, today)?;
 
@@ -61,7 +61,7 @@ fn reader(
     let until = "2027-08-31".parse()?;
     let sam = SoftSam::test_for(AES, serial, lent, until, ChaCha12Rng::seed_from_u64(2));
     let memory = test_card::management_for(AES, unit, lent, until);
-    let mut management_card = VirtualCard::new(memory, Env::seeded(3))?;
+    let mut management_card = VirtualCard::new(memory, Env::from_seed(3))?;
     management_card.power_on()?;
     Ok(Locked::new(sam).unlock(&mut management_card, today)?)
 }

@@ -16,11 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sam = SoftSam::test(Algorithm::Aes128, serial, valid_until, rng);
 
     let memory = test_card::management(Algorithm::Aes128, serial.unit, valid_until);
-    let mut management_card = VirtualCard::new(memory, Env::seeded(2))?;
+    let mut management_card = VirtualCard::new(memory, Env::from_seed(2))?;
     management_card.power_on()?;
     let mut reader = Locked::new(sam).unlock(&mut management_card, today)?;
 
-    let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::seeded(3))?;
+    let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::from_seed(3))?;
     card.power_on()?;
     let contents = reader.connect(card, today)?.read()?;
     println!("card {}, {}", contents.issuance.card_serial, contents.status.state.english());

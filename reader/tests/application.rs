@@ -39,7 +39,7 @@ fn application(unit: &str, index: u8) -> Reader<SoftSam> {
     let (aes, rng) = (Algorithm::Aes128, ChaCha12Rng::seed_from_u64(4));
     let sam = SoftSam::test_for(aes, serial, lent, valid_until(), rng);
     let memory = test_card::management_for(aes, serial.unit, lent, valid_until());
-    let mut card = powered(VirtualCard::new(memory, Env::seeded(5)).unwrap());
+    let mut card = powered(VirtualCard::new(memory, Env::from_seed(5)).unwrap());
     Locked::new(sam).unlock(&mut card, today()).map_err(|locked| locked.error).unwrap()
 }
 

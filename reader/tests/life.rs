@@ -301,7 +301,7 @@ fn a_card_whose_wallet_is_in_use_is_not_recalled() {
     let mut memory = active().model().nvm().bytes().to_vec();
     let wallet = CardKind::Student.tree().wallet.as_ref().unwrap();
     memory[wallet.by_sfi(wallet_sfi::CONTROL).unwrap().offset] = 1;
-    let mut card = powered(VirtualCard::new(RamNvm::new(memory), Env::seeded(3)).unwrap());
+    let mut card = powered(VirtualCard::new(RamNvm::new(memory), Env::from_seed(3)).unwrap());
     let error = refused(UNIT, &mut card, |card| card.recall(None, stamp()));
     let condition = Condition::WalletInUse;
     assert_eq!(error, Error::Condition { operation: "recall", condition });

@@ -86,7 +86,7 @@ fn in_use() -> Vec<(Event, &'static str, VirtualCard, Operation)> {
     at(UNIT, &mut out, transfer_out).unwrap();
     let moved = out.model().nvm().clone();
     let out = |serial| {
-        let env = xuejika_emulator::Env::seeded(serial);
+        let env = xuejika_emulator::Env::from_seed(serial);
         support::powered(VirtualCard::new(moved.clone(), env).unwrap())
     };
     vec![
@@ -312,7 +312,7 @@ fn damaged(card: &VirtualCard, sfi: u8) -> VirtualCard {
     memory[file.offset..][..file.structure.storage()][CYCLIC_HEADER_LEN..].fill(0xAA);
     // The last event is complete; what the journal has of it would be put in its place again.
     memory[CardKind::Student.tree().journal..].fill(0);
-    let env = xuejika_emulator::Env::seeded(4);
+    let env = xuejika_emulator::Env::from_seed(4);
     support::powered(VirtualCard::new(RamNvm::new(memory), env).unwrap())
 }
 

@@ -59,7 +59,8 @@ fn load(card: impl xuejika_apdu::CardChannel) -> Result<(), xuejika_reader::wall
 
 /// Memory of a personalised card that holds money.
 fn prepared(serial: &str) -> Vec<u8> {
-    let mut card = VirtualCard::new(test_card::student(serial).unwrap(), Env::seeded(3)).unwrap();
+    let mut card =
+        VirtualCard::new(test_card::student(serial).unwrap(), Env::from_seed(3)).unwrap();
     card.power_on().unwrap();
     reader(UNIT).connect(&mut card, today()).unwrap().personalise(&pupil(), stamp(), true).unwrap();
     (0..3).for_each(|_| load(&mut card).unwrap());
@@ -80,11 +81,11 @@ impl Cards {
     fn card(&self, who: Who, plan: Option<Plan>) -> Misbehaving {
         let card = match who {
             Who::Student => {
-                VirtualCard::new(RamNvm::new(self.student.clone()), Env::seeded(4)).unwrap()
+                VirtualCard::new(RamNvm::new(self.student.clone()), Env::from_seed(4)).unwrap()
             }
             Who::Management => management(UNIT),
         };
-        let other = VirtualCard::new(RamNvm::new(self.other.clone()), Env::seeded(5)).unwrap();
+        let other = VirtualCard::new(RamNvm::new(self.other.clone()), Env::from_seed(5)).unwrap();
         let mut card = Misbehaving::new(card, other, plan).slow_by(Duration::from_millis(1));
         xuejika_apdu::CardChannel::reset(&mut card).unwrap();
         card

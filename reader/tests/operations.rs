@@ -77,7 +77,7 @@ fn only_the_right_management_card_unlocks() {
     // A longer validity written on the card opens nothing: the key depends on it.
     let memory =
         test_card::management(Algorithm::Aes128, UNIT.parse().unwrap(), date("2099-08-31"));
-    let mut longer = powered(VirtualCard::new(memory, Env::seeded(2)).unwrap());
+    let mut longer = powered(VirtualCard::new(memory, Env::from_seed(2)).unwrap());
     assert_eq!(
         still_locked(&mut longer, date("2027-09-01")),
         Err(Error::Sam(SamError::ForeignGrant))
@@ -141,7 +141,7 @@ fn a_card_of_another_key_system_is_refused_both_ways() {
         bytes[at + 5] ^= 1;
     }
     let memory = xuejika_card_model::nvm::RamNvm::new(bytes);
-    let mut foreign = powered(VirtualCard::new(memory, Env::seeded(3)).unwrap());
+    let mut foreign = powered(VirtualCard::new(memory, Env::from_seed(3)).unwrap());
     let refused = reader(UNIT).connect(&mut foreign, today()).unwrap().read().err();
     assert_eq!(refused, Some(Error::NotAccepted));
 }

@@ -358,7 +358,7 @@ fn memory_of(algorithm: Algorithm) -> RamNvm {
 }
 
 fn powered(memory: RamNvm, seed: u64) -> VirtualCard {
-    let mut card = VirtualCard::new(memory, Env::seeded(seed)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(seed)).unwrap();
     card.power_on().unwrap();
     card
 }

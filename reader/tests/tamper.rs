@@ -130,7 +130,7 @@ impl Sitting {
     /// An unlocked reader; one serves for any number of sittings.
     fn reader(&self) -> Reader<SoftSam> {
         let memory = test_card::management(self.algorithm, UNIT.parse().unwrap(), valid_until());
-        let mut management = VirtualCard::new(memory, Env::seeded(2)).unwrap();
+        let mut management = VirtualCard::new(memory, Env::from_seed(2)).unwrap();
         management.power_on().unwrap();
         let locked = Locked::new(sam(self.algorithm));
         locked.unlock(&mut management, today()).map_err(|stuck| stuck.error).unwrap()
@@ -159,7 +159,7 @@ impl Sitting {
     /// The card as it is when the exchange `step` is to come.
     fn card_before(&self, step: usize) -> VirtualCard {
         let seed = self.operation as u64;
-        let mut card = VirtualCard::new(self.before.clone(), Env::seeded(seed)).unwrap();
+        let mut card = VirtualCard::new(self.before.clone(), Env::from_seed(seed)).unwrap();
         card.power_on().unwrap();
         let mut response = Vec::new();
         for exchange in &self.exchanges[..step] {

@@ -28,12 +28,12 @@ pub(crate) fn wallet() -> (VirtualCard, WalletSetup) {
     let setup = test_card::wallet(&issuance);
     let setup = WalletSetup { flag: EnableFlag::Open, balance: Fen(100_000), ..setup };
     let memory = test_card::student_memory_with(&issuance, &setup).unwrap();
-    (VirtualCard::new(RamNvm::new(memory), Env::seeded(SEED)).unwrap(), setup)
+    (VirtualCard::new(RamNvm::new(memory), Env::from_seed(SEED)).unwrap(), setup)
 }
 
 /// A copy of this card with the randomness it began with, powered.
 pub(crate) fn fresh(card: &VirtualCard) -> VirtualCard {
-    let mut card = card.fork(Env::seeded(SEED));
+    let mut card = card.fork(Env::from_seed(SEED));
     card.power_on().unwrap();
     card
 }

@@ -20,12 +20,12 @@ pub(crate) fn run(bench: &mut Bench) {
     let memory = |card: &VirtualCard| card.model().nvm().bytes().to_vec();
     bench
         .row("fork a card")
-        .ours(|| card.fork(Env::seeded(1)))
+        .ours(|| card.fork(Env::from_seed(1)))
         .floor(|| memory(black_box(&card)))
         .against("image written and opened", || {
             let stored = image::emit(card.model().nvm().bytes()).unwrap();
             let memory = image::parse(&stored).unwrap().to_vec();
-            VirtualCard::new(RamNvm::new(memory), Env::seeded(1)).unwrap()
+            VirtualCard::new(RamNvm::new(memory), Env::from_seed(1)).unwrap()
         })
         .done();
     farm(bench);
@@ -61,7 +61,8 @@ fn farm(bench: &mut Bench) {
 fn independent(number: u32) -> VirtualCard {
     let serial = CardSerial::new(26, 1, number).unwrap().to_string();
     let mut card =
-        VirtualCard::new(test_card::student(&serial).unwrap(), Env::seeded(number.into())).unwrap();
+        VirtualCard::new(test_card::student(&serial).unwrap(), Env::from_seed(number.into()))
+            .unwrap();
     card.power_on().unwrap();
     card
 }

@@ -74,7 +74,7 @@ impl InProcess {
     /// Copies of the card in an image file.
     pub(super) fn of_image(path: &Path) -> Outcome<Self> {
         let memory = read_image(path)?;
-        let card = VirtualCard::new(RamNvm::new(memory.clone()), Env::seeded(0));
+        let card = VirtualCard::new(RamNvm::new(memory.clone()), Env::from_seed(0));
         let kind = match card.map_err(Failure::usage)?.header().kind {
             CardKind::Management => Kind::Management,
             CardKind::Psam => Kind::Psam,
@@ -107,7 +107,7 @@ impl CardChannel for InProcess {
 impl Bench for InProcess {
     fn begin(&mut self, case: &str, kind: Kind) -> Result<(), BenchError> {
         let [a, b, c, d, e, f, g, h, ..] = Hash::of(case.as_bytes()).bytes();
-        let env = Env::seeded(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        let env = Env::from_seed(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
         let memory = self.new.iter().find(|(of, _)| *of == kind);
         let (_, memory) = memory.ok_or(BenchError::Absent(kind))?;
         let card = VirtualCard::new(RamNvm::new(memory.clone()), env);

@@ -71,7 +71,7 @@ impl World {
     /// The morning on which the seed's clock starts.
     pub(super) fn new(seed: u64, language: Language, trace: Trace) -> anyhow::Result<Self> {
         recorder::repeat(&trace);
-        let mut env = Env::seeded(seed);
+        let mut env = Env::from_seed(seed);
         let Ok((date, time)) = clock::now(&env) else { bail!("the clock is not set") };
         let stamp = Stamp { date, time, terminal: TerminalId([0, 0, 0, 1]) };
         let Ok(pupil) = pupil_file::sample() else { bail!("the sample pupil is not valid") };

@@ -142,7 +142,7 @@ impl World {
     ) -> anyhow::Result<Self> {
         recorder::repeat(&trace);
         holidays.replace(script.holidays.clone());
-        let mut env = Env::seeded(1);
+        let mut env = Env::from_seed(1);
         let (hour, minute, second) = MORNING;
         let mut cards = BTreeMap::new();
         for (name, spec) in &script.cards {

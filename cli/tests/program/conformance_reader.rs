@@ -185,7 +185,7 @@ fn gullible_reader() {
     let serial = SamSerial { unit, number: "000042".parse().unwrap() };
     let sam = SoftSam::test(Algorithm::Aes128, serial, until, ChaCha12Rng::seed_from_u64(1));
     let memory = test_card::management(Algorithm::Aes128, unit, until);
-    let mut management = VirtualCard::new(memory, Env::seeded(2)).unwrap();
+    let mut management = VirtualCard::new(memory, Env::from_seed(2)).unwrap();
     management.power_on().unwrap();
     let mut reader = Locked::new(sam).unlock(&mut management, today).unwrap();
     let time = "08:30:00".parse().unwrap();

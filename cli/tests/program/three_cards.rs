@@ -120,7 +120,7 @@ fn no_key_is_in_the_memory_of_the_reader() {
 #[cfg(target_os = "linux")]
 fn search_reader(desk: &Desk, office: &[String]) -> Vec<String> {
     let memory = file_store::read_image(desk.path("card.img").as_ref()).unwrap();
-    let mut card = VirtualCard::new(RamNvm::new(memory), Env::seeded(3)).unwrap();
+    let mut card = VirtualCard::new(RamNvm::new(memory), Env::from_seed(3)).unwrap();
     card.power_on().unwrap();
     let (asks, asked) = mpsc::channel();
     let (answers, answered) = mpsc::channel();

@@ -353,7 +353,7 @@ fn endless(response: &mut Vec<u8>) {
 /// How often a card was changed, all told, once an interrupted change is complete or undone.
 fn done(card: &VirtualCard) -> u32 {
     let memory = RamNvm::new(card.model().nvm().bytes().to_vec());
-    let Ok(mut card) = VirtualCard::new(memory, Env::seeded(0)) else { return 0 };
+    let Ok(mut card) = VirtualCard::new(memory, Env::from_seed(0)) else { return 0 };
     if card.header().kind != CardKind::Student || card.power_on().is_err() {
         return 0;
     }

@@ -107,7 +107,7 @@ impl World {
         let mut seed = seed.wrapping_mul(4);
         let cards = memories.map(|nvm| {
             seed = seed.wrapping_add(1);
-            let mut card = VirtualCard::new(nvm, Env::seeded(seed)).unwrap();
+            let mut card = VirtualCard::new(nvm, Env::from_seed(seed)).unwrap();
             card.power_on().unwrap();
             card
         });

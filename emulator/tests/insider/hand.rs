@@ -37,7 +37,7 @@ impl World {
     pub(crate) fn new(blank: bool, seed: u64) -> Self {
         let setup = setup();
         let memory = if blank { blank_memory() } else { memory_with(&setup) };
-        let card = power_up_with(RamNvm::new(memory), Env::seeded(seed));
+        let card = power_up_with(RamNvm::new(memory), Env::from_seed(seed));
         Self { wallet: Wallet { card, keys: setup.keys } }
     }
 

@@ -67,7 +67,7 @@ impl CardChannel for InProcess {
 impl Bench for InProcess {
     fn begin(&mut self, case: &str, kind: Kind) -> Result<(), BenchError> {
         let seed = Hash::of(case.as_bytes()).bytes();
-        let env = Env::seeded(u64::from_be_bytes(seed[..8].try_into().unwrap()));
+        let env = Env::from_seed(u64::from_be_bytes(seed[..8].try_into().unwrap()));
         let (_, memory) = self.cards.0.iter().find(|(of, _)| *of == kind).unwrap();
         let card = VirtualCard::new(RamNvm::new(memory.clone()), env);
         let mut card = card.map_err(|error| ChannelError::io(&error))?;

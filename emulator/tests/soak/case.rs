@@ -29,7 +29,7 @@ impl Case {
     /// The card just before the command, and the command.
     pub(crate) fn stage(&self) -> (Card, Vec<u8>) {
         let memory = Memory::new(self.start.clone());
-        let mut card = VirtualCard::new(memory, Env::seeded(self.seed)).expect("a card");
+        let mut card = VirtualCard::new(memory, Env::from_seed(self.seed)).expect("a card");
         card.power_on().expect("power");
         let command = (self.prepare)(&mut card);
         (card, command)

@@ -368,7 +368,7 @@ impl Harness {
         seen: &mut Seen,
     ) -> Result<(), Breach> {
         let opened = Memory::new(crash.bytes.to_vec());
-        let Ok(card) = VirtualCard::new(opened, Env::seeded(1)) else {
+        let Ok(card) = VirtualCard::new(opened, Env::from_seed(1)) else {
             return Err(self.breach(stage, "W11", "another process cannot open it".into(), ""));
         };
         seen.others.push(("another process", View::of(card.model().nvm().bytes())));

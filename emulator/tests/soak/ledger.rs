@@ -131,7 +131,7 @@ impl Town {
         let mut rng = Rng::new(seed, "ledger");
         let cards = fresh.iter().map(|memory| {
             let memory = Memory::new(memory.clone());
-            let mut card = VirtualCard::new(memory, Env::seeded(rng.next())).expect("a card");
+            let mut card = VirtualCard::new(memory, Env::from_seed(rng.next())).expect("a card");
             card.power_on().expect("power");
             card
         });

@@ -196,7 +196,7 @@ fn looks(operation: Operation, world: &World) -> Vec<Case> {
 /// A memory after this was done to its card.
 pub(crate) fn after(memory: &[u8], seed: u64, act: impl FnOnce(&mut Card)) -> Vec<u8> {
     let memory = Memory::new(memory.to_vec());
-    let mut card = VirtualCard::new(memory, Env::seeded(!seed)).expect("a card");
+    let mut card = VirtualCard::new(memory, Env::from_seed(!seed)).expect("a card");
     card.power_on().expect("power");
     act(&mut card);
     card.model().nvm().bytes().to_vec()

@@ -63,7 +63,7 @@ pub(crate) fn ask<N: Nvm>(card: &mut VirtualCard<N>, hex: &str) -> Reply {
 }
 
 pub(crate) fn power_up<N: Nvm>(nvm: N) -> VirtualCard<N> {
-    power_up_with(nvm, Env::seeded(SEED))
+    power_up_with(nvm, Env::from_seed(SEED))
 }
 
 pub(crate) fn power_up_with<N: Nvm>(nvm: N, env: Env) -> VirtualCard<N> {

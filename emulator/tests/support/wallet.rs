@@ -79,7 +79,7 @@ pub(crate) struct Wallet {
 
 impl Wallet {
     pub(crate) fn new(setup: &WalletSetup) -> Self {
-        Self::with_env(setup, Env::seeded(7))
+        Self::with_env(setup, Env::from_seed(7))
     }
 
     /// Whose random numbers are these.

@@ -23,7 +23,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn new(number: [u8; 6], seed: u64) -> Self {
         let psam = test_card::psam(TerminalId(number)).expect("a PSAM");
-        let card = power_up_with(psam, Env::seeded(seed));
+        let card = power_up_with(psam, Env::from_seed(seed));
         let mut terminal = Self { card, number, next: 0, tries: TRIES, pending: None };
         terminal.start();
         terminal

@@ -113,7 +113,7 @@ impl Wallet {
                 record
             }),
         };
-        let card = power_up_with(RamNvm::new(memory), Env::seeded(rng.next()));
+        let card = power_up_with(RamNvm::new(memory), Env::from_seed(rng.next()));
         let mut number = issuance.card_serial.bytes();
         number[..2].copy_from_slice(&[0x10, 0x00]);
         Self { card, ledger: Ledger::new(number, kept), dead: 0, booked: HashSet::new(), history }

@@ -56,7 +56,7 @@ pub fn card_raw(bytes: &[u8]) {
         1 => test_card::management(algorithm, unit, day),
         _ => test_card::psam(xuejika_keyscheme::legacy::TerminalId([0, 0, 0, 0, 0, 1])).unwrap(),
     };
-    let mut card = VirtualCard::new(memory, Env::seeded(1)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(1)).unwrap();
     card.power_on().unwrap();
     let mut response = Vec::new();
     while let [length, tail @ ..] = rest {
@@ -98,7 +98,7 @@ pub fn card_image(bytes: &[u8]) {
 
 /// A card over this memory, if it is one, answers.
 fn use_memory(memory: Vec<u8>) {
-    let Ok(mut card) = VirtualCard::new(RamNvm::new(memory), Env::seeded(1)) else { return };
+    let Ok(mut card) = VirtualCard::new(RamNvm::new(memory), Env::from_seed(1)) else { return };
     card.power_on().unwrap();
     let once = card.model().nvm().bytes().to_vec();
     card.power_on().unwrap();

@@ -100,7 +100,7 @@ pub fn key_block(bytes: &[u8]) {
     );
     let kinds = [KeyKind::Aes128, KeyKind::Aes192, KeyKind::Aes256, KeyKind::Tdes2, KeyKind::Sm4];
     let Some(key) = kinds.iter().find_map(|kind| KeyMaterial::new(*kind, key).ok()) else { return };
-    let mut env = xuejika_emulator::Env::seeded(1);
+    let mut env = xuejika_emulator::Env::from_seed(1);
     let Ok(text) = write(&header, &key, &protection, env.rng()) else { return };
     let block = reader.read(&text, &protection).unwrap();
     assert_eq!(*block.header(), header);

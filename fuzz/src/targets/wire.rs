@@ -100,7 +100,7 @@ pub fn fci(bytes: &[u8]) {
 /// taken for what it is, and every command of a card with power is answered.
 pub fn vpcd(bytes: &[u8]) {
     let memory = test_card::student("1100070100000017").unwrap();
-    let mut card = VirtualCard::new(memory, Env::seeded(1)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(1)).unwrap();
     let (mut rest, mut response) = (bytes, Vec::new());
     while let Some((length, tail)) = rest.split_first_chunk::<2>() {
         let length = usize::from(u16::from_be_bytes(*length));

@@ -16,7 +16,7 @@
 //! use xuejika_reader::wallet::{Direction, Order, SoftLoadHost, Terminal, WalletCard};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::seeded(3))?;
+//! let mut card = VirtualCard::new(test_card::student("1100070100000017")?, Env::from_seed(3))?;
 //! card.power_on()?;
 //! let at = Moment { date: [0x20, 0x26, 0x09, 0x01], time: [0x07, 0x30, 0x00] };
 //! let number = TerminalId([0x12, 0x00, 0x80, 0x80, 0x00, 0x01]);

@@ -263,7 +263,7 @@ impl World {
     /// A temporary card of the stock, for the card as the lost one.
     fn issue_temporary(&mut self, tally: &mut Tally) -> Result<(), String> {
         let memory = xuejika_emulator::test_card::student(support::LOST).unwrap();
-        let env = xuejika_emulator::Env::seeded(5);
+        let env = xuejika_emulator::Env::from_seed(5);
         let mut fresh = support::powered(VirtualCard::new(memory, env).unwrap());
         let days = self.pick(&[10, 90]);
         let mut pupil = support::pupil();

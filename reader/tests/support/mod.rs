@@ -46,7 +46,7 @@ pub(crate) fn sam(unit: &str) -> SoftSam {
 
 pub(crate) fn management(unit: &str) -> VirtualCard {
     let memory = test_card::management(Algorithm::Aes128, unit.parse().unwrap(), valid_until());
-    powered(VirtualCard::new(memory, Env::seeded(2)).unwrap())
+    powered(VirtualCard::new(memory, Env::from_seed(2)).unwrap())
 }
 
 pub(crate) fn reader(unit: &str) -> Reader<SoftSam> {
@@ -54,7 +54,7 @@ pub(crate) fn reader(unit: &str) -> Reader<SoftSam> {
 }
 
 pub(crate) fn student() -> VirtualCard {
-    powered(VirtualCard::new(test_card::student(SERIAL).unwrap(), Env::seeded(3)).unwrap())
+    powered(VirtualCard::new(test_card::student(SERIAL).unwrap(), Env::from_seed(3)).unwrap())
 }
 
 pub(crate) fn powered(mut card: VirtualCard) -> VirtualCard {

@@ -143,7 +143,7 @@ fn a_refusal_names_command_status_and_meaning() {
 fn another_kind_of_card_has_no_wallet() {
     let unit = "084012".parse().unwrap();
     let memory = test_card::management(Algorithm::Aes128, unit, "2027-08-31".parse().unwrap());
-    let mut card = VirtualCard::new(memory, Env::seeded(1)).unwrap();
+    let mut card = VirtualCard::new(memory, Env::from_seed(1)).unwrap();
     card.power_on().unwrap();
     assert_eq!(WalletCard::select(card).unwrap_err(), WalletError::NoWallet);
 }

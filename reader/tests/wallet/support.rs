@@ -22,7 +22,8 @@ pub(crate) fn card() -> VirtualCard {
 }
 
 pub(crate) fn card_of(serial: &str) -> VirtualCard {
-    let mut card = VirtualCard::new(test_card::student(serial).unwrap(), Env::seeded(3)).unwrap();
+    let mut card =
+        VirtualCard::new(test_card::student(serial).unwrap(), Env::from_seed(3)).unwrap();
     card.power_on().unwrap();
     card
 }

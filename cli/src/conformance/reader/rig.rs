@@ -178,7 +178,7 @@ impl<'a> Rig<'a> {
 
     fn card(&self, memory: &[u8], plan: Option<Plan>) -> Outcome<Misbehaving> {
         let card = |memory: &[u8], seed| {
-            VirtualCard::new(RamNvm::new(memory.to_vec()), Env::seeded(seed))
+            VirtualCard::new(RamNvm::new(memory.to_vec()), Env::from_seed(seed))
                 .map_err(Failure::usage)
         };
         Ok(Misbehaving::new(card(memory, 1)?, card(&self.other, 2)?, plan))
@@ -292,12 +292,12 @@ fn prepared(profile: Profile, serial: &str, env: &mut Env) -> Outcome<Vec<u8>> {
 }
 
 fn serial(memory: &[u8]) -> Outcome<[u8; 8]> {
-    let card = VirtualCard::new(RamNvm::new(memory.to_vec()), Env::seeded(0));
+    let card = VirtualCard::new(RamNvm::new(memory.to_vec()), Env::from_seed(0));
     Ok(card.map_err(Failure::usage)?.header().serial.0)
 }
 
 fn powered(memory: RamNvm) -> anyhow::Result<VirtualCard> {
-    let mut card = VirtualCard::new(memory, Env::seeded(0))?;
+    let mut card = VirtualCard::new(memory, Env::from_seed(0))?;
     card.power_on()?;
     Ok(card)
 }
