@@ -429,5 +429,5 @@ fn days_are_counted_by_the_holidays_given() {
     fs::write(&table, "MMXXVII\n").unwrap();
     let wrong = play(&plain("2027-03-03"), &given);
     assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
-    assert!(wrong.err.contains("table.txt: line 1: "), "{}", wrong.err);
+    assert!(wrong.err.contains("table.txt:1: "), "{}", wrong.err);
 }
