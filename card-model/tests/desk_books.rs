@@ -396,11 +396,12 @@ fn an_application_is_filed_through_the_district() {
 
 #[test]
 fn a_sam_is_registered_until_it_is_withdrawn() {
-    let heading = "sam,unit,handed_to,day,withdrawn\n";
+    let heading = "sam,reader,unit,handed_to,day,withdrawn\n";
     let register = |rows: &str| Sams::new(&lines(&format!("{heading}{rows}")));
     let sams = register(
-        "0000084012000001,084012,080000,2007-09-01,2008-01-31\n\
-         0000000000000001,000000,000000,2007-09-01,\n",
+        "0000084012000001,R-0001,084012,080000,2007-09-01,2008-01-31\n\
+         0000084012000003,R-0001,084012,080000,2008-01-31,\n\
+         0000000000000001,R-0002,000000,000000,2007-09-01,\n",
     )
     .unwrap();
     let sam = |serial: &str, at: Option<&str>, on: &str| {
@@ -418,10 +419,11 @@ fn a_sam_is_registered_until_it_is_withdrawn() {
     assert!(matches!(refused(school, Some("084013"), "2007-09-01"), NotRegistered::Unit { .. }));
     assert!(matches!(refused("0000084012000002", None, "2007-09-01"), NotRegistered::Unknown(_)));
 
-    assert!(register("0000084012000001,084012,080000,2007-09-01,2007-09-01\n").is_ok());
+    assert!(register("0000084012000001,R-0001,084012,080000,2007-09-01,2007-09-01\n").is_ok());
     let wrong = register(
-        "0000084012000001,084013,050000,2007-09-01,2007-08-31\n\
-         0000084012000001,084012,080000,2007-09-01,\n",
+        "0000084012000001,R-0001,084013,050000,2007-09-01,2007-08-31\n\
+         0000084012000001,R-0002,084012,080000,2007-09-01,2008-01-31\n\
+         0000084012000002,R-0002,084012,080000,2008-01-30,\n",
     );
     let expected = unit(DISTRICT);
     assert_eq!(
@@ -431,6 +433,7 @@ fn a_sam_is_registered_until_it_is_withdrawn() {
             (2, "unit", RegisterError::SamUnit { expected: unit(SCHOOL) }),
             (2, "handed_to", RegisterError::HandedTo { unit: unit("084013"), expected }),
             (2, "withdrawn", RegisterError::Backdated(date("2007-09-01"))),
+            (4, "reader", RegisterError::InReader(3)),
         ]
     );
 }

@@ -59,10 +59,12 @@ lines! {
 }
 
 lines! {
-    /// A SAM that was handed out inside a reader (读写机具注册).
+    /// A reader and the SAM inside it, handed out together (读写机具注册, 操作规程 二/五).
     pub struct RegisteredSam {
         /// Number of the SAM.
         sam: SamSerial, "SAM卡号";
+        /// Number of the reader, as its maker gives it.
+        reader: String, "机具编号";
         /// Unit whose reader it is in.
         unit: UnitCode, "使用单位";
         /// District it was handed to; the city for a reader of its own.
@@ -91,6 +93,9 @@ pub enum RegisterError {
         /// Unit that has to file it.
         expected: UnitCode,
     },
+    /// The reader has another SAM at the same time.
+    #[error("has the SAM of line {0} at that time, expected one SAM in a reader")]
+    InReader(u64),
     /// The SAM carries the number of another unit.
     #[error("the SAM is numbered for unit {expected}, expected that unit")]
     SamUnit {
@@ -245,7 +250,7 @@ impl Sams {
     pub fn new(lines: &[Numbered<RegisteredSam>]) -> Result<Self, Vec<LineError<RegisterError>>> {
         let mut errors = twice(lines, "sam", |registered| registered.sam);
         for at in lines {
-            let RegisteredSam { sam, unit, handed_to, day, withdrawn } = at.value;
+            let RegisteredSam { sam, unit, handed_to, day, withdrawn, .. } = at.value;
             if sam.unit != unit {
                 let problem = RegisterError::SamUnit { expected: sam.unit };
                 errors.push(LineError::new(at, "unit", problem));
@@ -259,6 +264,7 @@ impl Sams {
                 errors.push(LineError::new(at, "withdrawn", RegisterError::Backdated(day)));
             }
         }
+        errors.extend(at_once(lines));
         finish(lines, errors).map(Self)
     }
 
@@ -290,6 +296,23 @@ impl Sams {
 /// The unit that deals with the city for this one: the district of a school, otherwise itself.
 fn desk_of(unit: UnitCode) -> UnitCode {
     if unit.is_school() { unit.above().unwrap_or(unit) } else { unit }
+}
+
+/// Readers that have two SAMs at once: a reader gets another when the one before is withdrawn.
+fn at_once(
+    lines: &[Numbered<RegisteredSam>],
+) -> impl Iterator<Item = LineError<RegisterError>> + '_ {
+    let mut ordered: Vec<_> = lines.iter().collect();
+    ordered.sort_by(|a, b| (&a.value.reader, a.value.day).cmp(&(&b.value.reader, b.value.day)));
+    let overlap = |pair: &[&Numbered<RegisteredSam>]| {
+        let [first, second] = pair else { return None };
+        let ended = first.value.withdrawn.is_some_and(|day| day <= second.value.day);
+        let same = first.value.reader == second.value.reader;
+        let problem = RegisterError::InReader(first.line);
+        (same && !ended).then(|| LineError::new(second, "reader", problem))
+    };
+    let found: Vec<_> = ordered.windows(2).filter_map(overlap).collect();
+    found.into_iter()
 }
 
 fn twice<'a, T, K: Ord>(

@@ -15,8 +15,8 @@ const APPLICATIONS: &str = "filing,application,owner,name,filed_by,day
 20260001,00A1,084012,食堂,080000,2026-08-20
 ";
 
-const SAMS: &str = "sam,unit,handed_to,day,withdrawn
-0000084012000001,084012,080000,2026-08-20,2026-12-31
+const SAMS: &str = "sam,reader,unit,handed_to,day,withdrawn
+0000084012000001,R-0001,084012,080000,2026-08-20,2026-12-31
 ";
 
 struct Folder(tempfile::TempDir);
