@@ -208,7 +208,7 @@ pub fn management(algorithm: Algorithm, unit: UnitCode, valid_until: Date) -> Ra
     management_for(algorithm, unit, None, valid_until)
 }
 
-/// As [`management`]; with `lent`, that of an application unit (应用单位) with these extension sectors.
+/// As [`management()`]; with `lent`, that of an application unit (应用单位) with these extension sectors.
 #[must_use]
 pub fn management_for(
     algorithm: Algorithm,
