@@ -34,7 +34,7 @@ fn main() -> Result<(), AnyError> {
     for _ in 0..2 {
         let mut pupil = canteen.connect(&mut card, today)?;
         let mut pupil = pupil.application(SECTOR, CANTEEN)?;
-        match pupil.verdict(today, &[]) {
+        match pupil.verdict(today) {
             Verdict::Accept { registered_until } => {
                 let meals = pupil.read()?.first().map_or(1, |meals| meals.saturating_add(1));
                 pupil.write(0, &[meals])?;

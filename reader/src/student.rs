@@ -105,7 +105,8 @@ impl CardContents {
         event::owner(&self.status, self.personalisation.as_ref(), self.transfers.first())
     }
 
-    /// Decides by the card alone, without lists, whether it is accepted in education today.
+    /// Decides by the card alone, without lists, whether it is accepted in education today; with them
+    /// [`StudentCard::verdict`] does.
     #[must_use]
     pub fn verdict(&self, today: Date) -> Verdict {
         let at = Circumstances { today, venue: Venue::Education, lists: &[] };
@@ -134,6 +135,15 @@ impl<'r, S: Sam, C: CardChannel> StudentCard<'r, S, C> {
     #[must_use]
     pub fn into_channel(self) -> C {
         self.channel
+    }
+
+    /// Decides whether this card, once read, is accepted in education today, by its records and the
+    /// reader's lists.
+    #[must_use]
+    pub fn verdict(&self, contents: &CardContents) -> Verdict {
+        let (today, lists) = (self.desk.today, self.desk.lists.about(contents));
+        let at = Circumstances { today, venue: Venue::Education, lists: &lists };
+        verdict(&Presented::Card(contents.facts()), &at)
     }
 
     fn session(&mut self, key: KeyNumber) -> Result<Session<'_, S, C>, Error> {

@@ -7,10 +7,12 @@ use core::num::NonZeroU16;
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
-use support::{Between, UNIT, powered, pupil, reader, stamp, student, today, valid_until};
+use support::{
+    Between, SERIAL, UNIT, entry, list, powered, pupil, reader, stamp, student, today, valid_until,
+};
 use xuejika_apdu::ChannelError;
 use xuejika_card_model::event::Opening;
-use xuejika_card_model::list::{Effect, Listing, Standing};
+use xuejika_card_model::list::Kind;
 use xuejika_card_model::management::{Role, SamSerial};
 use xuejika_card_model::record::{ExtensionIndex, ExtensionSet, SchoolYear, Term};
 use xuejika_card_model::state::LifeCycleState;
@@ -68,7 +70,7 @@ fn it_decides_reads_and_writes_in_its_own_sector() {
     assert_eq!(canteen.grant().role, Role::Application);
     let mut connection = canteen.connect(&mut card, today()).unwrap();
     let mut visit = connection.application(sector(3), code(0x3003)).unwrap();
-    assert!(accepted(&visit.verdict(today(), &[])));
+    assert!(accepted(&visit.verdict(today())));
     assert_eq!(visit.contents().pupil, Some(pupil()));
     assert_eq!(visit.read().unwrap(), [0; 240]);
     visit.write(238, &[1, 2]).unwrap();
@@ -76,15 +78,26 @@ fn it_decides_reads_and_writes_in_its_own_sector() {
         matches!(visit.write(239, &[1, 2]), Err(Error::Status { status, .. }) if status.0 == 0x6700)
     );
     assert_eq!(visit.read().unwrap()[238..], [1, 2]);
-    // The lists and the date count as anywhere.
-    let lost = Standing { loss: Some(Effect::InForce), ..Standing::default() };
-    let listing = Listing { issued: today(), standing: lost };
-    assert_eq!(visit.verdict(today(), &[listing]), Verdict::Refuse(Reason::Lost));
+    // The date counts as anywhere.
     let late = "2026-09-21".parse().unwrap();
     let lapsed = Reason::NotRegistered("2026-09-20".parse().unwrap());
-    assert_eq!(visit.verdict(late, &[]), Verdict::Refuse(lapsed));
+    assert_eq!(visit.verdict(late), Verdict::Refuse(lapsed));
     // Back in the education zone.
     assert_eq!(connection.read().unwrap().status.state, LifeCycleState::Active);
+}
+
+/// What the reader's lists say counts for an application as for education.
+#[test]
+fn its_reader_asks_the_lists() {
+    let (mut card, mut canteen) = (lent(UNIT), application(UNIT, 3));
+    let loss = entry(SERIAL, Kind::Loss, UNIT, "2026-08-31", "2026-08-31");
+    canteen.take_list(list(UNIT, 1, "2026-09-01", &[loss])).unwrap();
+    let mut connection = canteen.connect(&mut card, today()).unwrap();
+    let contents = connection.read().unwrap();
+    assert!(accepted(&contents.verdict(today())), "by the card alone");
+    assert_eq!(connection.verdict(&contents), Verdict::Refuse(Reason::Lost));
+    let visit = connection.application(sector(3), code(0x3003)).unwrap();
+    assert_eq!(visit.verdict(today()), Verdict::Refuse(Reason::Lost));
 }
 
 /// The library's reader and the canteen's sector, both of one school; and the school's sector of the
@@ -105,7 +118,7 @@ fn the_key_is_that_of_its_own_sector_and_unit() {
     let mut visit = connection.application(sector(3), code(0x3003)).unwrap();
     assert!(matches!(visit.venue(), Venue::Application { key_accepted: false, .. }));
     let refused = Verdict::Refuse(Reason::ApplicationKey(sector(3)));
-    assert_eq!(visit.verdict(today(), &[]), refused);
+    assert_eq!(visit.verdict(today()), refused);
     let no_key = Error::NoSectorKey { sector: 3, owner: unit };
     assert_eq!(visit.read(), Err(no_key.clone()));
     assert_eq!(visit.write(0, &[1]), Err(no_key.clone()));
@@ -123,12 +136,12 @@ fn it_uses_no_sector_of_another_application_and_none_that_is_closed() {
     let mut connection = canteen.connect(&mut card, today()).unwrap();
     let mut visit = connection.application(sector(3), code(0x4004)).unwrap();
     let other = Verdict::Refuse(Reason::OtherApplication(code(0x3003)));
-    assert_eq!(visit.verdict(today(), &[]), other);
+    assert_eq!(visit.verdict(today()), other);
     let application = code(0x3003);
     assert_eq!(visit.write(0, &[1]), Err(Error::OtherApplication { sector: 3, application }));
     let mut visit = connection.application(sector(4), code(0x4004)).unwrap();
     let closed = Verdict::Refuse(Reason::SectorClosed(sector(4)));
-    assert_eq!(visit.verdict(today(), &[]), closed);
+    assert_eq!(visit.verdict(today()), closed);
     assert_eq!(visit.read(), Err(Error::SectorNotOpen(4)));
 }
 
@@ -153,7 +166,7 @@ fn a_card_that_does_not_prove_the_applications_key_is_refused() {
         let between = Between { card: &mut card, meddle, count: 0 };
         let mut connection = canteen.connect(between, today()).unwrap();
         let mut visit = connection.application(sector(3), code(0x3003)).unwrap();
-        assert_eq!(visit.verdict(today(), &[]), refused);
+        assert_eq!(visit.verdict(today()), refused);
         assert_eq!(visit.read(), Err(error));
     }
     // A card that is gone decides nothing.

@@ -8,7 +8,6 @@ use xuejika_apdu::CardChannel;
 use xuejika_card_model::date::Date;
 use xuejika_card_model::file::tree::sfi;
 use xuejika_card_model::ident::UnitCode;
-use xuejika_card_model::list::Listing;
 use xuejika_card_model::record::{ExtensionEntry, ExtensionIndex, Sector};
 use xuejika_card_model::verdict::{Circumstances, Presented, Venue, Verdict, verdict};
 
@@ -34,7 +33,7 @@ use crate::sam::{Sam, SamError};
 ///     today: Date,
 /// ) -> Result<Verdict, Error> {
 ///     let mut card = card.application(sector, canteen)?;
-///     let verdict = card.verdict(today, &[]);
+///     let verdict = card.verdict(today);
 ///     if let Verdict::Accept { .. } | Verdict::AcceptWithWarning { .. } = verdict {
 ///         let meals = card.read()?.first().copied().unwrap_or(0);
 ///         card.write(0, &[meals.saturating_add(1)])?;
@@ -101,11 +100,11 @@ impl<S: Sam, C: CardChannel> ApplicationCard<'_, '_, S, C> {
         }
     }
 
-    /// Decides whether the application accepts the card today. `lists` is what the reader's lists say
-    /// of it.
+    /// Decides whether the application accepts the card today, by its records and the reader's lists.
     #[must_use]
-    pub fn verdict(&self, today: Date, lists: &[Listing]) -> Verdict {
-        let at = Circumstances { today, venue: self.venue(), lists };
+    pub fn verdict(&self, today: Date) -> Verdict {
+        let lists = self.card.desk.lists.about(&self.contents);
+        let at = Circumstances { today, venue: self.venue(), lists: &lists };
         verdict(&Presented::Card(self.contents.facts()), &at)
     }
 
